@@ -1,0 +1,1 @@
+//! The command line, and only that: clap definitions without logic.

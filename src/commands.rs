@@ -1,0 +1,1 @@
+//! One file per subcommand: wires sources, engine, report and terminal.

@@ -1,0 +1,1 @@
+//! The sample system: real services as clients of a real broker, and the simulation (a source).

@@ -1,0 +1,1 @@
+//! Turns batches into snapshots: `ingest(batch)`, `tick(now) -> Snapshot`, both pure.

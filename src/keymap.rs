@@ -1,0 +1,1 @@
+//! One table of bindings: dispatch, footer, help and README all read it.

@@ -1,0 +1,1 @@
+//! Headless output: snapshots as JSON, tables and streams.

@@ -1,0 +1,1 @@
+//! Flags over environment over defaults; every value knows where it came from.

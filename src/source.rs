@@ -1,0 +1,1 @@
+//! Sources: one folder per kind; a connection in, batches out.

@@ -1,0 +1,1 @@
+//! Named roles to styles: themes as data, with inheritance and colour depth.

@@ -1,0 +1,1 @@
+//! The declared system: file model, loader with file:line:column errors, identity binding.

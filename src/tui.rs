@@ -1,0 +1,1 @@
+//! The terminal: lifecycle, input, run loop. The only room that touches it.
