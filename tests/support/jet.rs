@@ -1,0 +1,89 @@
+//! Short forms for what nearly every JetStream test does first.
+
+use async_nats::jetstream::{self, consumer, stream};
+use bytes::Bytes;
+use serde_json::Value;
+
+/// A file stream on subjects, everything else as the server has it.
+pub async fn stream(client: &async_nats::Client, name: &str, subjects: &[&str]) -> stream::Stream {
+    stream_with(
+        client,
+        stream::Config {
+            name: name.to_owned(),
+            subjects: subjects.iter().map(ToString::to_string).collect(),
+            ..stream::Config::default()
+        },
+    )
+    .await
+}
+
+/// A stream with a configuration of the test's own.
+pub async fn stream_with(client: &async_nats::Client, config: stream::Config) -> stream::Stream {
+    jetstream::new(client.clone()).create_stream(config).await.unwrap()
+}
+
+/// A durable pull consumer with explicit acknowledgement.
+pub async fn pull(stream: &stream::Stream, durable: &str) -> consumer::PullConsumer {
+    pull_with(
+        stream,
+        consumer::pull::Config {
+            durable_name: Some(durable.to_owned()),
+            ..consumer::pull::Config::default()
+        },
+    )
+    .await
+}
+
+/// A pull consumer with a configuration of the test's own.
+pub async fn pull_with(stream: &stream::Stream, config: consumer::pull::Config) -> consumer::PullConsumer {
+    stream.create_consumer(config).await.unwrap()
+}
+
+/// A durable push consumer; nothing is delivered until somebody subscribes to `deliver_subject`.
+pub async fn push(stream: &stream::Stream, durable: &str, deliver_subject: &str) -> consumer::PushConsumer {
+    stream
+        .create_consumer(consumer::push::Config {
+            durable_name: Some(durable.to_owned()),
+            deliver_subject: deliver_subject.to_owned(),
+            ..consumer::push::Config::default()
+        })
+        .await
+        .unwrap()
+}
+
+/// Publishes `count` small messages and waits until the stream has stored each.
+pub async fn publish(client: &async_nats::Client, subject: &str, count: usize) {
+    let context = jetstream::new(client.clone());
+    let mut stored = Vec::with_capacity(count);
+    for number in 0..count {
+        let body = Bytes::from(format!("{{\"n\":{number}}}"));
+        stored.push(context.publish(subject.to_owned(), body).await.unwrap());
+    }
+    for ack in stored {
+        ack.await.unwrap();
+    }
+}
+
+/// Fetches up to `count` messages at once, without waiting for more to come.
+pub async fn fetch(consumer: &consumer::PullConsumer, count: usize) -> Vec<jetstream::Message> {
+    use futures_util::TryStreamExt as _;
+    let batch = consumer.fetch().max_messages(count).messages().await.unwrap();
+    batch.try_collect().await.unwrap()
+}
+
+/// One raw request with a JSON body (`Null` for an empty one) and the JSON that answered it.
+pub async fn request(client: &async_nats::Client, subject: &str, body: &Value) -> Value {
+    let payload = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let answer = client.request(subject.to_owned(), payload).await.unwrap();
+    serde_json::from_slice(&answer.payload).unwrap()
+}
+
+/// `$JS.API.STREAM.INFO` as the server says it.
+pub async fn stream_info(client: &async_nats::Client, stream: &str) -> Value {
+    request(client, &format!("$JS.API.STREAM.INFO.{stream}"), &Value::Null).await
+}
+
+/// `$JS.API.CONSUMER.INFO` as the server says it.
+pub async fn consumer_info(client: &async_nats::Client, stream: &str, consumer: &str) -> Value {
+    request(client, &format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"), &Value::Null).await
+}

@@ -1,0 +1,11 @@
+//! Everything that needs a real broker, in one binary: linking once is quicker than linking often.
+//!
+//! A new topic is one more file in `tests/system/` and one more line here.
+
+// Helpers outside `#[test]` functions are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "system/harness.rs"]
+mod harness;
+#[path = "support/support.rs"]
+mod support;
