@@ -113,7 +113,8 @@ fn the_root_is_not_a_way_around() {
 fn tests_inside_a_room_may_use_others() {
     let text = "#[cfg(test)] mod tests { use crate::topology; fn f() { crate::engine::f(); } }\n\
                 #[cfg(test)] use crate::engine;";
-    assert!(offences(&[("model.rs", text)]).is_empty());
+    assert!(offences(&[("model.rs", text), ("model/id/tests.rs", "use crate::engine;")]).is_empty());
+    assert_eq!(offences(&[("model/contests.rs", "use crate::engine;")]).len(), 1);
 }
 
 #[test]

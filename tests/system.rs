@@ -5,6 +5,8 @@
 // Helpers outside `#[test]` functions are tests too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "system/connect.rs"]
+mod connect;
 #[path = "system/harness.rs"]
 mod harness;
 #[path = "support/support.rs"]

@@ -79,6 +79,11 @@ impl SourceFile {
         file
     }
 
+    /// The tests of a module in a file of their own: `#[cfg(test)] mod tests;` beside it.
+    pub fn is_tests(&self) -> bool {
+        self.name.ends_with("/tests.rs")
+    }
+
     /// `source` for `source.rs` and everything below `source/`.
     pub fn room(&self) -> &str {
         let first = self.name.split('/').next().unwrap_or_default();
