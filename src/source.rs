@@ -4,6 +4,7 @@
 //! [`BATCH_EVERY`]. The channel to the engine is bounded; when it is full the source keeps merging, so
 //! that counts are never dropped and memory does not queue up.
 
+pub mod health;
 pub mod nats;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -9,5 +9,7 @@
 mod connect;
 #[path = "system/harness.rs"]
 mod harness;
+#[path = "system/health.rs"]
+mod health;
 #[path = "support/support.rs"]
 mod support;
