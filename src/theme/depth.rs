@@ -147,13 +147,14 @@ const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 fn distance(a: Rgb, b: Rgb) -> u32 {
     let mean = (u32::from(a.0) + u32::from(b.0)) / 2;
     let square = |x: u8, y: u8| u32::from(x.abs_diff(y)).pow(2);
-    (((512 + mean) * square(a.0, b.0)) >> 8)
-        + 4 * square(a.1, b.1)
-        + (((767 - mean) * square(a.2, b.2)) >> 8)
+    (((512 + mean) * square(a.0, b.0)) >> 8) + 4 * square(a.1, b.1) + (((767 - mean) * square(a.2, b.2)) >> 8)
 }
 
 fn nearest_16(rgb: Rgb) -> Color {
-    ANSI16.iter().min_by_key(|(_, candidate)| distance(rgb, *candidate)).map_or(Color::Reset, |(colour, _)| *colour)
+    ANSI16
+        .iter()
+        .min_by_key(|(_, candidate)| distance(rgb, *candidate))
+        .map_or(Color::Reset, |(colour, _)| *colour)
 }
 
 /// Only the cube and the greys: the first sixteen are the person's own palette and may be anything.
@@ -191,7 +192,10 @@ mod tests {
     #[test]
     fn the_order_of_who_decides() {
         let auto = |e: &ColorEnv| ColorDepth::detect(ColorChoice::Auto, e);
-        assert_eq!(ColorDepth::detect(ColorChoice::True, &env(Some("1"), None, Some("dumb"))), ColorDepth::True);
+        assert_eq!(
+            ColorDepth::detect(ColorChoice::True, &env(Some("1"), None, Some("dumb"))),
+            ColorDepth::True
+        );
         assert_eq!(auto(&env(Some("1"), Some("truecolor"), Some("xterm-256color"))), ColorDepth::Mono);
         assert_eq!(auto(&env(Some(""), Some("truecolor"), Some("xterm"))), ColorDepth::True);
         assert_eq!(auto(&env(None, None, Some("xterm-256color"))), ColorDepth::Ansi256);

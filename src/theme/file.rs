@@ -127,7 +127,9 @@ impl Parsed {
         let word = |key: &str| match table.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(ThemeError::at(file, key, format!("expected text, found {}", other.type_str()))),
+            Some(other) => {
+                Err(ThemeError::at(file, key, format!("expected text, found {}", other.type_str())))
+            }
         };
         let mut parsed = match word("inherits")? {
             None => Self {
@@ -231,15 +233,32 @@ impl Parsed {
 }
 
 const COLOUR_NAMES: &[&str] = &[
-    "reset", "black", "red", "green", "yellow", "blue", "magenta", "cyan", "gray", "darkgray", "lightred",
-    "lightgreen", "lightyellow", "lightblue", "lightmagenta", "lightcyan", "white",
+    "reset",
+    "black",
+    "red",
+    "green",
+    "yellow",
+    "blue",
+    "magenta",
+    "cyan",
+    "gray",
+    "darkgray",
+    "lightred",
+    "lightgreen",
+    "lightyellow",
+    "lightblue",
+    "lightmagenta",
+    "lightcyan",
+    "white",
 ];
 
 fn section<'a>(file: &str, table: &'a Table, key: &str) -> Result<Vec<(&'a String, &'a Value)>, ThemeError> {
     match table.get(key) {
         None => Ok(Vec::new()),
         Some(Value::Table(section)) => Ok(section.iter().collect()),
-        Some(other) => Err(ThemeError::at(file, key, format!("expected a table, found {}", other.type_str()))),
+        Some(other) => {
+            Err(ThemeError::at(file, key, format!("expected a table, found {}", other.type_str())))
+        }
     }
 }
 
@@ -318,8 +337,14 @@ mod tests {
             "theme my.toml: roles.title.bold: expected true or false, found integer"
         );
         assert_eq!(error("rolls = 3"), "theme my.toml: rolls: unknown key (did you mean `roles`?)");
-        assert_eq!(error("appearance = \"dusky\""), "theme my.toml: appearance: `dusky` is none of any, dark, light");
+        assert_eq!(
+            error("appearance = \"dusky\""),
+            "theme my.toml: appearance: `dusky` is none of any, dark, light"
+        );
         assert!(error("[roles]\ntitle = ").starts_with("theme my.toml:2:"), "{}", error("[roles]\ntitle = "));
-        assert!(error("inherits = \"defualt\"").starts_with("theme my.toml: inherits: no theme is called `defualt`"));
+        assert!(
+            error("inherits = \"defualt\"")
+                .starts_with("theme my.toml: inherits: no theme is called `defualt`")
+        );
     }
 }

@@ -219,9 +219,28 @@ mod tests {
     fn no_sign_has_two_meanings() {
         use Glyph as G;
         let meaning = [
-            G::Ok, G::Degraded, G::Stalled, G::Down, G::Unknown, G::Paused, G::Rewound, G::GaveUp, G::Owns, G::Copy,
-            G::Reacts, G::Asks, G::Conflict, G::Event, G::Feed, G::HeadRight, G::HeadLeft, G::Moving, G::Failed,
-            G::Growing, G::Steady, G::Draining,
+            G::Ok,
+            G::Degraded,
+            G::Stalled,
+            G::Down,
+            G::Unknown,
+            G::Paused,
+            G::Rewound,
+            G::GaveUp,
+            G::Owns,
+            G::Copy,
+            G::Reacts,
+            G::Asks,
+            G::Conflict,
+            G::Event,
+            G::Feed,
+            G::HeadRight,
+            G::HeadLeft,
+            G::Moving,
+            G::Failed,
+            G::Growing,
+            G::Steady,
+            G::Draining,
         ];
         for set in [Glyphs::Unicode, Glyphs::Ascii] {
             let mut seen = BTreeMap::new();

@@ -135,7 +135,10 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(Role::by_name(role.name()), Some(*role));
         }
-        assert_eq!(Role::ALL.iter().map(|role| role.name()).collect::<std::collections::BTreeSet<_>>().len(), Role::COUNT);
+        assert_eq!(
+            Role::ALL.iter().map(|role| role.name()).collect::<std::collections::BTreeSet<_>>().len(),
+            Role::COUNT
+        );
         assert_eq!(Role::by_name("text "), None);
     }
 
