@@ -4,6 +4,7 @@
 //! ask of sources. Anyone may use this room; it uses none.
 
 pub mod command;
+pub mod histogram;
 pub mod id;
 pub mod measured;
 pub mod observation;

@@ -4,6 +4,8 @@
 //! [`BATCH_EVERY`]. The channel to the engine is bounded; when it is full the source keeps merging, so
 //! that counts are never dropped and memory does not queue up.
 
+pub mod accumulate;
+pub mod fold;
 pub mod health;
 pub mod nats;
 

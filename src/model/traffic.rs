@@ -75,7 +75,7 @@ pub struct Traffic {
     /// By key.
     #[serde(with = "pairs")]
     pub counts: BTreeMap<TrafficKey, Count>,
-    /// Subjects that fell into [`OTHER`] because of the cap, so that the loss of detail is visible.
+    /// Messages that were counted under [`OTHER`] because of the cap, so that the loss of detail is visible.
     pub folded_away: u64,
 }
 
