@@ -221,8 +221,8 @@ fn percent_decoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn user(name: &str, password: &str) -> Option<UserInfo> {
-        Some(UserInfo::UserPassword { user: name.to_owned(), password: Secret::new(password) })
+    fn user(name: &str, password: &str) -> UserInfo {
+        UserInfo::UserPassword { user: name.to_owned(), password: Secret::new(password) }
     }
 
     #[test]
@@ -230,10 +230,10 @@ mod tests {
         for (given, shown, credentials) in [
             ("localhost", "nats://localhost", None),
             ("nats://a:4222, nats://b:4223,", "nats://a:4222 nats://b:4223", None),
-            ("tls://app:p%40ss%3A@host:4222", "tls://host:4222", user("app", "p@ss:")),
+            ("tls://app:p%40ss%3A@host:4222", "tls://host:4222", Some(user("app", "p@ss:"))),
             ("nats://s3cret@host", "nats://host", Some(UserInfo::Token(Secret::new("s3cret")))),
             ("nats://app:@host", "nats://host", Some(UserInfo::Token(Secret::new("app")))),
-            ("nats://a:b@h1,nats://a:b@h2,nats://h3", "nats://h1 nats://h2 nats://h3", user("a", "b")),
+            ("nats://a:b@h1,nats://a:b@h2,nats://h3", "nats://h1 nats://h2 nats://h3", Some(user("a", "b"))),
             ("nats://[::1]:4222", "nats://[::1]:4222", None),
         ] {
             let (servers, found) = parse_servers(given).unwrap();

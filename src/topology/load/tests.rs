@@ -1,3 +1,5 @@
+//! What the loader accepts, and each mistake with its place.
+
 use std::path::Path;
 
 use super::*;

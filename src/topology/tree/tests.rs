@@ -1,3 +1,5 @@
+//! Spans are right, and no text makes the reader fail.
+
 use proptest::prelude::*;
 
 use super::*;
