@@ -11,5 +11,7 @@ mod connect;
 mod harness;
 #[path = "system/health.rs"]
 mod health;
+#[path = "system/nats_discovery.rs"]
+mod nats_discovery;
 #[path = "support/support.rs"]
 mod support;

@@ -16,6 +16,7 @@ pub mod jet;
 pub mod jwt;
 pub mod tls;
 pub mod wait;
+pub mod watch;
 
 #[allow(unused_imports)]
 pub use self::{
@@ -24,4 +25,5 @@ pub use self::{
     cluster::Cluster,
     config::{Config, User},
     wait::{wait_for, wait_until},
+    watch::Watch,
 };
