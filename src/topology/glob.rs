@@ -16,6 +16,13 @@ pub struct Specificity {
     literal: usize,
 }
 
+impl Specificity {
+    /// The exactness of a whole name.
+    pub fn of_name(name: &str) -> Self {
+        Self { whole: true, literal: name.chars().count() }
+    }
+}
+
 impl Glob {
     /// Takes a pattern as it is written.
     pub fn new(pattern: impl Into<Name>) -> Self {
