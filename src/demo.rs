@@ -1,1 +1,4 @@
 //! The sample system: real services as clients of a real broker, and the simulation (a source).
+
+pub mod sample;
+pub mod scenario;
