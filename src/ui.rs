@@ -5,6 +5,7 @@
 //!
 //! May use: `app`, `model`, `layout`, `theme`, `keymap`. Used by: `tui`, `report`.
 
+pub mod chrome;
 pub mod consumers;
 pub mod detail;
 pub mod flows;
@@ -14,14 +15,15 @@ pub mod services;
 pub mod widget;
 
 use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::hit::Area;
+use crate::app::hit::{Area, Hit, HitAreas};
 use crate::app::list::ListId;
-use crate::app::{App, View};
+use crate::app::{App, Detail, View};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{Mono, Timestamp, nanos};
-use crate::theme::{Glyphs, Theme};
+use crate::theme::{Glyphs, Role, Theme};
 
 use widget::{Look, Table, table::Column};
 
@@ -91,8 +93,113 @@ impl<'a> Ctx<'a> {
     }
 }
 
+/// Below this nothing useful can be shown.
+pub const SMALLEST: (u16, u16) = (60, 15);
+
+/// From this width on the detail pane stands beside the list, not below it.
+const SIDE_BY_SIDE: u16 = 150;
+
+/// Draws a whole frame and returns what can be pointed at.
+pub fn render(buf: &mut Buffer, ctx: &Ctx<'_>) -> HitAreas {
+    let area = *buf.area();
+    let mut hits = HitAreas::default();
+    buf.set_style(area, ctx.theme.style(Role::Text));
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        chrome::too_small(ctx, buf, area);
+        make_safe(buf, ctx.glyphs);
+        return hits;
+    }
+    let header = chrome::header::draw(ctx, buf, area, &mut hits);
+    let footer = Rect { y: area.bottom() - 1, height: 1, ..area };
+    let body = Rect {
+        x: area.x + 1,
+        y: area.y + header,
+        width: area.width - 2,
+        height: area.height.saturating_sub(header + 1),
+    };
+    if chrome::connecting::applies(ctx) {
+        chrome::connecting::draw(ctx, buf, body);
+    } else {
+        draw_body(ctx, buf, body, &mut hits);
+    }
+    chrome::footer::draw(ctx, buf, footer, &mut hits);
+    chrome::palette::draw(ctx, buf, area, &mut hits);
+    chrome::help::draw(ctx, buf, area, &mut hits);
+    make_safe(buf, ctx.glyphs);
+    hits
+}
+
+fn draw_body(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, hits: &mut HitAreas) {
+    let (view, detail) = match ctx.app.detail() {
+        Detail::Closed => (Some(body), None),
+        Detail::Full => (None, Some(body)),
+        Detail::Beside if body.width >= SIDE_BY_SIDE => {
+            let wide = body.width * 2 / 5;
+            let view = Rect { width: body.width - wide - 3, ..body };
+            (Some(view), Some(Rect { x: body.right() - wide, width: wide, ..body }))
+        }
+        Detail::Beside => {
+            let high = body.height * 3 / 5;
+            let view = Rect { height: body.height - high, ..body };
+            (Some(view), Some(Rect { y: body.bottom() - high, height: high, ..body }))
+        }
+    };
+    if let Some(area) = view {
+        draw_view(ctx, buf, area, hits);
+    }
+    if let Some(area) = detail {
+        let inner = chrome::detail_frame(ctx, buf, area, view.is_some_and(|view| view.right() < area.x));
+        hits.add(area, Hit::Detail);
+        detail::draw(ctx, buf, inner, hits);
+    }
+}
+
+fn draw_view(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    hits.add(area, Hit::List(ctx.app.current_list()));
+    match ctx.view() {
+        View::Overview => overview::draw(ctx, buf, area, hits),
+        View::Flows => flows::draw(ctx, buf, area, hits),
+        View::Consumers => consumers::draw(ctx, buf, area, hits),
+        View::Ownership => ownership::draw(ctx, buf, area, hits),
+        View::Services => services::draw(ctx, buf, area, hits),
+    }
+}
+
+/// The last line of defence: whatever a panel wrote, no character that could steer the terminal is left, and a terminal that shows
+/// only ASCII gets only ASCII.
+fn make_safe(buf: &mut Buffer, glyphs: Glyphs) {
+    for cell in &mut buf.content {
+        let symbol = cell.symbol();
+        if symbol.chars().any(widget::text::is_unsafe) || (glyphs.is_ascii() && !symbol.is_ascii()) {
+            cell.set_symbol("?");
+        }
+    }
+}
+
 impl From<Rect> for Area {
     fn from(rect: Rect) -> Self {
         Self { x: rect.x, y: rect.y, width: rect.width, height: rect.height }
     }
+}
+
+/// A frame as plain text, one line per row, without trailing spaces: for exports and reports.
+pub fn to_text(buf: &Buffer) -> String {
+    let mut out = String::new();
+    for y in buf.area().top()..buf.area().bottom() {
+        let mut line = String::new();
+        let mut covered = 0;
+        for x in buf.area().left()..buf.area().right() {
+            // A wide character covers the cells after it.
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            let symbol = buf.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            covered = widget::text::width(symbol).saturating_sub(1);
+            line.push_str(symbol);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
 }
