@@ -2,3 +2,4 @@
 
 pub mod sample;
 pub mod scenario;
+pub mod store;

@@ -16,13 +16,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 pub use get::ClientError;
 pub use parse::{Answer, parse};
 
+use crate::model::command::Command;
 use crate::model::id::{Name, ServiceId};
 use crate::model::observation::{HealthReport, HealthState, Load, Observation, SourceReport, SourceState};
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
@@ -78,20 +80,21 @@ pub struct Settings {
 
 /// Asks the endpoints until nobody listens to the outbox any more.
 ///
-/// `endpoints` may change while it runs: those that stay as they are keep their pace. `now` asks all of them at once.
+/// `endpoints` may change while it runs: those that stay as they are keep their pace. [`Command::Refresh`] asks all of
+/// them at once.
 /// An error comes before the first question only: there can be no HTTP client.
 pub async fn run(
     settings: &Settings,
     mut endpoints: watch::Receiver<Vec<Endpoint>>,
-    now: Arc<Notify>,
     mut outbox: Outbox,
+    mut commands: broadcast::Receiver<Command>,
 ) -> Result<(), ClientError> {
     let client = get::client(settings.authority.as_deref())?;
     let (reports, mut answers) = mpsc::channel::<Asked>(256);
     let mut checks = Checks {
         client,
         reports,
-        now,
+        now: Arc::new(Notify::new()),
         permits: Arc::new(Semaphore::new(AT_ONCE)),
         tasks: JoinSet::new(),
         running: Vec::new(),
@@ -103,6 +106,7 @@ pub async fn run(
     let mut handover = interval(BATCH_EVERY);
     handover.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fresh = true;
+    let (silence, _) = broadcast::channel(1);
     loop {
         tokio::select! {
             Some(asked) = answers.recv() => {
@@ -115,6 +119,16 @@ pub async fn run(
                 checks.replace(&endpoints.borrow_and_update().clone(), &mut tally);
                 fresh = true;
             }
+            command = commands.recv() => match command {
+                // Commands that were missed were some too many: one of them may have been for us.
+                Ok(Command::Refresh) | Err(RecvError::Lagged(_)) => checks.now.notify_waiters(),
+                Ok(Command::Reconnect(source)) if source == *outbox.source() => checks.now.notify_waiters(),
+                Ok(_) => {}
+                Err(RecvError::Closed) => {
+                    // Nobody can command any more: a receiver that is never ready takes the place.
+                    commands = silence.subscribe();
+                }
+            },
             _ = handover.tick() => {
                 if std::mem::take(&mut fresh) {
                     outbox.observe(tally.report());

@@ -11,6 +11,7 @@ use std::{
 
 use headwater::{
     model::{
+        command::Command,
         id::{ServiceId, SourceId},
         observation::{Batch, HealthReport, HealthState, Observation, SourceReport, SourceState},
     },
@@ -19,7 +20,7 @@ use headwater::{
         health::{self, Endpoint, Settings},
     },
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::support::tls::Certificates;
 
@@ -68,7 +69,7 @@ fn http(status: u16, kind: &str, body: &str) -> Vec<u8> {
 struct Watched {
     batches: mpsc::Receiver<Batch>,
     endpoints: watch::Sender<Vec<Endpoint>>,
-    now: Arc<Notify>,
+    commands: broadcast::Sender<Command>,
     task: tokio::task::JoinHandle<Result<(), health::ClientError>>,
     checks: BTreeMap<String, HealthReport>,
     source: Option<SourceReport>,
@@ -79,12 +80,12 @@ impl Watched {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (engine, batches) = mpsc::channel(64);
         let (endpoints, wanted) = watch::channel(endpoints);
-        let now = Arc::new(Notify::new());
+        let (commands, _) = broadcast::channel(8);
         let outbox = Outbox::new(SourceId::from("health"), Clock::start(), engine);
-        let asking = Arc::clone(&now);
+        let heard = commands.subscribe();
         let task =
-            tokio::spawn(async move { health::run(&Settings { authority }, wanted, asking, outbox).await });
-        Self { batches, endpoints, now, task, checks: BTreeMap::new(), source: None }
+            tokio::spawn(async move { health::run(&Settings { authority }, wanted, outbox, heard).await });
+        Self { batches, endpoints, commands, task, checks: BTreeMap::new(), source: None }
     }
 
     /// Takes in batches until `enough`.
@@ -208,10 +209,10 @@ async fn an_endpoint_is_asked_at_once_on_command() {
     watched.until("the first answer", |w| w.checks.contains_key("a")).await;
     watched.checks.clear();
     // The question may just be going back to sleep: ask until it is heard.
-    let now = Arc::clone(&watched.now);
+    let commands = watched.commands.clone();
     let nudge = tokio::spawn(async move {
         loop {
-            now.notify_waiters();
+            commands.send(Command::Refresh).unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });

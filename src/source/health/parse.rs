@@ -301,5 +301,4 @@ fn kubernetes(text: &str) -> Vec<ComponentHealth> {
 }
 
 #[cfg(test)]
-#[path = "parse_tests.rs"]
 mod tests;
