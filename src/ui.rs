@@ -5,13 +5,18 @@
 //!
 //! May use: `app`, `model`, `layout`, `theme`, `keymap`. Used by: `tui`, `report`.
 
+mod area;
+pub mod blank;
 pub mod chrome;
 pub mod consumers;
 pub mod detail;
 pub mod flows;
+pub mod listing;
 pub mod overview;
 pub mod ownership;
+pub mod phrase;
 pub mod services;
+pub mod signs;
 pub mod widget;
 
 use jiff::tz::TimeZone;

@@ -1,20 +1,127 @@
-//! Who reads what, how far behind, how stale.
+//! View 3, Consumers: who reads what, how far behind it is, how stale. What needs a person stands first.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
 use crate::app::list::ListId;
+use crate::model::snapshot::{Consumer, ConsumerStatus, Drain, Thing};
+use crate::theme::Role;
 
 use super::Ctx;
-use super::widget::{Cell, Column};
+use super::listing::Listing;
+use super::widget::{Cell, Column, Look, number};
+use super::{phrase, signs};
 
-const COLUMNS: &[Column] = &[Column::text("name", "name", 10, 60, 0)];
+/// Columns of the sparkline.
+const SPARK: u16 = 10;
 
+const COLUMNS: &[Column] = &[
+    Column::fixed("state", "", 1, 0),
+    Column::text("name", "consumer", 22, 34, 0),
+    Column::text("reads", "reads", 12, 26, 9),
+    Column::text("service", "service", 12, 18, 4),
+    Column::number("lag", "lag", 7, 0),
+    Column::fixed("trend", "trend", SPARK, 6),
+    Column::number("inflight", "in flight", 9, 2),
+    Column::number("redelivered", "redeliv", 7, 10),
+    Column::number("gaveup", "gave up", 7, 3),
+    Column::number("stale", "stale", 7, 1),
+    Column::number("delay", "delay p95", 9, 8),
+    Column::number("acked", "acked", 6, 5),
+    Column::number("drain", "drain", 6, 7),
+];
+
+/// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let rows = ctx.app.list(ListId::Consumers).rows();
-    ctx.table(ListId::Consumers, COLUMNS).draw(buf, area, &ctx.look(), hits, |at| {
-        let name = rows.get(at).and_then(|row| row.thing.as_ref()).map_or("", |thing| thing.as_str());
-        vec![Cell::text(name).keep_ends()]
-    });
+    let (snapshot, look) = (ctx.snapshot, &ctx.look());
+    let find = |thing: &Thing| match thing {
+        Thing::Consumer(id) => snapshot.consumer(id),
+        _ => None,
+    };
+    Listing {
+        list: ListId::Consumers,
+        columns: COLUMNS,
+        row: &|thing| find(thing).map(|consumer| row(ctx, look, consumer)),
+        about: &|thing| find(thing).map(|consumer| about(ctx, look, consumer)),
+    }
+    .draw(ctx, buf, area, hits);
+}
+
+/// How a consumer fares, since when and why, in one line.
+pub fn about(ctx: &Ctx<'_>, look: &Look<'_>, consumer: &Consumer) -> Cell {
+    let (glyph, role) = signs::status(consumer.status);
+    Cell::glyph(look, glyph, role)
+        .then(format!(" {} ", phrase::consumer_name(&consumer.id, ctx.snapshot)), Role::Text)
+        .then(signs::status_word(consumer.status), role)
+        .then(" ", Role::Text)
+        .and(phrase::since(look, &consumer.since))
+        .then(": ", Role::Muted)
+        .then(&*consumer.why, Role::Text)
+}
+
+/// The cells of one consumer, one for each column.
+pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, consumer: &Consumer) -> Vec<Cell> {
+    let (glyph, role) = signs::status(consumer.status);
+    let (trend, trend_role) = signs::trend(consumer.trend);
+    let filters = consumer.report.as_ref().map_or(&[][..], |report| &report.filters);
+    let reads = if filters.is_empty() {
+        consumer
+            .report
+            .as_ref()
+            .map_or_else(|| phrase::none(look), |_| Cell::styled("everything", Role::Muted))
+    } else {
+        Cell::text(filters.join(" ")).keep_ends()
+    };
+    let lag = if consumer.lag.low().is_some() {
+        phrase::count(look, &consumer.lag).then(" ", Role::Text).then(look.glyph(trend), trend_role)
+    } else {
+        phrase::none(look).then("  ", Role::Text)
+    };
+    let drain = match consumer.drain.low() {
+        Some(Drain::Never) => Role::StateDegraded,
+        Some(Drain::Empty) => Role::Muted,
+        _ => Role::Text,
+    };
+    vec![
+        Cell::glyph(look, glyph, role),
+        Cell::styled(phrase::consumer_name(&consumer.id, ctx.snapshot), name_role(consumer.status))
+            .keep_ends(),
+        reads,
+        phrase::services(look, &consumer.services, consumer.services_likely),
+        lag,
+        phrase::spark(ctx, &consumer.lag_history, SPARK),
+        in_flight(look, consumer),
+        phrase::count_as(look, &consumer.redelivered, Role::Text),
+        phrase::count_as(look, &consumer.gave_up, Role::StateGaveUp),
+        phrase::staleness(look, &consumer.staleness),
+        phrase::delay(look, consumer.delay.as_ref()),
+        phrase::rate(look, &consumer.acked_rate),
+        Cell::measured_as(look, &consumer.drain, drain, number::drain),
+    ]
+}
+
+/// Names of what needs a person stand out; the rest is quiet.
+fn name_role(status: ConsumerStatus) -> Role {
+    match status {
+        ConsumerStatus::Stalled | ConsumerStatus::Stopped => signs::status(status).1,
+        _ => Role::Text,
+    }
+}
+
+/// How many are out, and of how many when that is the limit that it stands at.
+fn in_flight(look: &Look<'_>, consumer: &Consumer) -> Cell {
+    let limit = consumer.report.as_ref().and_then(|report| report.max_in_flight);
+    match (consumer.in_flight.bounds.exact(), limit) {
+        (Some(out), Some(limit)) if *out > 0 && *out >= limit => {
+            let text = format!("{out}/{limit}");
+            let text = if text.len() > 9 {
+                format!("{}/{}", number::count(*out), number::count(limit))
+            } else {
+                text
+            };
+            Cell::measured_as(look, &consumer.in_flight, Role::StateStalled, |_| text.clone())
+        }
+        _ => phrase::count(look, &consumer.in_flight),
+    }
 }

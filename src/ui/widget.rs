@@ -4,6 +4,7 @@
 //! values. Used by `ui` only.
 
 pub mod cell;
+pub mod chart;
 pub mod number;
 pub mod spark;
 pub mod table;

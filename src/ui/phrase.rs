@@ -1,0 +1,134 @@
+//! Phrases that several views say: names with their likelihood, since when, how long a message takes.
+
+use std::time::Duration;
+
+use crate::model::id::{ConsumerId, ServiceId};
+use crate::model::measured::Measured;
+use crate::model::series::History;
+use crate::model::snapshot::{Channel, Delay, DelayMethod, Since, Snapshot};
+use crate::theme::{Glyph, Role};
+
+use super::Ctx;
+use super::widget::spark::{Scale, sparkline};
+use super::widget::{Cell, Look, number};
+
+/// Names of services, with `~` when they are a conclusion, and the sign of the unknown when there are none.
+pub fn services(look: &Look<'_>, ids: &[ServiceId], likely: bool) -> Cell {
+    if ids.is_empty() {
+        return none(look);
+    }
+    let names = ids.iter().map(ServiceId::as_str).collect::<Vec<_>>().join(", ");
+    if likely {
+        Cell::styled(look.glyph(Glyph::About), Role::Estimate).then(names, Role::Text)
+    } else {
+        Cell::text(names)
+    }
+}
+
+/// What is not known.
+pub fn none(look: &Look<'_>) -> Cell {
+    Cell::glyph(look, Glyph::NoValue, Role::Muted)
+}
+
+/// How long something has been so; `≥` when it was so before watching began.
+pub fn since(look: &Look<'_>, since: &Since) -> Cell {
+    let text = number::elapsed(look.now.age_since(since.at));
+    if since.or_earlier {
+        Cell::number(format!("{}{text}", look.glyph(Glyph::AtLeast)), Role::Muted)
+    } else {
+        Cell::number(text, Role::Muted)
+    }
+}
+
+/// The 95th percentile of a delay, or the mean where only that is told; `~` unless each message was measured.
+pub fn delay(look: &Look<'_>, delay: Option<&Delay>) -> Cell {
+    let Some(delay) = delay else { return none(look) };
+    let Some(figure) = delay.p95.or(delay.p50) else { return none(look) };
+    let text = number::signed_nanos(figure);
+    match delay.method {
+        DelayMethod::Exact => Cell::number(text, Role::Text),
+        DelayMethod::Interval | DelayMethod::Mean => {
+            Cell::number(format!("{}{text}", look.glyph(Glyph::About)), Role::Estimate)
+        }
+    }
+}
+
+/// How a delay's figures came about, in words.
+pub const fn method_words(method: DelayMethod) -> &'static str {
+    match method {
+        DelayMethod::Exact => "from each message's own instants",
+        DelayMethod::Interval => "between two polls",
+        DelayMethod::Mean => "mean, as the service tells it",
+    }
+}
+
+pub fn rate(look: &Look<'_>, value: &Measured<f64>) -> Cell {
+    Cell::measured(look, value, |v| number::rate(*v))
+}
+
+pub fn bytes_rate(look: &Look<'_>, value: &Measured<f64>) -> Cell {
+    Cell::measured(look, value, |v| number::bytes_rate(*v))
+}
+
+/// Errors per second; quiet when there are none.
+pub fn errors(look: &Look<'_>, value: &Measured<f64>) -> Cell {
+    let role = if value.low().is_some_and(|v| *v > 0.0) { Role::Error } else { Role::Muted };
+    Cell::measured_as(look, value, role, |v| number::rate(*v))
+}
+
+pub fn count(look: &Look<'_>, value: &Measured<u64>) -> Cell {
+    Cell::measured(look, value, |n| number::count(*n))
+}
+
+/// A count that is quiet at zero and speaks up in a role above it.
+pub fn count_as(look: &Look<'_>, value: &Measured<u64>, role: Role) -> Cell {
+    let role = if value.low().is_some_and(|n| *n > 0) { role } else { Role::Muted };
+    Cell::measured_as(look, value, role, |n| number::count(*n))
+}
+
+pub fn staleness(look: &Look<'_>, value: &Measured<Duration>) -> Cell {
+    Cell::measured(look, value, |d| number::duration(*d))
+}
+
+/// A staleness beside its limit: past it, it is marked by a sign and a role.
+pub fn staleness_within(look: &Look<'_>, value: &Measured<Duration>, max: Option<Duration>) -> Cell {
+    match over(value, max) {
+        Some(true) => Cell::measured_as(look, value, Role::StateDegraded, |d| number::duration(*d)),
+        _ => staleness(look, value),
+    }
+}
+
+/// Whether a value is surely past its limit; `None` when it has none or is unknown.
+pub fn over(value: &Measured<Duration>, max: Option<Duration>) -> Option<bool> {
+    Some(*value.low()? > max?)
+}
+
+/// The last `columns` seconds of a history as a sparkline.
+pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16) -> Cell {
+    let values = recent(ctx, history, usize::from(columns));
+    Cell::styled(sparkline(ctx.glyphs, &values, usize::from(columns), Scale::ZeroToMax), Role::Chart)
+}
+
+/// The last `n` seconds of a history as of the snapshot.
+pub fn recent(ctx: &Ctx<'_>, history: &History, n: usize) -> Vec<f32> {
+    history.last(1, n, ctx.mono())
+}
+
+/// A consumer as people call it: `ORDERS/billing`, with its source before it only when there are several brokers.
+pub fn consumer_name<'a>(id: &'a ConsumerId, snapshot: &Snapshot) -> &'a str {
+    local(id.as_str(), snapshot)
+}
+
+/// A channel as people call it.
+pub fn channel_name(channel: &Channel) -> &str {
+    &channel.report.name
+}
+
+/// An id without its source, when there is only one broker that it could be on.
+pub fn local<'a>(id: &'a str, snapshot: &Snapshot) -> &'a str {
+    let brokers = snapshot.sources.iter().filter(|source| &*source.report.kind != "health").count();
+    if brokers > 1 {
+        return id;
+    }
+    id.split_once('/').map_or(id, |(_, rest)| rest).trim_start_matches("subject:")
+}
