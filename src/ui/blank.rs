@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::app::list::ListId;
 use crate::model::observation::{SourceState, Unavailable};
 use crate::model::snapshot::{Snapshot, Source};
-use crate::theme::{Glyph, Role};
+use crate::theme::Role;
 
 use super::Ctx;
 use super::widget::text::wrap;
@@ -187,17 +187,4 @@ pub const TOPOLOGY: &str = "a topology tells who owns and who copies: start with
 pub fn short(ctx: &Ctx<'_>, list: ListId) -> Cell {
     let text = why(ctx, list).into_iter().next().map_or_else(String::new, |line| line.text);
     Cell::styled(text, Role::Muted)
-}
-
-/// Whether the numbers on screen are the last good ones of a broker that is not reached now: what to say of it.
-pub fn lost(ctx: &Ctx<'_>) -> Option<Cell> {
-    let source = brokers(ctx.snapshot)
-        .find(|source| source.report.state == SourceState::Down && source.answered_at.is_some())?;
-    let age = number::elapsed(ctx.look().now.age_since(source.answered_at?));
-    let error = source.report.error.as_deref().unwrap_or("no answer");
-    Some(
-        Cell::glyph(&ctx.look(), Glyph::Down, Role::StateDown)
-            .then(format!(" {} not reached: {error}. ", source.id), Role::StateDown)
-            .then(format!("Shown is what was so {age} ago; trying on"), Role::Text),
-    )
 }

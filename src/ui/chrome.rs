@@ -9,69 +9,10 @@ pub mod palette;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::model::observation::{HealthState, SourceState};
-use crate::model::snapshot::{ConsumerStatus, Severity, Thing};
 use crate::theme::{Glyph, Role};
 
 use super::widget::{Cell, Look, text};
-use super::{Ctx, SMALLEST};
-
-/// The sign and role of a consumer's state.
-pub const fn consumer_sign(status: ConsumerStatus) -> (Glyph, Role) {
-    match status {
-        ConsumerStatus::Ok => (Glyph::Ok, Role::StateOk),
-        ConsumerStatus::Slow => (Glyph::Degraded, Role::StateDegraded),
-        ConsumerStatus::Stalled => (Glyph::Stalled, Role::StateStalled),
-        ConsumerStatus::Stopped => (Glyph::Down, Role::StateDown),
-        ConsumerStatus::Rewound => (Glyph::Rewound, Role::StateRewound),
-        ConsumerStatus::Paused => (Glyph::Paused, Role::StatePaused),
-        ConsumerStatus::GaveUp => (Glyph::GaveUp, Role::StateGaveUp),
-        ConsumerStatus::Unknown => (Glyph::Unknown, Role::StateUnknown),
-    }
-}
-
-/// The sign and role of a service's, check's or store's state.
-pub const fn health_sign(state: HealthState) -> (Glyph, Role) {
-    match state {
-        HealthState::Up => (Glyph::Ok, Role::StateOk),
-        HealthState::Degraded => (Glyph::Degraded, Role::StateDegraded),
-        HealthState::Down => (Glyph::Down, Role::StateDown),
-        HealthState::Unreachable | HealthState::Unknown => (Glyph::Unknown, Role::StateUnknown),
-    }
-}
-
-/// The sign and role of a cause's severity.
-pub const fn severity_sign(severity: Severity) -> (Glyph, Role) {
-    match severity {
-        Severity::Degraded => (Glyph::Degraded, Role::StateDegraded),
-        Severity::Lost => (Glyph::GaveUp, Role::StateGaveUp),
-        Severity::Stalled => (Glyph::Stalled, Role::StateStalled),
-        Severity::Down => (Glyph::Down, Role::StateDown),
-    }
-}
-
-/// The sign and role of a source's state.
-pub const fn source_sign(state: SourceState) -> (Glyph, Role) {
-    match state {
-        SourceState::Up => (Glyph::Ok, Role::StateOk),
-        SourceState::Degraded => (Glyph::Degraded, Role::StateDegraded),
-        SourceState::Down => (Glyph::Down, Role::StateDown),
-        SourceState::Connecting => (Glyph::Unknown, Role::StateUnknown),
-    }
-}
-
-/// What kind of thing it is, in one word.
-pub const fn thing_word(thing: &Thing) -> &'static str {
-    match thing {
-        Thing::Source(_) => "source",
-        Thing::Service(_) => "service",
-        Thing::Store(_) => "store",
-        Thing::Entity(_) => "entity",
-        Thing::Channel(_) => "channel",
-        Thing::Consumer(_) => "consumer",
-        Thing::Flow(_) => "flow",
-    }
-}
+use super::{Ctx, SMALLEST, detail};
 
 /// A rule across an area's first line with a title in it; returns what is below.
 pub fn titled(buf: &mut Buffer, area: Rect, look: &Look<'_>, title: &Cell, focused: bool) -> Rect {
@@ -131,9 +72,8 @@ pub(super) fn detail_frame(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, beside: 
         }
     }
     let title = match ctx.app.opened().and_then(|row| row.thing.as_ref()) {
-        Some(thing) => Cell::styled(thing_word(thing), Role::Muted)
-            .then(" ", Role::Text)
-            .then(thing.as_str(), if focused { Role::BorderFocus } else { Role::Title }),
+        Some(thing) => detail::title(ctx, thing, if focused { Role::BorderFocus } else { Role::Title })
+            .then(" ", Role::Text),
         None => Cell::styled("nothing selected", Role::Muted),
     };
     titled(buf, area, &look, &title, focused)

@@ -16,21 +16,30 @@ use super::{phrase, signs};
 /// Columns of the sparkline.
 const SPARK: u16 = 10;
 
-const COLUMNS: &[Column] = &[
-    Column::fixed("state", "", 1, 0),
-    Column::text("name", "consumer", 22, 34, 0),
-    Column::text("reads", "reads", 12, 26, 9),
-    Column::text("service", "service", 12, 18, 4),
-    Column::number("lag", "lag", 7, 0),
-    Column::fixed("trend", "trend", SPARK, 6),
-    Column::number("inflight", "in flight", 9, 2),
-    Column::number("redelivered", "redeliv", 7, 10),
-    Column::number("gaveup", "gave up", 7, 3),
-    Column::number("stale", "stale", 7, 1),
-    Column::number("delay", "delay p95", 9, 8),
-    Column::number("acked", "acked", 6, 5),
-    Column::number("drain", "drain", 6, 7),
-];
+/// From this width on names are shown whole before further columns come.
+const WIDE: u16 = 110;
+
+const NARROW_COLUMNS: &[Column] = &columns(22);
+const WIDE_COLUMNS: &[Column] = &columns(30);
+
+/// By importance: a narrow terminal loses the largest priority first.
+const fn columns(name: u16) -> [Column; 13] {
+    [
+        Column::fixed("state", "", 1, 0),
+        Column::text("name", "consumer", name, 38, 0),
+        Column::text("reads", "reads", 12, 26, 9),
+        Column::text("service", "service", 12, 18, 4),
+        Column::number("lag", "lag", 7, 0),
+        Column::fixed("trend", "trend", SPARK, 6),
+        Column::number("inflight", "in flight", 9, 2),
+        Column::number("redelivered", "redeliv", 7, 10),
+        Column::number("gaveup", "gave up", 7, 3),
+        Column::number("stale", "stale", 7, 1),
+        Column::number("delay", "delay p95", 9, 8),
+        Column::number("acked", "acked", 6, 5),
+        Column::number("drain", "drain", 6, 7),
+    ]
+}
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
@@ -41,7 +50,7 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     };
     Listing {
         list: ListId::Consumers,
-        columns: COLUMNS,
+        columns: if area.width < WIDE { NARROW_COLUMNS } else { WIDE_COLUMNS },
         row: &|thing| find(thing).map(|consumer| row(ctx, look, consumer)),
         about: &|thing| find(thing).map(|consumer| about(ctx, look, consumer)),
     }

@@ -49,7 +49,7 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 }
 
 /// What a thing is called and what kind of thing it is: `consumer ORDERS/billing`.
-pub fn title(ctx: &Ctx<'_>, thing: &Thing) -> Cell {
+pub fn title(ctx: &Ctx<'_>, thing: &Thing, role: Role) -> Cell {
     let (kind, name) = match thing {
         Thing::Source(id) => ("source", id.as_str()),
         Thing::Service(id) => ("service", id.as_str()),
@@ -62,7 +62,7 @@ pub fn title(ctx: &Ctx<'_>, thing: &Thing) -> Cell {
             None => ("flow", id.as_str()),
         },
     };
-    Cell::styled(format!("{kind} "), Role::Muted).then(name, Role::Title)
+    Cell::styled(format!("{kind} "), Role::Muted).then(name, role)
 }
 
 /// The page of what is opened.
@@ -76,7 +76,6 @@ fn page<'a>(ctx: &Ctx<'a>, width: u16) -> Page<'a> {
         change(ctx, &mut page, row);
         return page;
     };
-    page.cell(title(ctx, thing));
     if !known(ctx, &mut page, thing) {
         page.text("it is no longer there: the last snapshot does not have it", Role::Muted);
     }

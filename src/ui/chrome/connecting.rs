@@ -6,9 +6,8 @@ use ratatui::layout::Rect;
 use crate::model::observation::SourceState;
 use crate::theme::Role;
 use crate::ui::Ctx;
+use crate::ui::signs;
 use crate::ui::widget::{Cell, number, text};
-
-use super::source_sign;
 
 /// Whether nothing can be shown yet: no source ever answered, and nothing is known from files either.
 pub(in crate::ui) fn applies(ctx: &Ctx<'_>) -> bool {
@@ -30,7 +29,7 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     lines.push(Cell::empty());
     for source in &ctx.snapshot.sources {
         let report = &source.report;
-        let (glyph, role) = source_sign(report.state);
+        let (glyph, role, _) = signs::source(report.state);
         lines.push(
             Cell::glyph(&look, glyph, role)
                 .then(format!(" {}", source.id), Role::Text)

@@ -12,9 +12,8 @@ use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{Origin, Snapshot, Source};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
+use crate::ui::signs;
 use crate::ui::widget::{Cell, number};
-
-use super::source_sign;
 
 /// Columns between two pieces of the first line.
 const GAP: u16 = 2;
@@ -109,7 +108,7 @@ fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
 
 /// `nats ·`, or with the age of what it told when it does not answer: `nats ✖ 0m12`.
 fn source_cell(ctx: &Ctx<'_>, source: &Source) -> Cell {
-    let (glyph, role) = source_sign(source.report.state);
+    let (glyph, role, _) = signs::source(source.report.state);
     let cell = Cell::text(source.id.as_str()).then(" ", Role::Text).then(ctx.glyphs.get(glyph), role);
     match source.report.state {
         SourceState::Up | SourceState::Degraded => cell,

@@ -1,0 +1,188 @@
+//! What must hold on every screen, whatever it shows.
+
+use headwater::app::{Action, View};
+use headwater::model::snapshot::Snapshot;
+use headwater::ui::widget::text::is_unsafe;
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+use unicode_width::UnicodeWidthStr;
+
+use crate::fixture;
+use crate::stage::{DRESSES, Dress, SIZES, Stage};
+
+/// Frames of every view, at every size and in every dress; closed, with the detail pane, and with the pane alone.
+fn every_frame(snapshot: &Snapshot, mut check: impl FnMut(&str, Dress, &Buffer)) {
+    for view in View::ALL {
+        for size in SIZES {
+            for dress in DRESSES {
+                let mut stage = Stage::new(snapshot.clone(), *view);
+                for opened in 0..3 {
+                    let what = format!("{view:?} {size:?} {dress:?} opened {opened}");
+                    check(&what, dress, &stage.draw(size, dress));
+                    stage.press(&[Action::Open]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_that_steers_a_terminal_is_drawn() {
+    every_frame(&fixture::hostile(), |what, _, buffer| {
+        for cell in buffer.content() {
+            assert!(!cell.symbol().chars().any(is_unsafe), "{what}: {:?}", cell.symbol());
+        }
+    });
+}
+
+/// The safety net under the panels must not be what makes it so: a replaced sign would be a question mark.
+#[test]
+fn hostile_names_are_shown_as_pictures_and_not_lost() {
+    let text = Stage::new(fixture::hostile(), View::Services).text((200, 60), Dress::Default);
+    for shown in ["␛[31mred", "日本語の注文サービス", "a␊b␉c", "👨‍👩‍👧‍👦-family🎉"]
+    {
+        assert!(text.contains(shown), "{shown} is missing:\n{text}");
+    }
+}
+
+/// A wide character is followed by its own second half and never cut at the edge: each row has exactly its width.
+#[test]
+fn rows_are_as_wide_as_the_screen() {
+    every_frame(&fixture::hostile(), |what, _, buffer| {
+        let area = *buffer.area();
+        for y in area.top()..area.bottom() {
+            let mut x = area.left();
+            while x < area.right() {
+                let symbol = buffer[(x, y)].symbol();
+                let wide = symbol.width().max(1) as u16;
+                assert!(x + wide <= area.right(), "{what}: {symbol:?} is cut at the edge of row {y}");
+                x += wide;
+            }
+            assert_eq!(x, area.right(), "{what}: row {y}");
+        }
+    });
+}
+
+#[test]
+fn mono_has_no_colour() {
+    every_frame(&fixture::bad_day(), |what, dress, buffer| {
+        if dress == Dress::Default {
+            return;
+        }
+        for cell in buffer.content() {
+            for colour in [cell.fg, cell.bg, cell.underline_color] {
+                assert_eq!(colour, Color::Reset, "{what}: {:?}", cell.symbol());
+            }
+        }
+    });
+}
+
+/// And the default theme has some: the law above can fail.
+#[test]
+fn the_default_theme_has_colours() {
+    let buffer = Stage::new(fixture::bad_day(), View::Overview).draw((80, 24), Dress::Default);
+    assert!(buffer.content().iter().any(|cell| cell.fg != Color::Reset));
+}
+
+#[test]
+fn ascii_is_ascii() {
+    for snapshot in [fixture::bad_day(), fixture::hostile()] {
+        every_frame(&snapshot, |what, dress, buffer| {
+            if dress == Dress::Ascii {
+                for cell in buffer.content() {
+                    assert!(cell.symbol().is_ascii(), "{what}: {:?}", cell.symbol());
+                }
+            }
+        });
+    }
+}
+
+/// Every state can be told apart without colour: by its sign.
+#[test]
+fn states_differ_without_colour() {
+    for (dress, signs) in
+        [(Dress::Mono, ["■", "⊘", "▲", "◌", "‖", "·"]), (Dress::Ascii, ["#", "G", "^", "?", "P", "."])]
+    {
+        let text = Stage::new(fixture::bad_day(), View::Consumers).text((120, 40), dress);
+        let named = [
+            "ORDERS/billing",
+            "BILLING/notifications ",
+            "CATALOG/search ",
+            "LEGACY/export",
+            "inventory-releases",
+            "SHIPPING/notif",
+        ];
+        for (sign, name) in signs.into_iter().zip(named) {
+            let line =
+                text.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}:\n{text}"));
+            assert!(line.trim_start().starts_with(sign), "{dress:?} {name}: {line}");
+        }
+    }
+}
+
+/// Unknown is never 0.
+#[test]
+fn unknown_numbers_are_dashes() {
+    let text = Stage::new(fixture::bad_day(), View::Consumers).text((200, 60), Dress::Default);
+    let line = text.lines().find(|line| line.contains("LEGACY/export")).unwrap();
+    assert!(!line.chars().any(|c| c.is_ascii_digit()), "{line}");
+}
+
+/// A row keeps its columns when its numbers change.
+#[test]
+fn numbers_stand_still() {
+    let bad = Stage::new(fixture::bad_day(), View::Consumers).text((120, 40), Dress::Default);
+    let good = Stage::new(fixture::good_day(), View::Consumers).text((120, 40), Dress::Default);
+    let header = |text: &str| text.lines().find(|line| line.contains("in flight")).unwrap().to_owned();
+    assert_eq!(header(&bad), header(&good));
+    let ends = |text: &str, name: &str| -> Vec<usize> {
+        let line = text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        ["in flight", "gave up", "stale"]
+            .iter()
+            .map(|title| {
+                let at = header(text)
+                    .find(title)
+                    .map(|at| header(text)[..at].chars().count() + title.len())
+                    .unwrap();
+                // The number ends under the last letter of its title, and a gap follows.
+                let chars: Vec<char> = line.chars().collect();
+                assert!(chars[at - 1] != ' ', "{title}: {line}");
+                assert!(chars.get(at).is_none_or(|c| *c == ' '), "{title}: {line}");
+                at
+            })
+            .collect()
+    };
+    assert_eq!(ends(&bad, "ORDERS/billing"), ends(&good, "ORDERS/billing"));
+}
+
+/// With zero traffic too, every view that has something to show names what was discovered.
+#[test]
+fn silence_is_no_reason_to_be_empty() {
+    let mut snapshot = fixture::discovered();
+    let zero = fixture::parts::exact(0.0);
+    fixture::store::edit(
+        &mut snapshot.flows,
+        |_| true,
+        |flow| {
+            (flow.rate, flow.bytes_rate, flow.history) = (zero.clone(), zero.clone(), Default::default());
+        },
+    );
+    fixture::store::edit(
+        &mut snapshot.consumers,
+        |_| true,
+        |consumer| {
+            (consumer.delivered_rate, consumer.acked_rate) = (zero.clone(), zero.clone());
+        },
+    );
+    snapshot.watched = std::time::Duration::from_secs(4);
+    for (view, name) in [
+        (View::Overview, "services"),
+        (View::Flows, "billing"),
+        (View::Consumers, "ORDERS/billing"),
+        (View::Ownership, "Order"),
+        (View::Services, "billing"),
+    ] {
+        let text = Stage::new(snapshot.clone(), view).text((80, 24), Dress::Default);
+        assert!(text.contains(name), "{view:?} does not name {name}:\n{text}");
+    }
+}

@@ -1,0 +1,137 @@
+//! Pictures of every view, kept and compared.
+
+use headwater::app::{Action, View};
+
+use crate::fixture;
+use crate::stage::{DRESSES, Dress, SIZES, Stage};
+
+/// The name of a picture's file: view, size and dress; the dress only where it is not the default.
+fn name(what: &str, (width, height): (u16, u16), dress: Dress) -> String {
+    let dress = match dress {
+        Dress::Default => "",
+        Dress::Mono => "-mono",
+        Dress::Ascii => "-ascii",
+    };
+    format!("{what}-{width}x{height}{dress}")
+}
+
+fn every_size(view: View) {
+    for size in SIZES {
+        let mut stage = Stage::new(fixture::bad_day(), view);
+        let default = stage.text(size, Dress::Default);
+        // Colours are no part of the text: without them the same signs stand in the same places.
+        assert_eq!(default, stage.text(size, Dress::Mono), "{view:?} {size:?}");
+        insta::assert_snapshot!(name(view.name(), size, Dress::Default), default);
+        insta::assert_snapshot!(name(view.name(), size, Dress::Ascii), stage.text(size, Dress::Ascii));
+    }
+}
+
+#[test]
+fn overview() {
+    every_size(View::Overview);
+}
+
+#[test]
+fn flows() {
+    every_size(View::Flows);
+}
+
+#[test]
+fn consumers() {
+    every_size(View::Consumers);
+}
+
+#[test]
+fn ownership() {
+    every_size(View::Ownership);
+}
+
+#[test]
+fn services() {
+    every_size(View::Services);
+}
+
+/// Nothing needs a person: what was checked is said, and nothing else asks for attention.
+#[test]
+fn a_good_day_is_quiet() {
+    for size in [(80, 24), (200, 60)] {
+        let text = Stage::new(fixture::good_day(), View::Overview).text(size, Dress::Default);
+        assert!(text.contains("nothing needs a person"), "{text}");
+        for sign in ["▲", "■", "✖", "⊘", "!"] {
+            assert!(!text.contains(sign), "{sign} on a good day:\n{text}");
+        }
+        insta::assert_snapshot!(name("overview-good", size, Dress::Default), text);
+    }
+}
+
+#[test]
+fn without_topology() {
+    for view in View::ALL {
+        let text = Stage::new(fixture::discovered(), *view).text((80, 24), Dress::Default);
+        insta::assert_snapshot!(name(&format!("{}-discovered", view.name()), (80, 24), Dress::Default), text);
+    }
+}
+
+/// The last good values stay, dimmed, with their age.
+#[test]
+fn disconnected() {
+    for view in [View::Overview, View::Consumers] {
+        let (snapshot, now) = fixture::disconnected();
+        let text = Stage::at(snapshot, now, view).text((80, 24), Dress::Default);
+        assert!(text.contains("4.1k"), "the last good values are gone:\n{text}");
+        assert!(text.contains("2m00 old"), "nothing says how old the values are:\n{text}");
+        insta::assert_snapshot!(
+            name(&format!("{}-disconnected", view.name()), (80, 24), Dress::Default),
+            text
+        );
+    }
+}
+
+/// Every empty view says why.
+#[test]
+fn empty_views_speak() {
+    let cases = [
+        ("connecting", fixture::connecting()),
+        ("unreachable", fixture::unreachable()),
+        ("no-jetstream", fixture::no_jetstream()),
+    ];
+    for (what, snapshot) in cases {
+        for view in View::ALL {
+            let text = Stage::new(snapshot.clone(), *view).text((80, 24), Dress::Default);
+            insta::assert_snapshot!(name(&format!("{}-{what}", view.name()), (80, 24), Dress::Default), text);
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_hides_everything_says_so() {
+    let mut stage = Stage::new(fixture::bad_day(), View::Consumers);
+    let text = stage.filter("nothing-is-called-so").text((80, 24), Dress::Default);
+    assert!(text.contains("hides all 21 consumers"), "{text}");
+}
+
+/// Columns of the matrix move with the selected column.
+#[test]
+fn the_matrix_scrolls_sideways() {
+    let mut stage = Stage::new(fixture::bad_day(), View::Ownership);
+    assert!(!stage.text((80, 24), Dress::Default).contains("shipping\n"));
+    stage.press(&[Action::Right; 9]);
+    insta::assert_snapshot!("ownership-scrolled-80x24", stage.text((80, 24), Dress::Default));
+}
+
+/// All combinations are drawn without a panic, also below the smallest size.
+#[test]
+fn any_size_is_survived() {
+    for (width, height) in
+        [(1, 1), (20, 5), (59, 14), (60, 15), (61, 15), (75, 17), (149, 20), (151, 30), (250, 70)]
+    {
+        for dress in DRESSES {
+            for view in View::ALL {
+                let mut stage = Stage::new(fixture::bad_day(), *view);
+                stage.text((width, height), dress);
+                stage.press(&[Action::Open, Action::Evidence]).text((width, height), dress);
+                stage.press(&[Action::Open]).text((width, height), dress);
+            }
+        }
+    }
+}

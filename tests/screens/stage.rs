@@ -1,0 +1,104 @@
+//! A stage for screens: a snapshot, a size and a look; keys by name; the frame as text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater::app::{Action, App, Input, Moment, Options, View};
+use headwater::model::snapshot::Snapshot;
+use headwater::model::time::Timestamp;
+use headwater::theme::{ColorDepth, Glyphs, Theme};
+use headwater::ui::{self, Ctx};
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+
+use crate::fixture::NOW;
+
+/// How a terminal looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dress {
+    Default,
+    Mono,
+    Ascii,
+}
+
+pub const DRESSES: [Dress; 3] = [Dress::Default, Dress::Mono, Dress::Ascii];
+pub const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 60)];
+
+/// An application in front of a snapshot.
+pub struct Stage {
+    pub app: App,
+    pub snapshot: Arc<Snapshot>,
+    pub now: Timestamp,
+}
+
+impl Stage {
+    /// Shows a view of a snapshot, a moment after it was taken.
+    pub fn new(snapshot: Snapshot, view: View) -> Self {
+        Self::at(snapshot, NOW + Duration::from_millis(400), view)
+    }
+
+    /// The same at a moment of one's own.
+    pub fn at(snapshot: Snapshot, now: Timestamp, view: View) -> Self {
+        let app = App::new(Options { utc: true, ..Options::default() });
+        let mut stage = Self { app, snapshot: Arc::new(snapshot), now };
+        stage.press(&[Action::Show(view)]);
+        stage
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now, mono: Duration::from_secs(1) }
+    }
+
+    /// Does what keys would do, one after the other.
+    pub fn press(&mut self, actions: &[Action]) -> &mut Self {
+        for action in actions {
+            self.app.update(Input::Do(*action), &self.snapshot, self.moment());
+            self.app.sync(&self.snapshot, self.moment());
+        }
+        self
+    }
+
+    /// Filters the view's rows.
+    pub fn filter(&mut self, text: &str) -> &mut Self {
+        self.press(&[Action::Filter]);
+        for letter in text.chars() {
+            self.app.update(Input::Type(letter), &self.snapshot, self.moment());
+        }
+        self.press(&[Action::Accept])
+    }
+
+    /// The frame. Drawn twice, because scrolling follows what the frame before showed.
+    pub fn draw(&mut self, (width, height): (u16, u16), dress: Dress) -> Buffer {
+        let theme = match dress {
+            Dress::Default => Theme::load(None, ColorDepth::Ansi16).unwrap(),
+            Dress::Mono | Dress::Ascii => Theme::mono(),
+        };
+        let glyphs = if dress == Dress::Ascii { Glyphs::Ascii } else { Glyphs::Unicode };
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        for _ in 0..2 {
+            let mut hits = None;
+            terminal
+                .draw(|frame| {
+                    let ctx = Ctx {
+                        app: &self.app,
+                        snapshot: &self.snapshot,
+                        theme: &theme,
+                        glyphs,
+                        now: self.now,
+                        zone: &TimeZone::UTC,
+                    };
+                    hits = Some(ui::render(frame.buffer_mut(), &ctx));
+                })
+                .unwrap();
+            self.app.drawn(hits.unwrap());
+        }
+        terminal.backend().buffer().clone()
+    }
+
+    /// The frame as text.
+    pub fn text(&mut self, size: (u16, u16), dress: Dress) -> String {
+        ui::to_text(&self.draw(size, dress))
+    }
+}
