@@ -2,6 +2,8 @@
 //!
 //! Here only: which file runs, and how its outcome becomes an exit code and a few lines on standard error.
 
+pub mod topology;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -64,6 +66,10 @@ pub fn run(cli: &Cli) -> ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> Result<(), CommandError> {
+    // Reading files needs no source, and so no settings that could be wrong.
+    if let Some(Command::Topology(command)) = &cli.command {
+        return topology::run(command, cli.global.topology.as_deref());
+    }
     let settings = Settings::resolve(&cli.global, &settings::process_environment, &[])?;
     let name = match &cli.command {
         None => "the explorer",

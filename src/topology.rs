@@ -16,11 +16,14 @@ pub mod lookup;
 pub mod problem;
 mod read;
 mod resolve;
+pub mod show;
 pub mod subject;
 pub mod tree;
+pub mod watch;
 pub mod word;
 
 pub use bind::{Binding, Clue, ConsumerNames};
 pub use declared::Topology;
 pub use load::{Loaded, load};
 pub use problem::{Problem, Severity};
+pub use watch::Watcher;

@@ -131,7 +131,7 @@ fn shown(root: &Path, path: &Path) -> String {
     printable_path(&below.to_string_lossy())
 }
 
-fn slurp(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn slurp(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     fs::File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(
         |error| format!("the file cannot be read: {}", super::problem::printable(&error.to_string())),
