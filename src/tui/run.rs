@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::Event;
-use futures_util::FutureExt;
 use futures_util::stream::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -50,6 +50,8 @@ pub(super) struct Loop {
     /// The last frame that was shown.
     shown: Buffer,
     dirty: bool,
+    /// Somebody wants us to stop, as ctrl-z does.
+    stop_wanted: bool,
     started: Instant,
     last_frame: Option<Instant>,
     clicks: Clicks,
@@ -76,6 +78,7 @@ impl Loop {
             orphaned: false,
             shown: Buffer::default(),
             dirty: true,
+            stop_wanted: false,
             started: Instant::now(),
             last_frame: None,
             clicks: Clicks::default(),
@@ -98,6 +101,11 @@ impl Loop {
         let broken = Arc::clone(&self.broken);
         self.app.sync(&self.latest, self.now());
         loop {
+            if std::mem::take(&mut self.stop_wanted)
+                && let Some(reason) = self.stop(screen, &mut signals).await?
+            {
+                return Ok(reason);
+            }
             let now = Instant::now();
             let gap = Duration::from_secs(1) / MAX_FPS;
             let frame_at = self.last_frame.map_or(now, |at| at + gap);
@@ -114,7 +122,7 @@ impl Loop {
                 () = broken.notified() => return Ok(ExitReason::Panicked(String::new())),
                 asked = signals.next() => match asked {
                     Asked::End(signal) => return Ok(ExitReason::Signal(signal)),
-                    Asked::Stop => self.suspend(screen)?,
+                    Asked::Stop => self.stop_wanted = true,
                     Asked::Continued => {
                         screen.retake()?;
                         self.redraw();
@@ -133,7 +141,7 @@ impl Loop {
                                 }
                             }
                         }
-                        match events.next().now_or_never() {
+                        match ready(&mut events).await {
                             Some(next) => event = next,
                             None => break,
                         }
@@ -215,7 +223,7 @@ impl Loop {
                 };
                 self.say(said);
             }
-            Effect::Suspend => self.suspend(screen)?,
+            Effect::Suspend => self.stop_wanted = true,
             Effect::Redraw => {
                 screen.forget()?;
                 self.redraw();
@@ -241,12 +249,27 @@ impl Loop {
         }
     }
 
-    fn suspend<S: Screen>(&mut self, screen: &mut S) -> io::Result<()> {
-        if let Err(error) = screen.suspend() {
-            self.say(Said::failed(format!("cannot stop: {error}")));
+    /// Gives the terminal back and stops; takes it again when somebody continues us.
+    async fn stop<S: Screen, G: SignalSource>(
+        &mut self,
+        screen: &mut S,
+        signals: &mut G,
+    ) -> io::Result<Option<ExitReason>> {
+        match screen.stop() {
+            Ok(()) => loop {
+                // That we were continued is told by the signal and not by `stop` returning: the system stops a process
+                // of several threads a moment after it was asked to.
+                match signals.next().await {
+                    Asked::Continued => break,
+                    Asked::Stop => {}
+                    Asked::End(signal) => return Ok(Some(ExitReason::Signal(signal))),
+                }
+            },
+            Err(error) => self.say(Said::failed(format!("cannot stop: {error}"))),
         }
+        screen.retake()?;
         self.redraw();
-        Ok(())
+        Ok(None)
     }
 
     /// Writes the screen as text into a new file of the working directory; never over another file.
@@ -303,6 +326,16 @@ fn hung_up_or(error: io::Error) -> io::Result<ExitReason> {
         _ if error.raw_os_error() == Some(5) => Ok(ExitReason::HungUp),
         _ => Err(error),
     }
+}
+
+/// The next event if it is there already. Asked with the waker of this very task: crossterm's stream remembers the first one that it
+/// sees, and with any other a key would later wake nobody.
+async fn ready<E: Stream + Unpin>(events: &mut E) -> Option<Option<E::Item>> {
+    std::future::poll_fn(|context| match events.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

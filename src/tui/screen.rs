@@ -28,9 +28,9 @@ pub(super) trait Screen {
     fn mouse(&mut self, on: bool) -> io::Result<()>;
     /// Puts a text on the clipboard; `false` when it is too long.
     fn copy(&mut self, text: &str) -> io::Result<bool>;
-    /// Gives the terminal back, stops until somebody continues, takes it again.
-    fn suspend(&mut self) -> io::Result<()>;
-    /// Takes the terminal again after somebody else used it.
+    /// Gives the terminal back and asks the system to stop us, which happens a moment later.
+    fn stop(&mut self) -> io::Result<()>;
+    /// Takes the terminal, also after somebody else used it.
     fn retake(&mut self) -> io::Result<()>;
 }
 
@@ -112,8 +112,14 @@ impl Tty {
             queue!(out, TakeMouse)?;
         }
         out.flush()?;
-        self.terminal.clear()?;
-        Ok(())
+        self.wipe()
+    }
+
+    /// Clears the screen and forgets what it showed. Not `Terminal::clear`: that asks the terminal where its cursor is and waits
+    /// for the answer, which a slow connection delays and some terminals never give.
+    fn wipe(&mut self) -> io::Result<()> {
+        let size = self.size()?;
+        self.terminal.resize(size)
     }
 
     /// Gives the terminal back. Every step is tried whatever became of the one before, since the terminal may be gone; once is
@@ -158,7 +164,7 @@ impl Screen for Tty {
     }
 
     fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.wipe()
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {
@@ -180,11 +186,9 @@ impl Screen for Tty {
         Ok(true)
     }
 
-    fn suspend(&mut self) -> io::Result<()> {
+    fn stop(&mut self) -> io::Result<()> {
         self.leave();
-        let stopped = signals::stop_here();
-        self.take()?;
-        stopped
+        signals::stop_here()
     }
 
     fn retake(&mut self) -> io::Result<()> {

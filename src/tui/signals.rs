@@ -73,8 +73,8 @@ mod unix {
         }
     }
 
-    /// Stops this process and those started with it (a wrapper, a pipeline), as ctrl-z in a terminal does; returns when
-    /// somebody continues them. `SIGSTOP` and not `SIGTSTP`: that one is ours to handle and would only come back here.
+    /// Asks the system to stop this process and those started with it (a wrapper, a pipeline), as ctrl-z in a terminal
+    /// does. `SIGSTOP` and not `SIGTSTP`: that one is ours to handle and would only come back here.
     pub(in super::super) fn stop_here() -> io::Result<()> {
         rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
         Ok(())
