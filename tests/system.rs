@@ -7,6 +7,8 @@
 
 #[path = "system/connect.rs"]
 mod connect;
+#[path = "system/demo.rs"]
+mod demo;
 #[path = "system/harness.rs"]
 mod harness;
 #[path = "system/health.rs"]

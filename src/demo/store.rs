@@ -2,9 +2,10 @@
 //!
 //! [`plan`] reads from the topology who publishes, reads, answers and calls what (pure); [`provision`] makes its streams
 //! and consumers; [`service`] runs one service: its connections, its work, its health endpoint. How fast and how well all
-//! that goes is told by [`conditions`], which change while it runs.
+//! that goes is the [`conditions`], which a scenario and the person at the keyboard change.
 
 pub mod conditions;
+mod director;
 pub mod health;
 mod payload;
 pub mod plan;
@@ -16,15 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::broadcast;
+use tokio::task::{JoinHandle, JoinSet};
 
-pub use conditions::Conditions;
 pub use service::Connection;
 
+use crate::demo::scenario::Scenario;
+use crate::model::command::Command;
 use crate::model::id::{Name, ServiceId};
 use crate::topology::Topology;
 use crate::topology::declared::Address;
+use conditions::Weather;
 use plan::Plan;
 use provision::{Made, ProvisionError, provision};
 
@@ -51,18 +54,19 @@ pub struct Store {
     context: Context,
     made: Made,
     services: JoinSet<()>,
-    conditions: watch::Sender<Arc<Conditions>>,
+    director: JoinHandle<()>,
     health: BTreeMap<ServiceId, u16>,
 }
 
 impl Store {
     /// Makes the plan's streams and consumers, opens the health endpoints and lets the services join. `shown` is the
-    /// broker's address without secrets.
+    /// broker's address without secrets; the scenario begins now, and [`Command::Fault`] changes its course.
     pub async fn open(
         plan: Plan,
         connection: Connection,
         shown: &str,
-        conditions: Conditions,
+        scenario: Arc<Scenario>,
+        commands: broadcast::Receiver<Command>,
     ) -> Result<Self, StoreError> {
         let options = (connection.options)().name("headwater-demo");
         let admin = options.connect(connection.servers.clone()).await;
@@ -77,28 +81,18 @@ impl Store {
             let listener = listener.map_err(|error| StoreError::Listen(service.id.clone(), error))?;
             listeners.push(listener);
         }
-        let made = provision(&context, &plan, admin.is_server_compatible(2, 10, 0)).await?;
-        let (conditions, watched) = watch::channel(Arc::new(conditions));
+        let made = provision(&context, &plan, &scenario, admin.is_server_compatible(2, 10, 0)).await?;
+        let (change, weather) = Weather::new(Arc::clone(&scenario));
         let mut services = JoinSet::new();
         let mut ports = BTreeMap::new();
         for (service, listener) in plan.services.into_values().zip(listeners) {
             if let Ok(address) = listener.local_addr() {
                 ports.insert(service.id.clone(), address.port());
             }
-            services.spawn(service::run(Arc::new(service), connection.clone(), watched.clone(), listener));
+            services.spawn(service::run(Arc::new(service), connection.clone(), weather.clone(), listener));
         }
-        Ok(Self { admin, context, made, services, conditions, health: ports })
-    }
-
-    /// Changes the conditions; the services notice at once.
-    pub fn set(&self, conditions: Conditions) {
-        self.conditions.send_if_modified(|old| {
-            let changed = **old != conditions;
-            if changed {
-                *old = Arc::new(conditions);
-            }
-            changed
-        });
+        let director = tokio::spawn(director::direct(scenario, change, commands));
+        Ok(Self { admin, context, made, services, director, health: ports })
     }
 
     /// The streams that were made.
@@ -129,8 +123,9 @@ impl Store {
 
     /// Lets the services leave, and removes exactly what was made. What could not be removed is returned by name.
     pub async fn close(self) -> Vec<Name> {
-        let Self { admin, context, made, mut services, conditions, .. } = self;
-        drop(conditions);
+        let Self { admin, context, made, mut services, director, .. } = self;
+        // With it the weather ends: that is how services know.
+        director.abort();
         let leave = async { while services.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LEAVE_WITHIN, leave).await;
         services.shutdown().await;

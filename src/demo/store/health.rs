@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::conditions::Watched;
+use super::conditions::Weather;
 use super::plan::ServicePlan;
-use crate::model::id::EntityId;
+use crate::model::id::{EntityId, StoreId};
 
 /// The versions that a service's copies have reached, by entity; shared by all that runs in the service.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ pub async fn listen(port: u16) -> std::io::Result<TcpListener> {
 }
 
 /// Answers until it is aborted; connections end with it.
-pub async fn serve(listener: TcpListener, plan: Arc<ServicePlan>, conditions: Watched, applied: Applied) {
+pub async fn serve(listener: TcpListener, plan: Arc<ServicePlan>, weather: Weather, applied: Applied) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -50,10 +50,10 @@ pub async fn serve(listener: TcpListener, plan: Arc<ServicePlan>, conditions: Wa
             continue;
         };
         while connections.try_join_next().is_some() {}
-        let (plan, conditions, applied) = (Arc::clone(&plan), conditions.clone(), applied.clone());
+        let (plan, weather, applied) = (Arc::clone(&plan), weather.clone(), applied.clone());
         connections.spawn(async move {
             let answer = service_fn(|request: Request<Incoming>| {
-                let answer = answer(request.uri().path(), &plan, &conditions, &applied);
+                let answer = answer(request.uri().path(), &plan, &weather, &applied);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let http = hyper::server::conn::http1::Builder::new();
@@ -66,36 +66,37 @@ pub async fn serve(listener: TcpListener, plan: Arc<ServicePlan>, conditions: Wa
 fn answer(
     path: &str,
     plan: &ServicePlan,
-    conditions: &Watched,
+    weather: &Weather,
     applied: &Applied,
 ) -> Response<Full<bytes::Bytes>> {
     let Some(endpoint) = plan.health.iter().find(|endpoint| &*endpoint.path == path) else {
-        return respond(StatusCode::NOT_FOUND, json!({"status": "not found"}));
+        return respond(StatusCode::NOT_FOUND, &json!({"status": "not found"}));
     };
-    let down = conditions.borrow().down.contains(&plan.id);
-    let mut document = status(plan, down);
+    let now = weather.now();
+    let down = now.down.get(&plan.id);
+    let blamed = down.and_then(Option::as_deref);
+    let mut document = status(plan, down.is_some(), blamed);
     for (entity, pointer) in &endpoint.applied {
         if let Some(version) = applied.version(entity) {
             put(&mut document, pointer, json!(version));
         }
     }
-    let code = if down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    respond(code, Value::Object(document))
+    let code = if down.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    respond(code, &Value::Object(document))
 }
 
-/// State and parts, as Spring Boot writes them. It is the first store that breaks.
-fn status(plan: &ServicePlan, down: bool) -> Map<String, Value> {
-    let components: Map<String, Value> = plan
-        .stores
-        .iter()
-        .enumerate()
-        .map(|(nth, store)| {
-            let state = if down && nth == 0 {
+/// State and parts, as Spring Boot writes them; `blamed` is the part that a service that is down names.
+fn status(plan: &ServicePlan, down: bool, blamed: Option<&str>) -> Map<String, Value> {
+    let elsewhere = blamed.filter(|part| plan.stores.iter().all(|store| store.as_str() != *part));
+    let parts = plan.stores.iter().map(StoreId::as_str).chain(elsewhere);
+    let components: Map<String, Value> = parts
+        .map(|part| {
+            let state = if Some(part) == blamed {
                 json!({"status": "DOWN", "details": {"error": "connection refused"}})
             } else {
                 json!({"status": "UP"})
             };
-            (store.to_string(), state)
+            (part.to_owned(), state)
         })
         .collect();
     let state = if down { "DOWN" } else { "UP" };
@@ -120,7 +121,7 @@ fn put(document: &mut Map<String, Value>, pointer: &str, value: Value) {
     at.insert(last, value);
 }
 
-fn respond(code: StatusCode, body: Value) -> Response<Full<bytes::Bytes>> {
+fn respond(code: StatusCode, body: &Value) -> Response<Full<bytes::Bytes>> {
     let mut response = Response::new(Full::new(body.to_string().into()));
     *response.status_mut() = code;
     response
@@ -139,9 +140,13 @@ mod tests {
     fn what_it_says_is_understood() {
         let plan = super::super::plan::Plan::of(&crate::demo::sample::load().topology.unwrap(), "main");
         let accounts = &plan.services["accounts"];
-        let up = parse(200, None, Value::Object(status(accounts, false)).to_string().as_bytes());
+        let up = parse(200, None, Value::Object(status(accounts, false, None)).to_string().as_bytes());
         assert_eq!((up.state, up.components.len()), (HealthState::Up, 2));
-        let down = parse(503, None, Value::Object(status(accounts, true)).to_string().as_bytes());
+        let down = parse(
+            503,
+            None,
+            Value::Object(status(accounts, true, Some("accounts-db"))).to_string().as_bytes(),
+        );
         assert_eq!((down.state, &*down.detail), (HealthState::Down, "503, accounts-db: connection refused"));
         assert_eq!(down.components[1].state, HealthState::Up);
     }

@@ -12,6 +12,8 @@ const PRODUCTS: u64 = 200;
 const FIRST_NAMES: [&str; 8] =
     ["Ada", "Bjarne", "Chiara", "Dilnoza", "Emeka", "Fatima", "Grzegorz", "Hanako"];
 const LAST_NAMES: [&str; 6] = ["Almeida", "Brandt", "Çelik", "Diallo", "Eriksen", "Fujimoto"];
+/// The longest text that fills a message: servers take 1 MiB at most, headers and all.
+const MOST_TEXT: usize = 900_000;
 const WAREHOUSES: [&str; 3] = ["north", "port", "south"];
 
 /// A message on its way from cause to consequence.
@@ -83,8 +85,9 @@ impl Message {
         Value::Object(self.body.clone()).to_string().into()
     }
 
-    /// What a service sends: a new fact, with the ids of what caused it. `number` counts what this outlet has sent.
-    pub fn of(outlet: &Outlet, cause: Option<&Self>, number: u64) -> Self {
+    /// What a service sends: a new fact, with the ids of what caused it. `number` counts what this outlet has sent;
+    /// a text fills it up to about so many `bytes`.
+    pub fn of(outlet: &Outlet, cause: Option<&Self>, number: u64, bytes: u64) -> Self {
         let mut body = Map::new();
         for (field, value) in cause.into_iter().flat_map(|cause| &cause.body) {
             if field.ends_with("_id") || field == "sku" || field == "quantity" {
@@ -95,8 +98,19 @@ impl Message {
             body.entry(key.to_string()).or_insert_with(|| new_id(key, number));
         }
         details(&outlet.what, number, &mut body);
+        fill(&mut body, bytes);
         let trace = cause.map_or_else(Trace::start, |cause| cause.trace.next());
         Self { body, trace }
+    }
+}
+
+/// The rest of a record, which nobody here reads.
+fn fill(body: &mut Map<String, Value>, bytes: u64) {
+    const FIELD: &str = ",\"note\":\"\"";
+    let without = Value::Object(body.clone()).to_string().len() + FIELD.len();
+    let missing = usize::try_from(bytes).unwrap_or(usize::MAX).min(MOST_TEXT).saturating_sub(without);
+    if missing > 0 {
+        body.insert("note".to_owned(), json!("all the rest of it ".repeat(missing / 19 + 1).get(..missing)));
     }
 }
 
@@ -204,9 +218,9 @@ mod tests {
 
     #[test]
     fn ids_and_trace_go_along() {
-        let order = Message::of(&outlet("orders", "OrderCreated"), Some(&Message::visit()), 1);
+        let order = Message::of(&outlet("orders", "OrderCreated"), Some(&Message::visit()), 1, 320);
         let sent = Message::read(Some(&headers("orders", "OrderCreated", order.trace)), &order.payload());
-        let paid = Message::of(&outlet("billing", "PaymentReceived"), Some(&sent), 7);
+        let paid = Message::of(&outlet("billing", "PaymentReceived"), Some(&sent), 7, 0);
         for field in ["order_id", "user_id", "sku"] {
             assert_eq!(order.body[field], paid.body[field], "{field}");
         }
@@ -219,9 +233,10 @@ mod tests {
         let schema = include_str!("../../../sample-topology/schemas/invoice-issued.json");
         let schema: Value = serde_json::from_str(schema).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        let order = Message::of(&outlet("orders", "OrderCreated"), Some(&Message::visit()), 1);
+        let order = Message::of(&outlet("orders", "OrderCreated"), Some(&Message::visit()), 1, 320);
         for cause in [None, Some(&order)] {
-            let invoice = Message::of(&outlet("billing", "InvoiceIssued"), cause, 2);
+            let invoice = Message::of(&outlet("billing", "InvoiceIssued"), cause, 2, 900);
+            assert_eq!(invoice.payload().len(), 900);
             assert!(validator.is_valid(&Value::Object(invoice.body.clone())), "{:?}", invoice.body);
         }
     }

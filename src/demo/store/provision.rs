@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull, push};
 use async_nats::jetstream::stream::{Config, StorageType};
-use async_nats::jetstream::{Context, context::StreamsErrorKind};
+use async_nats::jetstream::{Context, context::AccountErrorKind};
 use futures_util::TryStreamExt as _;
 
 use super::plan::{Durable, Plan};
+use crate::demo::scenario::{Reading, Scenario};
 use crate::model::id::Name;
 
 /// By this description a later demo knows the streams that an earlier one left behind.
 pub const MARK: &str = "Headwater demo";
-/// A message that is not acknowledged in this time comes again.
-pub const ACK_WAIT: Duration = Duration::from_secs(10);
-/// After so many deliveries the broker gives a message up.
-pub const MAX_DELIVER: i64 = 5;
 /// Old messages go: a demo that runs for days must not fill a disk.
 const MAX_AGE: Duration = Duration::from_secs(3600);
 const MAX_BYTES: i64 = 64 * 1024 * 1024;
@@ -90,10 +87,17 @@ impl Made {
 }
 
 /// Makes the plan's streams and consumers. On an error, what was made before it is removed again.
-pub async fn provision(context: &Context, plan: &Plan, multi_filter: bool) -> Result<Made, ProvisionError> {
+///
+/// `multi_filter` says whether the server knows consumers with several filters (2.10 and later).
+pub async fn provision(
+    context: &Context,
+    plan: &Plan,
+    scenario: &Scenario,
+    multi_filter: bool,
+) -> Result<Made, ProvisionError> {
     refuse_taken_names(context, plan).await?;
     let mut made = Made::default();
-    match make(context, plan, multi_filter, &mut made).await {
+    match make(context, plan, scenario, multi_filter, &mut made).await {
         Ok(()) => Ok(made),
         Err(error) => {
             made.remove(context).await;
@@ -103,14 +107,18 @@ pub async fn provision(context: &Context, plan: &Plan, multi_filter: bool) -> Re
 }
 
 async fn refuse_taken_names(context: &Context, plan: &Plan) -> Result<(), ProvisionError> {
-    let existing: Vec<_> = context.streams().try_collect().await.map_err(|error| {
-        let why = match error.kind() {
-            StreamsErrorKind::TimedOut => "no answer to $JS.API.STREAM.LIST".to_owned(),
-            StreamsErrorKind::NoResponders => "JetStream is not enabled".to_owned(),
-            _ => error.to_string(),
-        };
-        ProvisionError::NoJetStream(why)
-    })?;
+    let existing: Result<Vec<_>, _> = context.streams().try_collect().await;
+    let existing = match existing {
+        Ok(existing) => existing,
+        Err(error) => {
+            // The library tells it apart there only; asked second, as it cannot read what old servers answer.
+            let account = context.query_account().await.map_err(|error| error.kind());
+            return Err(ProvisionError::NoJetStream(match account {
+                Err(AccountErrorKind::JetStreamUnavailable) => "it is not enabled".to_owned(),
+                _ => error.to_string(),
+            }));
+        }
+    };
     let (mut streams, mut left_behind) = (Vec::new(), Vec::new());
     for info in existing {
         if !plan.streams.contains_key(info.config.name.as_str()) {
@@ -128,6 +136,7 @@ async fn refuse_taken_names(context: &Context, plan: &Plan) -> Result<(), Provis
 async fn make(
     context: &Context,
     plan: &Plan,
+    scenario: &Scenario,
     multi_filter: bool,
     made: &mut Made,
 ) -> Result<(), ProvisionError> {
@@ -150,7 +159,8 @@ async fn make(
     for durable in &plan.consumers {
         let what = format!("consumer {}/{}", durable.stream, durable.name);
         let every = plan.streams.get(&durable.stream);
-        make_consumer(context, durable, every, multi_filter).await.map_err(refused(what))?;
+        let reading = scenario.reading(&format!("{}/{}", durable.stream, durable.name));
+        make_consumer(context, durable, reading, every, multi_filter).await.map_err(refused(what))?;
     }
     Ok(())
 }
@@ -158,6 +168,7 @@ async fn make(
 async fn make_consumer(
     context: &Context,
     durable: &Durable,
+    reading: Reading,
     every: Option<&BTreeSet<Name>>,
     multi_filter: bool,
 ) -> Result<(), String> {
@@ -170,14 +181,16 @@ async fn make_consumer(
         _ => return Err("it is too old for consumers with several filters (needs 2.10)".to_owned()),
     };
     let stream = &*durable.stream;
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     match &durable.deliver_subject {
         None => {
             let config = pull::Config {
                 durable_name: Some(durable.name.to_string()),
                 description: Some(MARK.to_owned()),
                 ack_policy: AckPolicy::Explicit,
-                ack_wait: ACK_WAIT,
-                max_deliver: MAX_DELIVER,
+                ack_wait: reading.ack_wait,
+                max_deliver: whole(reading.max_deliver),
+                max_ack_pending: whole(reading.max_in_flight),
                 filter_subject: one,
                 filter_subjects: several,
                 ..pull::Config::default()
@@ -191,8 +204,9 @@ async fn make_consumer(
                 deliver_subject: subject.to_string(),
                 deliver_group: durable.queue.as_ref().map(ToString::to_string),
                 ack_policy: AckPolicy::Explicit,
-                ack_wait: ACK_WAIT,
-                max_deliver: MAX_DELIVER,
+                ack_wait: reading.ack_wait,
+                max_deliver: whole(reading.max_deliver),
+                max_ack_pending: whole(reading.max_in_flight),
                 filter_subject: one,
                 filter_subjects: several,
                 ..push::Config::default()

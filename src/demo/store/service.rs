@@ -1,4 +1,4 @@
-//! One service of the store: joins, works, leaves, as the conditions say.
+//! One service of the store: joins, works, leaves, as the weather allows.
 
 mod asking;
 mod instance;
@@ -14,9 +14,9 @@ use async_nats::ConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::conditions::Watched;
+use super::conditions::Weather;
 use super::health::{Applied, listen, serve};
-use super::plan::{By, ServicePlan};
+use super::plan::ServicePlan;
 use crate::model::id::Name;
 
 /// Where the services connect.
@@ -31,35 +31,33 @@ pub struct Connection {
 /// What the instances of one service share, and what outlives their leaving and coming back.
 struct Shared {
     plan: Arc<ServicePlan>,
-    conditions: Watched,
+    weather: Weather,
     /// How much each outlet has sent.
     sent: BTreeMap<Name, AtomicU64>,
     applied: Applied,
-    /// Messages that can never be processed, by consumer: stream sequence numbers.
-    poisoned: Mutex<BTreeMap<By, reading::Poison>>,
+    /// Messages that can never be processed.
+    poisoned: Mutex<reading::Poison>,
     /// Open connections. Ending tasks is not enough to close them: the library answers `$SRV` in a task of its own.
     clients: Mutex<Vec<async_nats::Client>>,
 }
 
-/// Runs a service until nobody sets conditions any more. `health` is its endpoints' listener for the first time.
-pub async fn run(plan: Arc<ServicePlan>, connection: Connection, conditions: Watched, health: TcpListener) {
+/// Runs a service until nobody makes the weather any more. `health` is its endpoints' listener for the first time.
+pub async fn run(plan: Arc<ServicePlan>, connection: Connection, mut weather: Weather, health: TcpListener) {
     let port = health.local_addr().map_or(0, |address| address.port());
     let mut listener = Some(health);
     let sent = plan.outlets.keys().map(|what| (what.clone(), AtomicU64::new(0))).collect();
     let shared = Arc::new(Shared {
         plan: Arc::clone(&plan),
-        conditions: conditions.clone(),
+        weather: weather.clone(),
         sent,
         applied: Applied::default(),
         poisoned: Mutex::default(),
         clients: Mutex::default(),
     });
-    let stopped = |conditions: &Watched| conditions.borrow().stopped.contains(&plan.id);
-    let mut conditions = conditions;
     loop {
-        while stopped(&conditions) {
+        while !weather.now().runs(&plan.id) {
             listener = None;
-            if conditions.changed().await.is_err() {
+            if weather.changed().await.is_none() {
                 return;
             }
         }
@@ -73,31 +71,35 @@ pub async fn run(plan: Arc<ServicePlan>, connection: Connection, conditions: Wat
             continue;
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(endpoint, Arc::clone(&plan), conditions.clone(), shared.applied.clone()));
+        tasks.spawn(serve(endpoint, Arc::clone(&plan), weather.clone(), shared.applied.clone()));
         for number in 1..=plan.instances {
             tasks.spawn(instance::run(Arc::clone(&shared), connection.clone(), number));
         }
-        loop {
-            tokio::select! {
-                changed = conditions.changed() => {
-                    if changed.is_err() {
-                        tasks.shutdown().await;
-                        shared.close().await;
-                        return;
-                    }
-                    if stopped(&conditions) {
-                        break;
-                    }
-                }
-                // A task that ends by itself has failed: the service starts anew, as its platform would do it.
-                Some(_) = tasks.join_next() => {
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                    break;
-                }
-            }
-        }
+        let ended = until_it_leaves(&mut weather, &plan, &mut tasks).await;
         tasks.shutdown().await;
         shared.close().await;
+        if ended.is_none() {
+            return;
+        }
+    }
+}
+
+/// Waits until the service is stopped, or fails; `None` when all is over.
+async fn until_it_leaves(weather: &mut Weather, plan: &ServicePlan, tasks: &mut JoinSet<()>) -> Option<()> {
+    loop {
+        tokio::select! {
+            changed = weather.changed() => {
+                changed?;
+                if !weather.now().runs(&plan.id) {
+                    return Some(());
+                }
+            }
+            // A task that ends by itself has failed: the service starts anew, as its platform would do it.
+            Some(_) = tasks.join_next() => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                return Some(());
+            }
+        }
     }
 }
 

@@ -13,9 +13,10 @@ use tokio::time::sleep;
 
 use super::instance::Instance;
 use super::sending::{Pace, consequences};
-use crate::demo::store::conditions::Watched;
+use crate::demo::store::conditions::Weather;
 use crate::demo::store::payload::{Message, request_headers};
 use crate::demo::store::plan::{Operation, Request};
+use crate::model::id::EntityId;
 
 /// The version that the store's services give.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -56,15 +57,17 @@ async fn work(
     let shared = &instance.shared;
     let plan = &shared.plan;
     let message = Message::read(request.message.headers.as_ref(), &request.message.payload);
-    let (time, down) = {
-        let now = shared.conditions.borrow();
-        (now.work(&plan.id, &operation.name), now.down.contains(&plan.id))
-    };
-    if down {
-        let store = plan.stores.first().map_or("its store", |store| store.as_str());
-        return Err(Refusal { status: format!("{store}: connection refused"), code: 503 });
+    let weather = &shared.weather;
+    let now = weather.now();
+    if let Some(part) = now.down.get(&plan.id) {
+        let part = part.as_deref().unwrap_or("the service");
+        return Err(Refusal { status: format!("{part}: connection refused"), code: 503 });
     }
-    sleep(time.mul_f64(0.5 + fastrand::f64())).await;
+    let answering = weather.scenario().answering(&operation.name);
+    sleep(weather.time(&answering.takes, None)).await;
+    if fastrand::f64() < answering.fails {
+        return Err(Refusal { status: "internal error".to_owned(), code: 500 });
+    }
     for call in &operation.calls {
         ask(instance, call, &message).await.map_err(|why| {
             let status = format!("{}: {why}", call.operation);
@@ -72,7 +75,7 @@ async fn work(
         })?;
     }
     consequences(instance, &operation.leads_to, &message).await;
-    let entity = operation.entity.as_ref().map(|entity| entity.as_str());
+    let entity = operation.entity.as_ref().map(EntityId::as_str);
     let ids: serde_json::Map<String, Value> =
         message.body.into_iter().filter(|(field, _)| field.ends_with("_id") || field == "sku").collect();
     Ok(json!({"entity": entity, "ids": ids}))
@@ -81,12 +84,8 @@ async fn work(
 /// Asks without a cause, for ever: what people do in the shop.
 pub(super) async fn by_itself(instance: Instance, call: Request) {
     let share = instance.shared.plan.instances as f64;
-    let id = instance.shared.plan.id.clone();
-    let mut pace = Pace::new(instance.shared.conditions.clone());
-    let rate = |conditions: &Watched| {
-        let now = conditions.borrow();
-        if now.down.contains(&id) { 0.0 } else { now.rate(&call.operation) / share }
-    };
+    let mut pace = Pace::new(instance.shared.weather.clone());
+    let rate = |weather: &Weather| weather.asks(&instance.shared.plan.id, &call.operation) / share;
     let waiting = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked = JoinSet::new();
     while pace.wait(rate).await.is_some() {

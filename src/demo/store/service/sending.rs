@@ -1,4 +1,4 @@
-//! Sending events and feeds: by itself at the rate of the conditions, and as consequences.
+//! Sending events and feeds: by itself at the rate of the scenario, and as consequences.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::instance::Instance;
-use crate::demo::store::conditions::Watched;
+use crate::demo::store::conditions::Weather;
 use crate::demo::store::payload::{Message, headers};
 use crate::model::id::Name;
 
@@ -16,20 +16,20 @@ const BEHIND: Duration = Duration::from_secs(1);
 /// Moments in time at a rate that may change, spread as independent people would spread them.
 pub(super) struct Pace {
     next: Instant,
-    conditions: Watched,
+    weather: Weather,
 }
 
 impl Pace {
-    pub(super) fn new(conditions: Watched) -> Self {
-        Self { next: Instant::now(), conditions }
+    pub(super) fn new(weather: Weather) -> Self {
+        Self { next: Instant::now(), weather }
     }
 
-    /// Waits for the next moment; `rate` is per second and may be 0. Ends when nobody sets conditions any more.
-    pub(super) async fn wait(&mut self, rate: impl Fn(&Watched) -> f64) -> Option<()> {
+    /// Waits for the next moment; `rate` is per second and may be 0. Ends when nobody makes the weather any more.
+    pub(super) async fn wait(&mut self, rate: impl Fn(&Weather) -> f64) -> Option<()> {
         loop {
-            let per_second = rate(&self.conditions);
+            let per_second = rate(&self.weather);
             if per_second <= 0.0 {
-                self.conditions.changed().await.ok()?;
+                self.weather.changed().await?;
                 self.next = Instant::now();
                 continue;
             }
@@ -42,8 +42,8 @@ impl Pace {
             tokio::select! {
                 () = sleep_until(self.next) => return Some(()),
                 // Exponential gaps have no memory: after a change the wait may begin anew.
-                changed = self.conditions.changed() => {
-                    changed.ok()?;
+                changed = self.weather.changed() => {
+                    changed?;
                     self.next = Instant::now();
                 }
             }
@@ -54,12 +54,8 @@ impl Pace {
 /// Sends an event or feed without a cause, for ever.
 pub(super) async fn by_itself(instance: Instance, what: Name) {
     let share = instance.shared.plan.instances as f64;
-    let id = instance.shared.plan.id.clone();
-    let mut pace = Pace::new(instance.shared.conditions.clone());
-    let rate = |conditions: &Watched| {
-        let now = conditions.borrow();
-        if now.down.contains(&id) { 0.0 } else { now.rate(&what) / share }
-    };
+    let mut pace = Pace::new(instance.shared.weather.clone());
+    let rate = |weather: &Weather| weather.sends(&instance.shared.plan.id, &what) / share;
     while pace.wait(rate).await.is_some() {
         send(&instance, &what, None).await;
     }
@@ -67,12 +63,9 @@ pub(super) async fn by_itself(instance: Instance, what: Name) {
 
 /// Sends those of the possible consequences that follow this time.
 pub(super) async fn consequences(instance: &Instance, possible: &[Name], cause: &Message) {
-    let follow: Vec<Name> = {
-        let now = instance.shared.conditions.borrow();
-        now.consequences(possible, fastrand::f64()).into_iter().cloned().collect()
-    };
-    for what in follow {
-        send(instance, &what, Some(cause)).await;
+    let draw = fastrand::f64();
+    for what in possible.iter().filter(|what| instance.shared.weather.scenario().follows(what, draw)) {
+        send(instance, what, Some(cause)).await;
     }
 }
 
@@ -82,7 +75,8 @@ pub(super) async fn consequences(instance: &Instance, possible: &[Name], cause: 
 async fn send(instance: &Instance, what: &Name, cause: Option<&Message>) {
     let shared = &instance.shared;
     let (Some(outlet), Some(sent)) = (shared.plan.outlets.get(what), shared.sent.get(what)) else { return };
-    let message = Message::of(outlet, cause, sent.fetch_add(1, Ordering::Relaxed) + 1);
+    let bytes = shared.weather.scenario().bytes(what);
+    let message = Message::of(outlet, cause, sent.fetch_add(1, Ordering::Relaxed) + 1, bytes);
     let headers = headers(shared.plan.id.as_str(), what, message.trace);
     let subject = outlet.subject.to_string();
     if outlet.kept {
