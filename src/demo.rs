@@ -2,4 +2,5 @@
 
 pub mod sample;
 pub mod scenario;
+pub mod simulation;
 pub mod store;
