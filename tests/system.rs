@@ -15,5 +15,7 @@ mod harness;
 mod health;
 #[path = "system/nats_discovery.rs"]
 mod nats_discovery;
+#[path = "system/nats_lag.rs"]
+mod nats_lag;
 #[path = "support/support.rs"]
 mod support;

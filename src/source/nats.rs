@@ -10,14 +10,13 @@
 //! [`desk`] collects what was learnt. The source lives as long as the engine listens; a lost connection is a
 //! state that is told, never an end.
 
-#[allow(dead_code)]
+mod advisories;
 mod api;
+mod backlog;
 mod clock;
 mod connections;
-#[allow(dead_code)]
 mod consumers;
 pub mod context;
-#[allow(dead_code)]
 mod desk;
 mod lenient;
 mod micro;
@@ -25,19 +24,17 @@ pub mod options;
 mod poll;
 mod reference;
 pub mod secret;
-#[allow(dead_code)]
 mod streams;
-#[allow(dead_code)]
 mod wire;
 
 use std::time::Duration;
 
-use async_nats::{Client, Event, ServerError, Subscriber};
-use futures_util::StreamExt;
+use async_nats::{Client, Event, Message, ServerError, Subscriber};
+use futures_util::stream::{Stream, StreamExt, select_all};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use self::desk::Desk;
+use self::desk::{Desk, Part};
 use self::options::NatsOptions;
 use self::poll::{Link, Poller};
 use self::wire::{Violation, Wire, violation};
@@ -66,9 +63,11 @@ pub async fn run(options: NatsOptions, outbox: Outbox, mut commands: broadcast::
     desk.connected(&client.server_info());
     desk.report();
     let mut poller = Poller::new(&wire, &desk, &options);
+    let advisories = listen(&client, &options).await;
     tokio::select! {
         () = poller.run(link_state, &refresh) => {}
-        () = receive(&wire, inbox) => {}
+        () = receive(&wire, &desk, inbox) => {}
+        () = hear(&desk, advisories) => {}
         () = hand_over(&desk) => {}
         () = follow_events(&mut events, &client, &wire, &desk, &link) => {}
         () = follow_commands(&mut commands, &client, &desk, &refresh) => {}
@@ -110,11 +109,36 @@ async fn hand_over(desk: &Desk) {
 }
 
 /// Takes in the answers.
-async fn receive(wire: &Wire, mut inbox: Subscriber) {
+async fn receive(wire: &Wire, desk: &Desk, mut inbox: Subscriber) {
     while let Some(message) = inbox.next().await {
-        wire.deliver(message);
+        if !wire.deliver(message) {
+            desk.dropped(1);
+        }
     }
     // The client has given up on the connection for good, which it is told never to do.
+    std::future::pending::<()>().await;
+}
+
+/// Subscribes to the advisories. What is not permitted is told later, as an event of the connection.
+async fn listen(client: &Client, options: &NatsOptions) -> impl Stream<Item = Message> + Unpin {
+    let mut subscribers = Vec::new();
+    for subject in advisories::SUBJECTS {
+        // Only fails when the client has ended.
+        if let Ok(subscriber) = client.subscribe(format!("{}.{subject}", options.js_event)).await {
+            subscribers.push(subscriber);
+        }
+    }
+    select_all(subscribers)
+}
+
+/// Takes in the advisories.
+async fn hear(desk: &Desk, mut advisories: impl Stream<Item = Message> + Unpin) {
+    while let Some(message) = advisories.next().await {
+        desk.received();
+        if let Some((notice, time)) = advisories::read(&message.payload, desk.source()) {
+            desk.notice(notice, time);
+        }
+    }
     std::future::pending::<()>().await;
 }
 
@@ -133,6 +157,8 @@ async fn follow_events(
             Event::Connected if *link.borrow() == Link::Down => {
                 connections += 1;
                 wire.regain();
+                // The client subscribes again by itself; a denial comes again too.
+                desk.present(&Part::Advisories);
                 desk.connected(&client.server_info());
                 link.send_replace(Link::Up(connections));
             }
@@ -144,7 +170,11 @@ async fn follow_events(
             Event::ServerError(ServerError::Other(text)) => match violation(&text) {
                 Some(Violation::Publish(subject)) => wire.deny(subject),
                 Some(Violation::Subscription(subject)) => {
-                    wire.deny_subscription(subject);
+                    if !wire.deny_subscription(subject) {
+                        let why = format!("permission denied to subscribe to {subject}");
+                        let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
+                        desk.missing(Part::Advisories, "what JetStream tells by itself", &why, remedy, true);
+                    }
                 }
                 None => desk.trouble(Some(&text)),
             },

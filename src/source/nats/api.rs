@@ -72,6 +72,7 @@ impl Api<'_> {
         body: Bytes,
     ) -> Result<(T, RoundTrip, usize), Failure> {
         self.desk.budget().take().await;
+        self.desk.requested();
         let subject = format!("{}.{what}", self.prefix);
         let answer = self.wire.ask(&subject, body, API_TIMEOUT).await?;
         self.desk.answered(answer.trip, answer.payload.len());

@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::clock::{Clocks, RoundTrip};
 use super::lenient::one_line;
 use crate::model::id::{Name, SourceId};
-use crate::model::observation::{Load, Notice, Observation, SourceReport, SourceState, Unavailable};
+use crate::model::observation::{
+    Load, Notice, NoticeKind, Observation, SourceReport, SourceState, Unavailable,
+};
 use crate::model::time::{Mono, Stamp, Timestamp};
 use crate::model::traffic::{Count, TrafficKey};
 use crate::source::accumulate::Accumulator;
@@ -20,8 +22,14 @@ use crate::source::{Clock, Delivery, Outbox};
 const STEADY_PER_SECOND: u32 = 50;
 /// Requests that may be saved up, so that the first picture is quick.
 const BURST: u32 = 50;
+/// Bytes per second of messages that are read only for the time they carry.
+const BYTES_PER_SECOND: u32 = 256 * 1024;
+/// Such bytes that may be saved up.
+const BYTES_BURST: u32 = 2 * 1024 * 1024;
 /// What is told as the budget.
 pub(super) const MOST_PER_SECOND: u32 = STEADY_PER_SECOND + BURST;
+/// Refusals told in one batch.
+const MOST_REFUSALS: u64 = 1000;
 /// Round trips that the shortest is taken from.
 const TRIPS: usize = 32;
 
@@ -45,9 +53,12 @@ pub(super) struct Desk {
     counters: Mutex<Accumulator>,
     state: Mutex<State>,
     budget: Budget,
+    bytes: Budget,
     requests: AtomicU64,
     messages: AtomicU64,
     dropped: AtomicU64,
+    /// Refusals in the pending batch.
+    refusals: AtomicU64,
 }
 
 struct State {
@@ -96,10 +107,12 @@ impl Desk {
                 account: None,
                 deliver_subjects: BTreeSet::new(),
             }),
-            budget: Budget::new(clock),
+            budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
+            bytes: Budget::new(clock, BYTES_PER_SECOND, BYTES_BURST),
             requests: AtomicU64::new(0),
             messages: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
         }
     }
 
@@ -115,13 +128,26 @@ impl Desk {
         &self.budget
     }
 
+    /// What single messages may cost in bytes.
+    pub(super) fn bytes(&self) -> &Budget {
+        &self.bytes
+    }
+
     /// Adds an observation made at `at`.
     pub(super) fn observe(&self, at: Stamp, what: Observation) {
         locked(&self.outbox).observe_at(at, what);
     }
 
-    /// Adds a notice.
-    pub(super) fn notice(&self, at: Stamp, notice: Notice) {
+    /// Adds a notice; `time` is when it happened by the broker's clock. Of refusals only so many are told at a time:
+    /// a consumer that refuses everything would otherwise fill the memory.
+    pub(super) fn notice(&self, notice: Notice, time: Option<Timestamp>) {
+        if notice.kind == NoticeKind::Refused
+            && self.refusals.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSALS
+        {
+            self.dropped(1);
+            return;
+        }
+        let at = Stamp { broker: time, ..self.clock.now() };
         self.observe(at, Observation::Notice(notice));
     }
 
@@ -138,7 +164,11 @@ impl Desk {
         let mut outbox = locked(&self.outbox);
         let counted = locked(&self.counters).drain(self.clock.now().mono);
         outbox.traffic().merge(counted);
-        outbox.flush()
+        let delivery = outbox.flush();
+        if delivery == Delivery::Sent {
+            self.refusals.store(0, Ordering::Relaxed);
+        }
+        delivery
     }
 
     /// One more request was made, by whatever way.
@@ -158,7 +188,6 @@ impl Desk {
 
     /// An answer came: what it cost and how long it took.
     pub(super) fn answered(&self, trip: RoundTrip, bytes: usize) {
-        self.requested();
         let mut state = locked(&self.state);
         let length = trip.length();
         state.trips.push_back(length);
@@ -336,22 +365,25 @@ impl Desk {
     }
 }
 
-/// A token bucket of requests.
+/// A token bucket: of requests, or of bytes.
 pub(super) struct Budget {
     clock: Clock,
+    steady: f64,
+    burst: f64,
     tokens: Mutex<(f64, Mono)>,
 }
 
 impl Budget {
-    fn new(clock: Clock) -> Self {
-        Self { clock, tokens: Mutex::new((f64::from(BURST), clock.now().mono)) }
+    fn new(clock: Clock, steady: u32, burst: u32) -> Self {
+        let burst = f64::from(burst);
+        Self { clock, steady: f64::from(steady), burst, tokens: Mutex::new((burst, clock.now().mono)) }
     }
 
     fn refill(&self) -> MutexGuard<'_, (f64, Mono)> {
         let mut tokens = locked(&self.tokens);
         let now = self.clock.now().mono;
-        let earned = now.since(tokens.1).as_secs_f64() * f64::from(STEADY_PER_SECOND);
-        *tokens = ((tokens.0 + earned).min(f64::from(BURST)), now);
+        let earned = now.since(tokens.1).as_secs_f64() * self.steady;
+        *tokens = ((tokens.0 + earned).min(self.burst), now);
         tokens
     }
 
@@ -372,5 +404,15 @@ impl Budget {
     /// Requests that may be made at once.
     pub(super) fn left(&self) -> u32 {
         self.refill().0 as u32
+    }
+
+    /// Whether so much may be spent; what is larger than can ever be saved up may when all is there.
+    pub(super) fn covers(&self, amount: u64) -> bool {
+        self.refill().0 >= (amount as f64).min(self.burst)
+    }
+
+    /// It was spent, even if it was more than thought.
+    pub(super) fn spend(&self, amount: u64) {
+        self.refill().0 -= amount as f64;
     }
 }

@@ -102,8 +102,6 @@ pub(super) struct Wire {
     inbox: String,
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, Waiter>>,
-    requests: AtomicU64,
-    dropped: AtomicU64,
     deaf: Mutex<bool>,
 }
 
@@ -121,8 +119,6 @@ impl Wire {
             inbox,
             next: AtomicU64::new(0),
             waiting: Mutex::default(),
-            requests: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
             deaf: Mutex::new(false),
         };
         Ok((wire, subscriber))
@@ -133,28 +129,16 @@ impl Wire {
         &self.client
     }
 
-    /// How many requests were made.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// How many answers had no room.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
     fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Waiter>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an arrived message to whoever asked for it.
-    pub(super) fn deliver(&self, message: Message) {
+    /// Hands an arrived message to whoever asked for it; false when there was no room for it.
+    pub(super) fn deliver(&self, message: Message) -> bool {
         let number = message.subject.rsplit('.').next().and_then(|token| token.parse::<u64>().ok());
         let waiting = self.waiting();
-        let Some(waiter) = number.and_then(|number| waiting.get(&number)) else { return };
-        if waiter.arrivals.try_send(Arrival::Message(message, self.clock.now())).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        let Some(waiter) = number.and_then(|number| waiting.get(&number)) else { return true };
+        waiter.arrivals.try_send(Arrival::Message(message, self.clock.now())).is_ok()
     }
 
     /// The connection is gone: nothing that was asked will be answered.
@@ -248,7 +232,6 @@ impl Wire {
             until: Instant::now() + longest,
             longest,
         };
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let reply = format!("{}.{number}", self.inbox);
         let publish = self.client.publish_with_reply(subject.to_owned(), reply, body);
         match timeout_at(question.until, publish).await {
