@@ -6,7 +6,7 @@
 //!
 //! Used by `commands/`, and by the demo, which has endpoints of its own.
 
-mod get;
+pub(super) mod get;
 mod parse;
 mod secrets;
 mod words;

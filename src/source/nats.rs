@@ -20,13 +20,16 @@ pub mod context;
 mod desk;
 mod lenient;
 mod micro;
+mod monitor;
 pub mod options;
+pub mod permissions;
 mod poll;
 mod reference;
 pub mod secret;
 mod streams;
 mod wire;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_nats::{Client, Event, Message, ServerError, Subscriber};
@@ -34,9 +37,12 @@ use futures_util::stream::{Stream, StreamExt, select_all};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use self::connections::Own;
 use self::desk::{Desk, Part};
+use self::monitor::Monitor;
 use self::options::NatsOptions;
 use self::poll::{Link, Poller};
+use self::secret::Redacted;
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::Command;
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
@@ -45,32 +51,75 @@ use crate::source::{BATCH_EVERY, Delivery, Outbox};
 const RETRY_CONNECT: Duration = Duration::from_millis(500);
 /// The longest wait between two tries.
 const RETRY_CONNECT_LONGEST: Duration = Duration::from_secs(5);
+/// Monitoring endpoints are looked at when the connection has had so much time to be made.
+const HEAD_START: Duration = Duration::from_secs(1);
 /// Events of the connection that may wait to be looked at.
 const EVENTS_WAITING: usize = 1024;
 
 /// Watches one NATS system until nobody listens any more.
 pub async fn run(options: NatsOptions, outbox: Outbox, mut commands: broadcast::Receiver<Command>) {
-    let desk = Desk::new(outbox, &options.servers_shown());
-    desk.report();
-    let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
-    let connected = tokio::select! {
-        connected = connect(&options, &desk, event_sender) => connected,
-        () = hand_over(&desk) => return,
+    let monitors = || {
+        let shown: Vec<String> = options.monitors.iter().map(|url| Redacted(url).to_string()).collect();
+        shown.join(", ")
     };
-    let (client, wire, inbox) = connected;
-    let (link, link_state) = watch::channel(Link::Up(0));
-    let refresh = Notify::new();
-    desk.connected(&client.server_info());
+    let address = if options.servers.is_empty() { monitors() } else { options.servers_shown() };
+    let desk = Desk::new(outbox, &address, !options.servers.is_empty());
     desk.report();
-    let mut poller = Poller::new(&wire, &desk, &options);
-    let advisories = listen(&client, &options).await;
+    let (link, _) = watch::channel(Link::Down);
+    let own = Mutex::new(None);
+    let mut monitor = Monitor::new(&options, &desk);
+    let monitored = async {
+        if let Some(monitor) = &mut monitor {
+            if !options.servers.is_empty() {
+                // What the connection can read is not read here.
+                tokio::time::sleep(HEAD_START).await;
+            }
+            monitor.run(&link, || own.lock().map_or(None, |own| own.clone())).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let connection = async {
+        if options.servers.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        follow(&options, &desk, &link, &own, &mut commands).await;
+    };
     tokio::select! {
-        () = poller.run(link_state, &refresh) => {}
-        () = receive(&wire, &desk, inbox) => {}
-        () = hear(&desk, advisories) => {}
+        () = connection => {}
+        () = monitored => {}
         () = hand_over(&desk) => {}
-        () = follow_events(&mut events, &client, &wire, &desk, &link) => {}
-        () = follow_commands(&mut commands, &client, &desk, &refresh) => {}
+    }
+}
+
+/// Connects and follows what can be seen by the connection, for ever.
+async fn follow(
+    options: &NatsOptions,
+    desk: &Desk,
+    link: &watch::Sender<Link>,
+    own: &Mutex<Option<Own>>,
+    commands: &mut broadcast::Receiver<Command>,
+) {
+    let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
+    let (client, wire, inbox) = connect(options, desk, event_sender).await;
+    let refresh = Notify::new();
+    let tell_connected = || {
+        let server = client.server_info();
+        desk.connected(&server);
+        if let Ok(mut own) = own.lock() {
+            *own = Some(Own { server: server.server_id.into(), cid: server.client_id });
+        }
+        desk.report();
+    };
+    tell_connected();
+    link.send_replace(Link::Up(0));
+    let mut poller = Poller::new(&wire, desk, options);
+    let advisories = listen(&client, options).await;
+    tokio::select! {
+        () = poller.run(link.subscribe(), &refresh) => {}
+        () = receive(&wire, desk, inbox) => {}
+        () = hear(desk, advisories) => {}
+        () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
+        () = follow_commands(commands, &client, desk, &refresh) => {}
     }
 }
 
@@ -145,7 +194,7 @@ async fn hear(desk: &Desk, mut advisories: impl Stream<Item = Message> + Unpin) 
 /// What happens to the connection.
 async fn follow_events(
     events: &mut mpsc::Receiver<Event>,
-    client: &Client,
+    tell_connected: &(impl Fn() + Sync),
     wire: &Wire,
     desk: &Desk,
     link: &watch::Sender<Link>,
@@ -157,9 +206,7 @@ async fn follow_events(
             Event::Connected if *link.borrow() == Link::Down => {
                 connections += 1;
                 wire.regain();
-                // The client subscribes again by itself; a denial comes again too.
-                desk.present(&Part::Advisories);
-                desk.connected(&client.server_info());
+                tell_connected();
                 link.send_replace(Link::Up(connections));
             }
             Event::Disconnected => {
@@ -183,7 +230,7 @@ async fn follow_events(
             }
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => desk.dropped(1),
             Event::ClientError(error) if *link.borrow() == Link::Down => {
-                desk.disconnected(&error.to_string())
+                desk.disconnected(&error.to_string());
             }
             Event::LameDuckMode => desk.trouble(Some("the server is about to shut down")),
             Event::Connected | Event::ClientError(_) | Event::Draining | Event::Closed => {}

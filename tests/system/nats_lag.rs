@@ -201,13 +201,13 @@ async fn every_kind(broker: &Broker) {
 
 #[tokio::test]
 async fn every_kind_of_consumer() {
-    every_kind(&Broker::start(Config::jetstream())).await;
+    Box::pin(every_kind(&Broker::start(Config::jetstream()))).await;
 }
 
 #[tokio::test]
 async fn every_kind_of_consumer_on_the_old_server() {
     let Some(broker) = Broker::start_old(Config::jetstream()) else { return };
-    every_kind(&broker).await;
+    Box::pin(every_kind(&broker)).await;
 }
 
 #[tokio::test]

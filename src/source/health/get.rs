@@ -32,7 +32,7 @@ pub enum ClientError {
 ///
 /// No proxy: what cannot be reached *from here* must not turn into a proxy's "502". Redirects only within one
 /// host: elsewhere a sign-in page would answer for the service.
-pub(super) fn client(authority: Option<&Path>) -> Result<Client, ClientError> {
+pub(in crate::source) fn client(authority: Option<&Path>) -> Result<Client, ClientError> {
     let mut builder = Client::builder()
         .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
@@ -59,17 +59,27 @@ pub(super) fn client(authority: Option<&Path>) -> Result<Client, ClientError> {
 
 /// What an endpoint sent.
 #[derive(Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) content_type: Option<String>,
+pub(in crate::source) struct Response {
+    pub(in crate::source) status: u16,
+    pub(in crate::source) content_type: Option<String>,
     /// Empty when it was too large.
-    pub(super) body: Vec<u8>,
+    pub(in crate::source) body: Vec<u8>,
     /// The answer was larger than is read.
-    pub(super) too_large: bool,
+    pub(in crate::source) too_large: bool,
 }
 
 /// Asks once. The error is one line without secrets.
 pub(super) async fn get(client: &Client, url: &str, timeout: Duration) -> Result<Response, String> {
+    get_up_to(client, url, timeout, LARGEST_BODY).await
+}
+
+/// The same with a limit of the caller's own on the body.
+pub(in crate::source) async fn get_up_to(
+    client: &Client,
+    url: &str,
+    timeout: Duration,
+    largest: usize,
+) -> Result<Response, String> {
     // The timeout covers everything, the last byte of the body too.
     let answer = async {
         let mut response = client.get(url).header("accept", ACCEPT).send().await?;
@@ -78,7 +88,7 @@ pub(super) async fn get(client: &Client, url: &str, timeout: Duration) -> Result
             response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > LARGEST_BODY {
+            if body.len() + chunk.len() > largest {
                 return Ok(Response { status, content_type, body: Vec::new(), too_large: true });
             }
             body.extend_from_slice(&chunk);

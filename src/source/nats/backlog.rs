@@ -200,8 +200,21 @@ impl Finds {
         finds.push(Find { from, upto, found, used: now });
     }
 
-    /// The first match from `from` on, where `last` is the last message of the stream.
-    fn get(&mut self, filter: &Name, from: u64, last: u64, now: Mono) -> Known {
+    /// The first match from `from` on.
+    fn get(&mut self, filter: &Name, from: u64, stream: &StreamInfo, now: Mono) -> Known {
+        let state = &stream.state;
+        let last = state.last_seq.unwrap_or(0);
+        if &**filter == ALL && state.messages != Some(0) {
+            // The two ends of the stream are told with it.
+            let ends = [(state.first_seq, state.first_ts, 0), (state.last_seq, state.last_ts, last)];
+            for (seq, time, since) in ends {
+                if let (Some(seq), Some(time)) = (seq, time)
+                    && (since..=seq).contains(&from)
+                {
+                    return Known::Is(Some(Found { seq, time }));
+                }
+            }
+        }
         let Some(finds) = self.by_filter.get_mut(filter) else { return Known::Ask { from } };
         let Some(find) = finds.iter_mut().find(|find| find.from <= from && from <= find.upto) else {
             return Known::Ask { from };
@@ -228,10 +241,9 @@ pub(super) enum Look {
 
 /// Finds the oldest message left from what is known, or the next question.
 pub(super) fn look(work: &Work, finds: &mut Finds, stream: &StreamInfo, now: Mono) -> Look {
-    let last = stream.state.last_seq.unwrap_or(0);
     let mut oldest: Option<Found> = None;
     for filter in &work.filters {
-        match finds.get(filter, work.after + 1, last, now) {
+        match finds.get(filter, work.after + 1, stream, now) {
             Known::Ask { from } => return Look::Ask(Question { filter: filter.clone(), from }),
             Known::Is(found) => oldest = oldest.into_iter().chain(found).min(),
         }
@@ -244,7 +256,7 @@ pub(super) fn look(work: &Work, finds: &mut Finds, stream: &StreamInfo, now: Mon
     if let Some(from) = work.not_later_than
         && from > oldest.seq
     {
-        match finds.get(&ALL.into(), from, last, now) {
+        match finds.get(&ALL.into(), from, stream, now) {
             Known::Ask { from } => return Look::Ask(Question { filter: ALL.into(), from }),
             Known::Is(Some(found)) => latest = latest.max(found.time),
             // Nothing that young is left in the stream.
@@ -257,6 +269,17 @@ pub(super) fn look(work: &Work, finds: &mut Finds, stream: &StreamInfo, now: Mon
         latest = latest.max(stream.state.last_ts.unwrap_or(created));
     }
     Look::Oldest(Bounds::between(oldest.time, latest), oldest.seq)
+}
+
+/// What can be said when no message can be read: it is one of those in the stream.
+pub(super) fn unread(stream: &StreamInfo, why: &str) -> (Bounds<Timestamp>, String) {
+    match (stream.state.first_ts, stream.state.last_ts) {
+        (Some(first), Some(last)) => (
+            Bounds::between(first, last),
+            format!("between the first and the last message of the stream ({why})"),
+        ),
+        _ => (Bounds::unknown(why), "the message was not read".to_owned()),
+    }
 }
 
 /// What is remembered of all streams.
@@ -315,6 +338,22 @@ mod tests {
         panic!("asks for ever");
     }
 
+    #[test]
+    fn the_ends_of_a_stream_are_known_without_asking() {
+        let info = consumer(&position(0, r#""num_pending":20,"num_ack_pending":0"#));
+        let mut stream = stream(5, 20, 16);
+        stream.state.first_ts = Some(at(5).time);
+        let mut finds = Finds::default();
+        let work = Work::of(&info, &stream).unwrap();
+        assert_eq!(look(&work, &mut finds, &stream, Mono(0)), Look::Oldest(Bounds::Exact(at(5).time), 5));
+        let info = consumer(&position(19, r#""num_pending":1,"num_ack_pending":0"#));
+        let work = Work::of(&info, &stream).unwrap();
+        let last = stream.state.last_ts.unwrap();
+        assert_eq!(look(&work, &mut finds, &stream, Mono(0)), Look::Oldest(Bounds::Exact(last), 20));
+        let (bounds, _) = unread(&stream, "denied");
+        assert_eq!(bounds, Bounds::Between { lo: at(5).time, hi: last });
+    }
+
     fn position(after: u64, extra: &str) -> String {
         format!(r#"{{"name":"c","delivered":{{"consumer_seq":{after},"stream_seq":{after}}},{extra}}}"#)
     }
@@ -356,11 +395,11 @@ mod tests {
         let mut finds = Finds::default();
         let filter: Name = "quiet".into();
         finds.enter(&Question { filter: filter.clone(), from: 5 }, None, 20, Mono(0));
-        assert_eq!(finds.get(&filter, 6, 20, Mono(0)), Known::Is(None));
-        assert_eq!(finds.get(&filter, 6, 30, Mono(0)), Known::Ask { from: 21 });
+        assert_eq!(finds.get(&filter, 6, &stream(1, 20, 20), Mono(0)), Known::Is(None));
+        assert_eq!(finds.get(&filter, 6, &stream(1, 30, 30), Mono(0)), Known::Ask { from: 21 });
         finds.enter(&Question { filter: filter.clone(), from: 21 }, Some(at(25)), 30, Mono(0));
-        assert_eq!(finds.get(&filter, 6, 30, Mono(0)), Known::Is(Some(at(25))));
-        assert_eq!(finds.get(&filter, 4, 30, Mono(0)), Known::Ask { from: 4 });
+        assert_eq!(finds.get(&filter, 6, &stream(1, 30, 30), Mono(0)), Known::Is(Some(at(25))));
+        assert_eq!(finds.get(&filter, 4, &stream(1, 30, 30), Mono(0)), Known::Ask { from: 4 });
     }
 
     #[test]
@@ -414,7 +453,7 @@ mod tests {
         finds.follow(&stream(1, 9, 9), Mono(0));
         finds.enter(&Question { filter: ALL.into(), from: 2 }, Some(at(4)), 9, Mono(0));
         finds.follow(&stream(1, 9, 8), Mono(0));
-        assert_eq!(finds.get(&ALL.into(), 2, 9, Mono(0)), Known::Ask { from: 4 });
+        assert_eq!(finds.get(&ALL.into(), 2, &stream(1, 9, 8), Mono(0)), Known::Ask { from: 4 });
     }
 
     #[test]
@@ -424,13 +463,13 @@ mod tests {
         finds.follow(&one, Mono(0));
         finds.enter(&Question { filter: ALL.into(), from: 1 }, Some(at(1)), 9, Mono(0));
         finds.follow(&one, Mono(0));
-        assert_eq!(finds.get(&ALL.into(), 1, 9, Mono(0)), Known::Is(Some(at(1))));
+        assert_eq!(finds.get(&ALL.into(), 1, &one, Mono(0)), Known::Is(Some(at(1))));
         one.created = Some(Timestamp(1));
         finds.follow(&one, Mono(0));
-        assert_eq!(finds.get(&ALL.into(), 1, 9, Mono(0)), Known::Ask { from: 1 });
+        assert_eq!(finds.get(&ALL.into(), 1, &one, Mono(0)), Known::Ask { from: 1 });
         finds.enter(&Question { filter: ALL.into(), from: 1 }, Some(at(1)), 9, Mono(0));
         one.state.first_seq = Some(2);
         finds.follow(&one, Mono(0));
-        assert_eq!(finds.get(&ALL.into(), 1, 9, Mono(0)), Known::Ask { from: 1 });
+        assert_eq!(finds.get(&ALL.into(), 1, &one, Mono(0)), Known::Ask { from: 1 });
     }
 }

@@ -76,12 +76,9 @@ impl Clocks {
         let now = trip.received.mono;
         let room = self.servers.len() < SERVERS;
         match self.servers.get_mut(server) {
-            Some(old) => {
-                // An estimate that contradicts the kept one means that a clock was set: the new one is right.
-                if new.uncertainty <= old.uncertainty_at(now) || !old.agrees_with(&new, now) {
-                    *old = new;
-                }
-            }
+            // An estimate that contradicts the kept one means that a clock was set: the new one is right.
+            Some(old) if new.uncertainty > old.uncertainty_at(now) && old.agrees_with(&new, now) => {}
+            Some(old) => *old = new,
             None if room => {
                 self.servers.insert(server.into(), new);
             }

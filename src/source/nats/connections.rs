@@ -257,7 +257,9 @@ pub(super) fn clients<'a>(
         subscriptions: BTreeSet<SubscriptionReport>,
         pending_bytes: u64,
     }
-    let mut groups: BTreeMap<(Option<Name>, Option<Name>, Option<Name>, bool), Group> = BTreeMap::new();
+    /// Name, user, account, and whether it is our own.
+    type Who = (Option<Name>, Option<Name>, Option<Name>, bool);
+    let mut groups: BTreeMap<Who, Group> = BTreeMap::new();
     for picture in pictures {
         for connection in &picture.connections {
             let is_own = own.is_some_and(|own| own.server == picture.id && own.cid == connection.cid);

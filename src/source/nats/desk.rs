@@ -61,8 +61,29 @@ pub(super) struct Desk {
     refusals: AtomicU64,
 }
 
+/// Whether something has been reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    NotWanted,
+    Never,
+    Before,
+    Now,
+}
+
+/// The state of the source as a whole.
+fn how_it_fares(connection: Reach, monitoring: Reach, trouble: bool) -> SourceState {
+    match (connection, monitoring) {
+        (Reach::Now, _) | (Reach::NotWanted, Reach::Now) if !trouble => SourceState::Up,
+        (Reach::Now, _) | (_, Reach::Now) => SourceState::Degraded,
+        (Reach::Before, _) | (_, Reach::Before) => SourceState::Down,
+        _ => SourceState::Connecting,
+    }
+}
+
 struct State {
     report: SourceReport,
+    connection: Reach,
+    monitoring: Reach,
     /// What is unavailable, and whether that is trouble (or only a feature that is not used here).
     unavailable: BTreeMap<Part, (Unavailable, bool)>,
     remarks: BTreeMap<Name, Name>,
@@ -82,7 +103,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Desk {
-    pub(super) fn new(outbox: Outbox, address: &str) -> Self {
+    /// `connects` is false when only monitoring endpoints are read.
+    pub(super) fn new(outbox: Outbox, address: &str, connects: bool) -> Self {
         let clock = outbox.clock();
         let report = SourceReport {
             kind: "nats".into(),
@@ -97,6 +119,8 @@ impl Desk {
             counters: Mutex::new(Accumulator::new(clock.now().mono)),
             state: Mutex::new(State {
                 report,
+                connection: if connects { Reach::Never } else { Reach::NotWanted },
+                monitoring: Reach::NotWanted,
                 unavailable: BTreeMap::new(),
                 remarks: BTreeMap::new(),
                 clocks: Clocks::default(),
@@ -226,11 +250,6 @@ impl Desk {
         Stamp { broker: told.or_else(|| state.clocks.reading(server, at.mono)), ..at }
     }
 
-    /// The server that the connection is with.
-    pub(super) fn server(&self) -> Name {
-        locked(&self.state).server.clone()
-    }
-
     /// The account that the connection is in, once known.
     pub(super) fn account(&self) -> Option<Name> {
         locked(&self.state).account.clone()
@@ -293,10 +312,12 @@ impl Desk {
     /// The connection stands.
     pub(super) fn connected(&self, server: &async_nats::ServerInfo) {
         let mut state = locked(&self.state);
+        state.connection = Reach::Now;
+        // The client subscribes again by itself; a denial comes again too.
+        state.unavailable.remove(&Part::Advisories);
         state.server = server.server_name.as_str().into();
         state.trips.clear();
         let report = &mut state.report;
-        report.state = SourceState::Up;
         report.error = None;
         report.server_version = Some(server.version.as_str().into());
         report.server_name = Some(server.server_name.as_str().into());
@@ -307,24 +328,37 @@ impl Desk {
         }
     }
 
-    /// Reached without a NATS connection, by the monitoring endpoint alone.
-    pub(super) fn reached(&self, server: &str, version: &str, cluster: Option<&str>) {
+    /// The connection does not stand.
+    pub(super) fn disconnected(&self, error: &str) {
         let mut state = locked(&self.state);
+        if state.connection == Reach::Now {
+            state.connection = Reach::Before;
+        }
+        state.report.error = Some(one_line(error).into());
+    }
+
+    /// A monitoring endpoint answers, and there is no connection to tell these things.
+    pub(super) fn monitored(&self, server: &str, version: &str, cluster: Option<&str>) {
+        let mut state = locked(&self.state);
+        state.monitoring = Reach::Now;
         state.server = server.into();
-        state.report.state = SourceState::Up;
-        state.report.error = None;
         state.report.server_name = Some(server.into());
         state.report.server_version = Some(version.into());
         state.report.cluster = cluster.map(Into::into);
+        if state.connection == Reach::NotWanted {
+            state.report.error = None;
+        }
     }
 
-    /// The connection does not stand. Before the first one it is still being tried.
-    pub(super) fn disconnected(&self, error: &str) {
+    /// No monitoring endpoint answers, or none is needed.
+    pub(super) fn unmonitored(&self, error: Option<&str>) {
         let mut state = locked(&self.state);
-        if state.report.state != SourceState::Connecting {
-            state.report.state = SourceState::Down;
+        if state.monitoring == Reach::Now {
+            state.monitoring = Reach::Before;
         }
-        state.report.error = Some(one_line(error).into());
+        if let (Some(error), Reach::NotWanted) = (error, state.connection) {
+            state.report.error = Some(one_line(error).into());
+        }
     }
 
     /// Trouble that the server told of, kept until the next connection or `None`.
@@ -336,7 +370,7 @@ impl Desk {
     pub(super) fn report(&self) {
         let now = self.clock.now();
         let report = {
-            let mut state = locked(&self.state);
+            let state = locked(&self.state);
             let server = state.server.clone();
             let offsets = state.clocks.all(now);
             let mut report = state.report.clone();
@@ -354,11 +388,8 @@ impl Desk {
             report.load.dropped = self.dropped.load(Ordering::Relaxed);
             report.unavailable = state.unavailable.values().map(|(entry, _)| entry.clone()).collect();
             report.remarks = state.remarks.values().cloned().collect();
-            if matches!(report.state, SourceState::Up | SourceState::Degraded) {
-                let trouble = state.unavailable.values().any(|(_, trouble)| *trouble);
-                report.state = if trouble { SourceState::Degraded } else { SourceState::Up };
-                state.report.state = report.state;
-            }
+            let trouble = state.unavailable.values().any(|(_, trouble)| *trouble);
+            report.state = how_it_fares(state.connection, state.monitoring, trouble);
             report
         };
         self.observe(now, Observation::Source(Box::new(report)));
@@ -414,5 +445,29 @@ impl Budget {
     /// It was spent, even if it was more than thought.
     pub(super) fn spend(&self, amount: u64) {
         self.refill().0 -= amount as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_as_well_as_what_it_reaches() {
+        use Reach::{Before, Never, NotWanted, Now};
+        for (connection, monitoring, trouble, state) in [
+            (Never, NotWanted, false, SourceState::Connecting),
+            (Now, NotWanted, false, SourceState::Up),
+            (Now, NotWanted, true, SourceState::Degraded),
+            (Before, NotWanted, false, SourceState::Down),
+            // The connection is refused, the monitoring endpoint answers.
+            (Never, Now, false, SourceState::Degraded),
+            (Before, Now, false, SourceState::Degraded),
+            (NotWanted, Now, false, SourceState::Up),
+            (NotWanted, Before, false, SourceState::Down),
+            (NotWanted, NotWanted, false, SourceState::Connecting),
+        ] {
+            assert_eq!(how_it_fares(connection, monitoring, trouble), state, "{connection:?} {monitoring:?}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use self::connections::Connections;
+pub(super) use self::connections::tell as tell_connections;
 use self::jetstream::JetStream;
 use self::responders::Responders;
 use super::api::Api;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::api::{ApiError, ClusterInfo, Page, Reply};
+use super::consumers::ConsumerInfo;
 use super::lenient::{Entries, entries, filled, limit, one_line, or_default, positive_nanos, time};
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::observation::{ChannelKind, ChannelReport, FedBy, Retention};
@@ -56,6 +57,9 @@ pub(super) struct StreamInfo {
     pub cluster: Option<ClusterInfo>,
     #[serde(default, deserialize_with = "time")]
     pub ts: Option<Timestamp>,
+    /// Only in `/jsz`.
+    #[serde(default, deserialize_with = "entries")]
+    pub consumer_detail: Entries<ConsumerInfo>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,7 +111,7 @@ pub(super) struct StreamState {
     #[serde(default)]
     pub last_seq: Option<u64>,
     #[serde(default, deserialize_with = "time")]
-    first_ts: Option<Timestamp>,
+    pub first_ts: Option<Timestamp>,
     #[serde(default, deserialize_with = "time")]
     pub last_ts: Option<Timestamp>,
     #[serde(default)]
@@ -136,13 +140,13 @@ impl StreamInfo {
         self.cluster.as_ref().map(|cluster| cluster.leader.as_str()).filter(|leader| !leader.is_empty())
     }
 
-    /// What it is to us.
-    pub(super) fn report(&self, source: &SourceId) -> ChannelReport {
+    /// What it is to us, under the name that it has here (which says the account where there are several).
+    pub(super) fn report(&self, source: &SourceId, name: &str) -> ChannelReport {
         let config = &self.config;
         let state = &self.state;
         ChannelReport {
-            id: ChannelId::named(source, &config.name),
-            name: config.name.as_str().into(),
+            id: ChannelId::named(source, name),
+            name: name.into(),
             kind: kind(&config.name, &config.subjects),
             subjects: config.subjects.iter().map(|subject| subject.as_str().into()).collect(),
             fed_by: self.fed_by(source),

@@ -84,7 +84,7 @@ pub(super) struct Patience {
 }
 
 enum Arrival {
-    Message(Message, Stamp),
+    Message(Box<Message>, Stamp),
     Denied,
     Deaf,
     Lost,
@@ -138,7 +138,7 @@ impl Wire {
         let number = message.subject.rsplit('.').next().and_then(|token| token.parse::<u64>().ok());
         let waiting = self.waiting();
         let Some(waiter) = number.and_then(|number| waiting.get(&number)) else { return true };
-        waiter.arrivals.try_send(Arrival::Message(message, self.clock.now())).is_ok()
+        waiter.arrivals.try_send(Arrival::Message(Box::new(message), self.clock.now())).is_ok()
     }
 
     /// The connection is gone: nothing that was asked will be answered.

@@ -24,6 +24,29 @@ pub(super) struct Connections<'a> {
     ledger: Ledger,
     crowd: Crowd,
     retry: Retry,
+    asked_who: bool,
+}
+
+/// Tells the connections and what was counted on them since the last time.
+pub(in crate::source::nats) fn tell(
+    desk: &Desk,
+    ledger: &mut Ledger,
+    pictures: &BTreeMap<Name, ServerPicture>,
+    complete: bool,
+    own: Option<&Own>,
+    own_prefix: Option<&str>,
+) {
+    let inbox = |subject: &str| is_inbox(subject, own_prefix);
+    for picture in pictures.values() {
+        desk.count(ledger.enter(picture, own, inbox));
+    }
+    let account = desk.account();
+    let deliver = |subject: &str| desk.delivers_to(subject);
+    let entries = clients(pictures.values(), own, account.as_deref(), inbox, deliver);
+    let read_at = pictures.values().map(|picture| picture.at).min();
+    let now = desk.clock().now();
+    let at = desk.stamp(Stamp { mono: read_at.unwrap_or(now.mono), ..now }, None, None);
+    desk.observe(at, Observation::Clients(Listing { entries, complete }));
 }
 
 impl<'a> Connections<'a> {
@@ -35,14 +58,17 @@ impl<'a> Connections<'a> {
             ledger: Ledger::default(),
             crowd: Crowd::default(),
             retry: Retry::default(),
+            asked_who: false,
         }
     }
 
     /// What was refused may be asked again at once.
     pub(super) fn forgive(&mut self) {
         self.retry = Retry::default();
+        self.asked_who = false;
     }
 
+    const WHO: &'static str = "$SYS.REQ.USER.INFO";
     const SUBJECT: &'static str = "$SYS.REQ.ACCOUNT.PING.CONNZ";
 
     pub(super) async fn turn(&mut self) {
@@ -57,11 +83,19 @@ impl<'a> Connections<'a> {
         match self.pictures().await {
             Ok((pictures, complete)) => {
                 self.retry.succeeded();
-                self.tell(
-                    &pictures,
-                    complete,
-                    &Own { server: server.server_id.into(), cid: server.client_id },
-                );
+                if complete {
+                    self.desk.present(&Part::Connections);
+                    let crowd = &self.crowd;
+                    self.ledger.retain(|id| crowd.knows(id));
+                } else {
+                    let why = "a server of the cluster did not answer, or the list changed while it was read";
+                    self.desk.missing(Part::Connections, "some connections", why, "", true);
+                }
+                if !self.asked_who {
+                    self.who_we_are().await;
+                }
+                let own = Own { server: server.server_id.into(), cid: server.client_id };
+                tell(self.desk, &mut self.ledger, &pictures, complete, Some(&own), self.own_prefix);
             }
             Err(failure) => {
                 self.retry.failed(&failure, self.desk.clock().now().mono);
@@ -71,37 +105,6 @@ impl<'a> Connections<'a> {
                 }
             }
         }
-    }
-
-    fn tell(&mut self, pictures: &BTreeMap<Name, ServerPicture>, complete: bool, own: &Own) {
-        let desk = self.desk;
-        if complete {
-            desk.present(&Part::Connections);
-        } else {
-            desk.missing(
-                Part::Connections,
-                "some connections",
-                "a server of the cluster did not answer",
-                "",
-                true,
-            );
-        }
-        let inbox = |subject: &str| is_inbox(subject, self.own_prefix);
-        for picture in pictures.values() {
-            let counted = self.ledger.enter(picture, Some(own), inbox);
-            desk.count(counted);
-        }
-        if complete {
-            let crowd = &self.crowd;
-            self.ledger.retain(|id| crowd.knows(id));
-        }
-        let account = desk.account();
-        let deliver = |subject: &str| desk.delivers_to(subject);
-        let entries = clients(pictures.values(), Some(own), account.as_deref(), inbox, deliver);
-        let own_picture = pictures.get(&own.server);
-        let at = desk.stamp(desk.clock().now(), None, None);
-        let at = own_picture.map_or(at, |picture| Stamp { mono: picture.at, ..at });
-        desk.observe(at, Observation::Clients(Listing { entries, complete }));
     }
 
     /// All connections of all servers, and whether nobody is missing.
@@ -159,6 +162,29 @@ impl<'a> Connections<'a> {
         // A connection that left moves the pages: nobody is counted twice.
         let known: BTreeSet<u64> = picture.connections.iter().map(|one| one.cid).collect();
         picture.connections.extend(data.connections.read.into_iter().filter(|one| !known.contains(&one.cid)));
+    }
+
+    /// Which account and user we are; servers before 2.10 do not tell.
+    async fn who_we_are(&mut self) {
+        #[derive(Default, serde::Deserialize)]
+        struct Told {
+            #[serde(default)]
+            data: Option<User>,
+        }
+        #[derive(Default, serde::Deserialize)]
+        struct User {
+            #[serde(default)]
+            account: Option<String>,
+        }
+        self.asked_who = true;
+        self.desk.budget().take().await;
+        self.desk.requested();
+        let Ok(answer) = self.wire.ask(Self::WHO, Bytes::new(), GATHER_LONGEST).await else { return };
+        let account = read::<Told>(Self::WHO, &answer.payload).ok().and_then(|told| told.data?.account);
+        if let Some(account) = account {
+            self.desk.note("account", account.as_str());
+            self.desk.set_account(Some(account.into()));
+        }
     }
 
     async fn page(&self, offset: usize) -> Result<Vec<(Answer, ConnzAnswer)>, Failure> {

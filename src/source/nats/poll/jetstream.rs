@@ -12,7 +12,7 @@ use crate::model::measured::Bounds;
 use crate::model::observation::{BacklogReport, Listing, Observation};
 use crate::model::time::{Mono, Stamp};
 use crate::source::nats::api::{Api, MessageReply, codes};
-use crate::source::nats::backlog::{Found, Look, Memory, Question, Work, look};
+use crate::source::nats::backlog::{Found, Look, Memory, Question, Work, look, unread};
 use crate::source::nats::consumers::{ConsumerPage, missing_names};
 use crate::source::nats::desk::Part;
 use crate::source::nats::lenient::one_line;
@@ -153,7 +153,7 @@ impl<'a> JetStream<'a> {
             };
             desk.missing(Part::Streams, "some streams", &why, "", !missing.is_empty() || nameless > 0);
         }
-        let reports = entries.values().map(|info| info.report(desk.source())).collect();
+        let reports = entries.iter().map(|(name, info)| info.report(desk.source(), name)).collect();
         self.remember(entries, complete);
         desk.observe(at, Observation::Channels(Listing { entries: reports, complete }));
         for (name, known) in &self.streams {
@@ -360,6 +360,12 @@ impl JetStream<'_> {
         );
     }
 
+    fn tell_without_reading(&mut self, backlog: &Backlog, why: &str) {
+        let Some(known) = self.streams.get(&backlog.stream) else { return };
+        let (oldest, how) = unread(&known.info, why);
+        self.tell(backlog, oldest, None, &how);
+    }
+
     /// The leader of the stream; of its upstream, when it is a mirror, which keeps the upstream's stamps.
     fn stamped_by(&self, stream: &Name) -> Option<Name> {
         let mut known = self.streams.get(stream)?;
@@ -383,7 +389,7 @@ impl JetStream<'_> {
         let now = desk.clock().now().mono;
         if !known.retry_messages.due(now) {
             let why = desk.why_missing(&part).unwrap_or_else(|| "the message could not be read".into());
-            self.tell(backlog, Bounds::Unknown(why), None, "reading the oldest message");
+            self.tell_without_reading(backlog, &why);
             return false;
         }
         let state = &known.info.state;
@@ -406,8 +412,7 @@ impl JetStream<'_> {
                 known.retry_messages.failed(&failure, now);
                 let what = format!("staleness on {stream}");
                 desk.missing(part, &what, &failure.to_string(), &remedy(&failure), true);
-                let why = failure.to_string();
-                self.tell(backlog, Bounds::unknown(why), None, "reading the oldest message");
+                self.tell_without_reading(backlog, &failure.to_string());
                 return false;
             }
         };
