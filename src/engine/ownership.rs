@@ -1,0 +1,248 @@
+//! Who owns each kind of data, who keeps copies, who asks for it, who reacts to it.
+//!
+//! With a topology these are its words, with the numbers of the consumers that feed the copies. Without one there is a guess,
+//! shown as such: a channel's first word names the data, the service of that name likely owns it, and whoever reads the
+//! channel reacts to it; nobody is said to keep a copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::state::State;
+use super::subjects::{first_word, is_internal};
+use super::wiring::Wiring;
+use super::words;
+use crate::model::id::{ConsumerId, EntityId, FlowId, Name, ServiceId};
+use crate::model::measured::{Bounds, Measured};
+use crate::model::observation::ChannelKind;
+use crate::model::snapshot::{Consumer, Entity, Flow, Owner, Reader, Replica};
+use crate::model::time::Timestamp;
+use crate::topology::Topology;
+use crate::topology::word::CopyMode;
+
+/// Rows that ownership reads.
+pub(super) struct Rows<'a> {
+    pub(super) consumers: &'a BTreeMap<ConsumerId, Arc<Consumer>>,
+    pub(super) flows: &'a [Arc<Flow>],
+}
+
+/// The rows of all entities.
+pub(super) fn entities(
+    state: &State,
+    wiring: &Wiring,
+    topology: &Topology,
+    rows: &Rows<'_>,
+    now: Timestamp,
+) -> Vec<Entity> {
+    if topology.services.is_empty() {
+        return guessed(state, wiring);
+    }
+    declared(state, topology, rows, now)
+}
+
+fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp) -> Vec<Entity> {
+    let mut entities: BTreeMap<EntityId, Entity> = BTreeMap::new();
+    let blank = |id: &EntityId| Entity {
+        id: id.clone(),
+        owners: Vec::new(),
+        replicas: Vec::new(),
+        readers: Vec::new(),
+        reactors: Vec::new(),
+        conflicts: Vec::new(),
+        last_change: None,
+    };
+    for service in topology.services.values() {
+        for owned in &service.owns {
+            let entity = entities.entry(owned.entity.clone()).or_insert_with_key(blank);
+            entity.owners.push(Owner {
+                service: service.id.clone(),
+                store: owned.store.clone(),
+                identifier: owned.identifier.as_ref().map(|i| i.to_string().into()),
+                likely: false,
+                evidence: owned.origin.evidence(),
+            });
+        }
+        for copy in &service.copies {
+            let entity = entities.entry(copy.entity.clone()).or_insert_with_key(blank);
+            let flow = copy.via.as_ref().and_then(|via| feeding(rows, service.id.as_str(), via, copy.mode));
+            let consumer = flow.and_then(|f| f.consumer.clone());
+            let row = consumer.as_ref().and_then(|id| rows.consumers.get(id));
+            entity.replicas.push(Replica {
+                service: service.id.clone(),
+                store: copy.store.clone(),
+                identifier: copy.identifier.as_ref().map(|i| i.to_string().into()),
+                via: copy.via.clone().unwrap_or_else(|| "".into()),
+                mode: copy.mode.map_or("", CopyMode::word).into(),
+                staleness: staleness(row, copy.mode, now),
+                behind: behind(row, now),
+                gave_up: row.map_or_else(|| unknown(copy.mode, now), |c| c.gave_up.clone()),
+                consumer,
+                max_staleness: copy.max_staleness,
+                evidence: copy.origin.evidence(),
+            });
+        }
+    }
+    for flow in rows.flows.iter() {
+        let Some(entity) = flow.entity.as_ref().and_then(|id| entities.get_mut(id)) else { continue };
+        let keeps: BTreeSet<ServiceId> = entity
+            .replicas
+            .iter()
+            .map(|r| &r.service)
+            .chain(entity.owners.iter().map(|o| &o.service))
+            .cloned()
+            .collect();
+        for service in &flow.to {
+            if flow.kind == crate::model::snapshot::FlowKind::Request {
+                let evidence = flow.evidence.first().cloned();
+                let asks = entity.readers.iter().any(|r| r.service == *service && r.operation == flow.label);
+                if let (false, Some(evidence)) = (asks, evidence) {
+                    entity.readers.push(Reader {
+                        service: service.clone(),
+                        operation: flow.label.clone(),
+                        evidence,
+                    });
+                }
+            } else if !keeps.contains(service) && !entity.reactors.contains(service) {
+                entity.reactors.push(service.clone());
+            }
+        }
+        if flow.kind != crate::model::snapshot::FlowKind::Request {
+            let channel = flow.channel.as_ref().and_then(|id| state.channels.get(id));
+            entity.last_change = entity.last_change.max(channel.and_then(|c| c.last_at()));
+        }
+    }
+    for entity in entities.values_mut() {
+        entity.conflicts = conflicts(entity);
+    }
+    entities.into_values().collect()
+}
+
+/// The flow that keeps a copy up to date.
+fn feeding<'r>(
+    rows: &'r Rows<'_>,
+    service: &str,
+    via: &Name,
+    mode: Option<CopyMode>,
+) -> Option<&'r Arc<Flow>> {
+    let find = |kind: &str| {
+        let id = FlowId::new(format!(
+            "{kind}:{}>{}",
+            crate::model::id::escape(via),
+            crate::model::id::escape(service)
+        ));
+        rows.flows.binary_search_by(|f| f.id.cmp(&id)).ok().and_then(|at| rows.flows.get(at))
+    };
+    match mode {
+        Some(CopyMode::Cache) => None,
+        Some(CopyMode::Event) => find("event").or_else(|| find("feed")),
+        _ => find("feed").or_else(|| find("event")),
+    }
+}
+
+fn unknown<T>(mode: Option<CopyMode>, at: Timestamp) -> Measured<T> {
+    if mode == Some(CopyMode::Cache) {
+        return Measured::unknown("a cache of answers: nothing tells its age", at);
+    }
+    Measured::unknown(words::NO_CONSUMER.clone(), at)
+}
+
+fn staleness(row: Option<&Arc<Consumer>>, mode: Option<CopyMode>, at: Timestamp) -> Measured<Duration> {
+    row.map_or_else(|| unknown(mode, at), |c| c.staleness.clone())
+}
+
+/// Changes that the copy lacks: pending and in flight together.
+fn behind(row: Option<&Arc<Consumer>>, at: Timestamp) -> Measured<u64> {
+    let Some(consumer) = row else { return Measured::unknown(words::NO_CONSUMER.clone(), at) };
+    let bounds = match (&consumer.lag.bounds, &consumer.in_flight.bounds) {
+        (Bounds::Exact(a), Bounds::Exact(b)) => Bounds::Exact(a.saturating_add(*b)),
+        (Bounds::Unknown(why), _) => Bounds::Unknown(why.clone()),
+        (a, b) => match (a.low(), a.high(), b.high()) {
+            (Some(lo), Some(hi), Some(more)) => Bounds::between(*lo, hi.saturating_add(*more)),
+            (Some(lo), ..) => Bounds::AtLeast(*lo),
+            (None, ..) => Bounds::Unknown(words::NOT_REPORTED.clone()),
+        },
+    };
+    Measured::new(bounds, consumer.lag.at, words::BY_SUM.clone())
+}
+
+/// What does not agree about an entity.
+fn conflicts(entity: &Entity) -> Vec<Name> {
+    let mut out: Vec<Name> = Vec::new();
+    let owners: Vec<&str> = entity.owners.iter().map(|o| o.service.as_str()).collect();
+    if owners.len() > 1 {
+        out.push(format!("{} owners: {}", owners.len(), owners.join(", ")).into());
+    }
+    if owners.is_empty() {
+        out.push("nobody owns it".into());
+    }
+    let mut by: BTreeMap<&Name, Vec<&str>> = BTreeMap::new();
+    let owned = entity.owners.iter().map(|o| (&o.identifier, &o.service));
+    for (identifier, service) in owned.chain(entity.replicas.iter().map(|r| (&r.identifier, &r.service))) {
+        if let Some(identifier) = identifier {
+            let services = by.entry(identifier).or_default();
+            if !services.contains(&service.as_str()) {
+                services.push(service.as_str());
+            }
+        }
+    }
+    if by.len() > 1 {
+        let parts: Vec<String> = by
+            .iter()
+            .map(|(identifier, services)| format!("{identifier} in {}", services.join(", ")))
+            .collect();
+        out.push(format!("identified by {}", parts.join("; by ")).into());
+    }
+    out
+}
+
+/// Without a topology: one entity for each first word of a channel's subjects.
+fn guessed(state: &State, wiring: &Wiring) -> Vec<Entity> {
+    let mut entities: BTreeMap<EntityId, Entity> = BTreeMap::new();
+    for (id, channel) in &state.channels {
+        let report = &channel.report;
+        let words: BTreeSet<&str> =
+            report.subjects.iter().filter(|s| !is_internal(s)).filter_map(|s| first_word(s)).collect();
+        let keyed = report.kind == ChannelKind::KeyValue;
+        let name = match (words.first(), words.len()) {
+            (Some(word), 1) => (*word).to_owned(),
+            _ if keyed => report.name.strip_prefix("KV_").unwrap_or(&report.name).to_owned(),
+            _ if report.fed_by.is_empty() => report.name.to_lowercase(),
+            _ => continue,
+        };
+        let entity = entities.entry(EntityId::new(name.as_str())).or_insert_with_key(|id| Entity {
+            id: id.clone(),
+            owners: Vec::new(),
+            replicas: Vec::new(),
+            readers: Vec::new(),
+            reactors: Vec::new(),
+            conflicts: Vec::new(),
+            last_change: None,
+        });
+        entity.last_change = entity.last_change.max(channel.last_at());
+        if let Some(producers) = wiring.producers.get(id) {
+            for service in &producers.services {
+                if !entity.owners.iter().any(|o| &o.service == service) {
+                    entity.owners.push(Owner {
+                        service: service.clone(),
+                        store: None,
+                        identifier: None,
+                        likely: true,
+                        evidence: producers
+                            .evidence
+                            .first()
+                            .cloned()
+                            .unwrap_or_else(|| crate::model::measured::Evidence::inferred("rule: same name")),
+                    });
+                }
+            }
+        }
+        let readers = state.consumers.iter().filter(|(_, c)| &c.channel == id);
+        for service in readers.filter_map(|(id, _)| wiring.consumers.get(id)).flat_map(|b| &b.services) {
+            let owns = entity.owners.iter().any(|o| &o.service == service);
+            if !owns && !entity.reactors.contains(service) {
+                entity.reactors.push(service.clone());
+            }
+        }
+    }
+    entities.into_values().collect()
+}

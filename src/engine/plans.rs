@@ -1,0 +1,714 @@
+//! Which flows there are: who sends, who receives, through what, and where the numbers of each come from.
+//!
+//! One flow for each declared reader of an event or feed, for each consumer that nobody declares, for each service that listens
+//! on a bare subject, for each operation that is answered, and for each channel that feeds another. Ids are made of names
+//! alone, so that a flow keeps its id when it is first seen, falls silent or comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::identity::Identity;
+use super::state::State;
+use super::subjects::is_internal;
+use super::wiring::{Wiring, likely_producer, listeners};
+use crate::model::id::{ChannelId, ConsumerId, EntityId, FlowId, Name, ServiceId, SourceId, escape};
+use crate::model::measured::Evidence;
+use crate::model::observation::{ChannelKind, Delivery};
+use crate::model::snapshot::FlowKind;
+use crate::model::traffic::TrafficKey;
+use crate::topology::declared::{Call, Origin, Reader};
+use crate::topology::subject;
+use crate::topology::word::Protocol;
+
+/// A flow without its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FlowPlan {
+    pub(super) id: FlowId,
+    pub(super) kind: FlowKind,
+    pub(super) from: Vec<ServiceId>,
+    pub(super) from_likely: bool,
+    pub(super) to: Vec<ServiceId>,
+    pub(super) channel: Option<ChannelId>,
+    pub(super) label: Name,
+    pub(super) consumer: Option<ConsumerId>,
+    pub(super) entity: Option<EntityId>,
+    pub(super) declared: bool,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) numbers: Numbers,
+}
+
+/// Where a flow's numbers come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Numbers {
+    /// The flow's consumer; its numbers are the sum of several flows when `shared`.
+    Consumer { shared: bool },
+    /// Counters of what was delivered to subscriptions.
+    Delivered(Vec<(SourceId, TrafficKey)>),
+    /// Counters of responders.
+    Answered(Vec<(SourceId, TrafficKey)>),
+    /// What the flow's channel takes in; at most that, when it has other inputs.
+    Channel { only: bool },
+    /// Nothing tells.
+    Unknown(Name),
+}
+
+/// A channel that keeps nothing, as it is listened to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SubjectPlan {
+    pub(super) source: SourceId,
+    pub(super) subject: Name,
+    /// Counters by group: each group gets every message once, and so does each single listener.
+    pub(super) groups: BTreeMap<Option<Name>, Vec<TrafficKey>>,
+    /// What is told by taps.
+    pub(super) seen: bool,
+    pub(super) evidence: Evidence,
+}
+
+/// An event or feed as it is published.
+struct Published<'t> {
+    by: Vec<ServiceId>,
+    channel: Option<&'t Name>,
+    stream: Option<&'t Name>,
+    broker: Option<&'t Name>,
+    entity: Option<&'t EntityId>,
+    evidence: Vec<Evidence>,
+}
+
+/// Adds flows, bare subjects and what consumers feed to the wiring.
+pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) {
+    let mut flows: BTreeMap<FlowId, FlowPlan> = BTreeMap::new();
+    let mut add = |plan: FlowPlan| {
+        flows.entry(plan.id.clone()).or_insert(plan);
+    };
+    let mut taken: BTreeMap<ConsumerId, usize> = BTreeMap::new();
+    let mut heard: BTreeSet<(SourceId, Name, ServiceId)> = BTreeSet::new();
+    for plan in declared_reads(state, identity, wiring, &mut heard) {
+        if let Some(consumer) = &plan.consumer {
+            *taken.entry(consumer.clone()).or_default() += 1;
+        }
+        add(plan);
+    }
+    for plan in requests(state, identity, wiring, &mut heard) {
+        add(plan);
+    }
+    for plan in undeclared_reads(state, wiring, &taken) {
+        add(plan);
+    }
+    subjects(state, wiring);
+    for plan in listened(state, wiring, &heard) {
+        add(plan);
+    }
+    for plan in upstreams(state, wiring) {
+        add(plan);
+    }
+    for (consumer, n) in &taken {
+        if *n > 1 {
+            for plan in flows.values_mut().filter(|p| p.consumer.as_ref() == Some(consumer)) {
+                plan.numbers = Numbers::Consumer { shared: true };
+            }
+        }
+    }
+    limits(identity, &flows, wiring);
+    for plan in flows.values() {
+        for service in &plan.from {
+            wiring.services.entry(service.clone()).or_default().flows_out.push(plan.id.clone());
+        }
+        for service in &plan.to {
+            wiring.services.entry(service.clone()).or_default().flows_in.push(plan.id.clone());
+        }
+    }
+    wiring.flows = flows.into_values().map(Arc::new).collect();
+}
+
+fn id(kind: &str, name: &str, to: &str) -> FlowId {
+    FlowId::new(format!("{kind}:{}>{}", escape(name), escape(to)))
+}
+
+/// Each declared reader of an event or feed; and what is published and read by nobody.
+fn declared_reads(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
+) -> Vec<FlowPlan> {
+    let (events, feeds) = published(identity);
+    let mut plans = Vec::new();
+    let mut read: BTreeSet<(FlowKind2, &str)> = BTreeSet::new();
+    for service in identity.topology.services.values() {
+        for c in &service.consumes {
+            read.insert((FlowKind2::Event, &c.event));
+            let from = events.get(&*c.event);
+            let wanted = Wanted {
+                kind: FlowKind::Event,
+                name: &c.event,
+                service: &service.id,
+                broker: c.broker.as_ref().or_else(|| from.and_then(|p| p.broker)),
+                channel: c.channel.as_ref().or_else(|| from.and_then(|p| p.channel)),
+                reader: c.consumer.as_ref(),
+                origin: &c.origin,
+            };
+            plans.push(declared_read(state, identity, wiring, &wanted, from, heard));
+        }
+        for f in &service.follows_feeds {
+            read.insert((FlowKind2::Feed, &f.feed));
+            let from = feeds.get(&*f.feed);
+            let wanted = Wanted {
+                kind: FlowKind::Feed,
+                name: &f.feed,
+                service: &service.id,
+                broker: f.broker.as_ref().or_else(|| from.and_then(|p| p.broker)),
+                channel: f.channel.as_ref().or_else(|| from.and_then(|p| p.channel)),
+                reader: f.consumer.as_ref(),
+                origin: &f.origin,
+            };
+            let mut plan = declared_read(state, identity, wiring, &wanted, from, heard);
+            if let (true, Some(provider)) = (plan.from.is_empty(), &f.from) {
+                plan.from = vec![provider.clone()];
+            }
+            plans.push(plan);
+        }
+    }
+    let unread_events = events.iter().map(|(name, p)| (FlowKind::Event, FlowKind2::Event, *name, p));
+    let unread_feeds = feeds.iter().map(|(name, p)| (FlowKind::Feed, FlowKind2::Feed, *name, p));
+    for (kind, key, name, from) in unread_events.chain(unread_feeds) {
+        if read.contains(&(key, name)) {
+            continue;
+        }
+        let channel = stored(state, identity, from.broker, from.stream, from.channel);
+        // A channel that takes in this alone counts it; one that takes in more bounds it.
+        let only = channel.as_ref().and_then(|id| state.channels.get(id)).is_some_and(|c| {
+            from.channel.is_some_and(|on| c.report.subjects.iter().all(|s| subject::covers(on, s)))
+        });
+        plans.push(FlowPlan {
+            id: id(kind.word(), name, ""),
+            kind,
+            from: from.by.clone(),
+            from_likely: false,
+            to: Vec::new(),
+            numbers: if channel.is_some() {
+                Numbers::Channel { only }
+            } else {
+                Numbers::Unknown("nobody reads it, and nothing else counts it".into())
+            },
+            channel,
+            label: name.into(),
+            consumer: None,
+            entity: from.entity.cloned(),
+            declared: true,
+            evidence: from.evidence.clone(),
+        });
+    }
+    plans
+}
+
+/// Sortable stand-in for [`FlowKind`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum FlowKind2 {
+    Event,
+    Feed,
+}
+
+type ByName<'t> = BTreeMap<&'t str, Published<'t>>;
+
+fn published<'t>(identity: &Identity<'t>) -> (ByName<'t>, ByName<'t>) {
+    let (mut events, mut feeds) = (ByName::new(), ByName::new());
+    let topology = identity.topology;
+    for service in topology.services.values() {
+        for p in &service.publishes {
+            let entry = events.entry(&p.event).or_insert_with(|| Published {
+                by: Vec::new(),
+                channel: p.channel.as_ref(),
+                stream: p.stream.as_ref(),
+                broker: p.broker.as_ref(),
+                entity: p.entity.as_ref(),
+                evidence: Vec::new(),
+            });
+            entry.by.push(service.id.clone());
+            entry.evidence.push(p.origin.evidence());
+        }
+        for p in &service.provides_feeds {
+            let entry = feeds.entry(&p.feed).or_insert_with(|| Published {
+                by: Vec::new(),
+                channel: p.channel.as_ref(),
+                stream: p.stream.as_ref(),
+                broker: p.broker.as_ref(),
+                entity: p.entity.as_ref(),
+                evidence: Vec::new(),
+            });
+            entry.by.push(service.id.clone());
+            entry.evidence.push(p.origin.evidence());
+        }
+    }
+    for published in events.values_mut().chain(feeds.values_mut()) {
+        published.by.sort();
+        published.by.dedup();
+    }
+    (events, feeds)
+}
+
+/// A declared read, kind aside.
+struct Wanted<'t> {
+    kind: FlowKind,
+    name: &'t Name,
+    service: &'t ServiceId,
+    broker: Option<&'t Name>,
+    channel: Option<&'t Name>,
+    reader: Option<&'t Reader>,
+    origin: &'t Origin,
+}
+
+fn declared_read(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    wanted: &Wanted<'_>,
+    from: Option<&Published<'_>>,
+    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
+) -> FlowPlan {
+    let mut evidence = vec![wanted.origin.evidence()];
+    evidence.extend(from.into_iter().flat_map(|p| p.evidence.iter().cloned()));
+    let consumer = find_consumer(state, identity, wiring, wanted);
+    let mut channel = consumer.as_ref().and_then(|id| state.consumers.get(id)).map(|c| c.channel.clone());
+    let mut numbers = Numbers::Consumer { shared: false };
+    if let Some(found) = consumer.as_ref().and_then(|id| state.consumers.get(id)) {
+        let at = found.polled.unwrap_or(found.seen).wall;
+        evidence.push(Evidence::observed(format!("consumer {}", super::state::short(found)), at));
+    } else {
+        let stream = wanted.reader.and_then(|r| r.stream.as_ref()).or_else(|| from.and_then(|p| p.stream));
+        let listens = listening(state, identity, wiring, wanted);
+        if let Some((source, subject, keys)) = listens {
+            heard.insert((source.clone(), subject.clone(), wanted.service.clone()));
+            channel = Some(ChannelId::subject(&source, &subject));
+            evidence.push(Evidence::observed(
+                format!("subscription on {subject}"),
+                state.sources.get(&source).and_then(|s| s.clients_listed).unwrap_or(state.latest).wall,
+            ));
+            numbers = Numbers::Delivered(keys);
+        } else {
+            channel = stored(state, identity, wanted.broker, stream, wanted.channel);
+            numbers = Numbers::Unknown(silent(state, wanted));
+        }
+    }
+    FlowPlan {
+        id: id(wanted.kind.word(), wanted.name, wanted.service.as_str()),
+        kind: wanted.kind,
+        from: from.map(|p| p.by.clone()).unwrap_or_default(),
+        from_likely: false,
+        to: vec![wanted.service.clone()],
+        channel,
+        label: wanted.name.clone(),
+        consumer,
+        entity: from.and_then(|p| p.entity.cloned()),
+        declared: true,
+        evidence,
+        numbers,
+    }
+}
+
+/// Why nothing is known of a declared flow.
+fn silent(state: &State, wanted: &Wanted<'_>) -> Name {
+    match wanted.reader.and_then(|r| r.stream.as_ref().zip(r.durable.as_ref())) {
+        Some((stream, durable)) if !state.channels.is_empty() => {
+            format!("declared; no consumer {stream}/{durable} seen").into()
+        }
+        _ => super::words::BY_SILENT.clone(),
+    }
+}
+
+/// The consumer by which a declared read happens: the one that is named; else the service's own on a channel whose
+/// subjects fit.
+fn find_consumer(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    wanted: &Wanted<'_>,
+) -> Option<ConsumerId> {
+    let here = |source: &SourceId| identity.is_broker(wanted.broker, source);
+    if let Some((stream, durable)) = wanted.reader.and_then(|r| r.stream.as_ref().zip(r.durable.as_ref())) {
+        return state.sources.keys().filter(|s| here(s)).find_map(|source| {
+            let id = ConsumerId::named(source, stream, durable);
+            state.consumers.contains_key(&id).then_some(id)
+        });
+    }
+    let on = wanted.channel?;
+    let node = wiring.services.get(wanted.service)?;
+    node.consumers
+        .iter()
+        .filter(|id| {
+            let Some(consumer) = state.consumers.get(*id) else { return false };
+            let filters = consumer.report.as_ref().map(|r| r.filters.as_slice()).unwrap_or_default();
+            let subjects = state.channels.get(&consumer.channel).map(|c| c.report.subjects.as_slice());
+            let fits = |list: &[Name]| list.iter().any(|s| subject::overlap(s, on));
+            here(&consumer.source)
+                && if filters.is_empty() { subjects.is_some_and(fits) } else { fits(filters) }
+        })
+        .min()
+        .cloned()
+}
+
+/// The subscription by which a declared read happens, with its counters.
+fn listening(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    wanted: &Wanted<'_>,
+) -> Option<(SourceId, Name, Vec<(SourceId, TrafficKey)>)> {
+    let on = wanted.channel?;
+    let node = wiring.services.get(wanted.service)?;
+    for (source, key) in &node.clients {
+        if !identity.is_broker(wanted.broker, source) {
+            continue;
+        }
+        let client = state.sources.get(source)?.clients.get(key)?;
+        let fits = client
+            .subscriptions
+            .iter()
+            .find(|s| !is_internal(&s.subject) && subject::overlap(&s.subject, on));
+        if let Some(found) = fits {
+            let keys = counters(state, wiring, source, wanted.service, &found.subject);
+            return Some((source.clone(), found.subject.clone(), keys));
+        }
+    }
+    None
+}
+
+/// The counters of what a service was handed on a subject.
+fn counters(
+    state: &State,
+    wiring: &Wiring,
+    source: &SourceId,
+    service: &ServiceId,
+    on: &str,
+) -> Vec<(SourceId, TrafficKey)> {
+    let (Some(node), Some(memory)) = (wiring.services.get(service), state.sources.get(source)) else {
+        return Vec::new();
+    };
+    let mut keys = BTreeSet::new();
+    for (_, (name, ..)) in node.clients.iter().filter(|(s, _)| s == source) {
+        let from = TrafficKey::Delivered { client: name.clone(), subject: on.into(), queue: None };
+        for key in memory.traffic.range(from..).map(|(key, _)| key) {
+            match key {
+                TrafficKey::Delivered { client, subject, .. } if client == name && &**subject == on => {
+                    keys.insert((source.clone(), key.clone()));
+                }
+                _ => break,
+            }
+        }
+    }
+    keys.into_iter().collect()
+}
+
+/// The channel that keeps a declared subject: of the declared name, else one that takes it in; else the bare subject.
+fn stored(
+    state: &State,
+    identity: &Identity<'_>,
+    broker: Option<&Name>,
+    stream: Option<&Name>,
+    on: Option<&Name>,
+) -> Option<ChannelId> {
+    let mut here = state.channels.iter().filter(|(_, c)| identity.is_broker(broker, &c.source));
+    match (stream, on) {
+        (Some(stream), _) => here.find(|(_, c)| c.report.name == *stream).map(|(id, _)| id.clone()),
+        (None, Some(on)) => here
+            .find(|(_, c)| c.report.subjects.iter().any(|s| subject::covers(s, on)))
+            .map(|(id, _)| id.clone()),
+        (None, None) => None,
+    }
+}
+
+/// Consumers that no declaration explains.
+fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId, usize>) -> Vec<FlowPlan> {
+    let mut plans = Vec::new();
+    for (consumer, reads) in state.consumers.iter().filter(|(id, _)| !taken.contains_key(*id)) {
+        let bound = wiring.consumers.get(consumer);
+        let producers = wiring.producers.get(&reads.channel);
+        let channel = state.channels.get(&reads.channel);
+        let keyed = channel.is_some_and(|c| c.report.kind == ChannelKind::KeyValue);
+        let filters = reads.report.as_ref().map(|r| r.filters.as_slice()).unwrap_or_default();
+        let label: Name = match (filters, channel) {
+            ([one], _) => one.clone(),
+            ([first, rest @ ..], _) => format!("{first} +{}", rest.len()).into(),
+            ([], Some(channel)) => match channel.report.subjects.as_slice() {
+                [one] => one.clone(),
+                _ => channel.report.name.clone(),
+            },
+            ([], None) => reads.name.clone(),
+        };
+        let at = reads.polled.unwrap_or(reads.seen).wall;
+        let mut evidence = vec![Evidence::observed(format!("consumer {}", super::state::short(reads)), at)];
+        evidence.extend(bound.into_iter().flat_map(|b| b.evidence.iter().cloned()));
+        evidence.extend(producers.into_iter().flat_map(|p| p.evidence.iter().cloned()));
+        plans.push(FlowPlan {
+            id: FlowId::new(format!("consumer:{consumer}")),
+            kind: if keyed { FlowKind::Feed } else { FlowKind::Event },
+            from: producers.map(|p| p.services.clone()).unwrap_or_default(),
+            from_likely: producers.is_some_and(|p| p.likely),
+            to: bound.map(|b| b.services.clone()).unwrap_or_default(),
+            channel: Some(reads.channel.clone()),
+            label,
+            consumer: Some(consumer.clone()),
+            entity: None,
+            declared: false,
+            evidence,
+            numbers: Numbers::Consumer { shared: false },
+        });
+    }
+    plans
+}
+
+/// Operations that are answered, or declared to be.
+fn requests(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
+) -> Vec<FlowPlan> {
+    // By service and operation's subject: counters, evidence, the name that people use.
+    let mut operations: BTreeMap<(ServiceId, Name), FlowPlan> = BTreeMap::new();
+    let blank = |service: &ServiceId, on: &Name| FlowPlan {
+        id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),
+        kind: FlowKind::Request,
+        from: vec![service.clone()],
+        from_likely: false,
+        to: Vec::new(),
+        channel: None,
+        label: on.clone(),
+        consumer: None,
+        entity: None,
+        declared: false,
+        evidence: Vec::new(),
+        numbers: Numbers::Answered(Vec::new()),
+    };
+    for (service, node) in &wiring.services {
+        for (source, name) in &node.responders {
+            let Some(memory) = state.sources.get(source) else { continue };
+            let Some(responder) = memory.responders.get(name) else { continue };
+            for endpoint in &responder.endpoints {
+                let plan = operations
+                    .entry((service.clone(), endpoint.subject.clone()))
+                    .or_insert_with(|| blank(service, &endpoint.subject));
+                let key = TrafficKey::Answered { responder: name.clone(), subject: endpoint.subject.clone() };
+                if let Numbers::Answered(keys) = &mut plan.numbers {
+                    keys.push((source.clone(), key));
+                }
+                plan.evidence
+                    .push(Evidence::observed(format!("micro service {name}"), state.latest_of(source).wall));
+                heard.insert((source.clone(), endpoint.subject.clone(), service.clone()));
+            }
+        }
+    }
+    for service in identity.topology.services.values() {
+        for answer in &service.answers {
+            let on = answer.channel.as_ref().unwrap_or(&answer.operation);
+            let plan =
+                operations.entry((service.id.clone(), on.clone())).or_insert_with(|| blank(&service.id, on));
+            plan.label = answer.operation.clone();
+            plan.declared = true;
+            plan.entity.clone_from(&answer.entity);
+            plan.evidence.push(answer.origin.evidence());
+            if plan.numbers == Numbers::Answered(Vec::new()) {
+                plan.numbers = uncounted(state, identity, wiring, &service.id, answer.protocol, on, heard);
+            }
+        }
+    }
+    for caller in identity.topology.services.values() {
+        for call in &caller.calls {
+            let Call { service, operation: Some(operation), origin, .. } = call else { continue };
+            let known = operations
+                .iter()
+                .find(|((s, on), p)| s == service && (p.label == *operation || on == operation));
+            let key = known.map_or_else(|| (service.clone(), operation.clone()), |(key, _)| key.clone());
+            let plan = operations.entry(key).or_insert_with(|| FlowPlan {
+                declared: true,
+                numbers: Numbers::Unknown("called, and nobody says that it answers".into()),
+                ..blank(service, operation)
+            });
+            if !plan.to.contains(&caller.id) {
+                plan.to.push(caller.id.clone());
+            }
+            plan.evidence.push(origin.evidence());
+        }
+    }
+    operations.into_values().collect()
+}
+
+/// The numbers of an operation that no responder counts: of the subscription on its subject, if there is one.
+fn uncounted(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    service: &ServiceId,
+    protocol: Option<Protocol>,
+    on: &Name,
+    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
+) -> Numbers {
+    if protocol.is_some_and(|p| p != Protocol::Nats) {
+        return Numbers::Unknown("its protocol is not watched".into());
+    }
+    for source in state.sources.keys() {
+        if identity.is_broker(None, source) && listeners(state, wiring, source, on).any(|s| s == service) {
+            heard.insert((source.clone(), on.clone(), service.clone()));
+            return Numbers::Delivered(counters(state, wiring, source, service, on));
+        }
+    }
+    Numbers::Unknown("declared; nobody seen that answers it".into())
+}
+
+/// Bare subjects that somebody listens on, or that a tap saw: not those where consumers deliver, nor operations.
+fn subjects(state: &State, wiring: &mut Wiring) {
+    for (source, memory) in &state.sources {
+        let delivery: BTreeSet<&str> = state
+            .consumers
+            .values()
+            .filter(|c| &c.source == source)
+            .filter_map(|c| match c.report.as_ref().map(|r| &r.delivery) {
+                Some(Delivery::Push { subject, .. }) => Some(&**subject),
+                _ => None,
+            })
+            .collect();
+        let operations: BTreeSet<&str> =
+            memory.responders.values().flat_map(|r| &r.endpoints).map(|e| &*e.subject).collect();
+        let bare = |s: &str| !is_internal(s) && !delivery.contains(s) && !operations.contains(s);
+        let at = state.latest_of(source).wall;
+        let mut entry = |subject: &Name, from: &str| {
+            let id = ChannelId::subject(source, subject);
+            if !wiring.subjects.contains_key(&id) {
+                let plan = SubjectPlan {
+                    source: source.clone(),
+                    subject: subject.clone(),
+                    groups: BTreeMap::new(),
+                    seen: false,
+                    evidence: Evidence::observed(from, at),
+                };
+                wiring.subjects.insert(id.clone(), plan);
+            }
+            id
+        };
+        for client in memory.clients.values().filter(|c| !c.own) {
+            for s in client.subscriptions.iter().filter(|s| bare(&s.subject)) {
+                entry(&s.subject, "subscriptions");
+            }
+        }
+        for key in memory.traffic.keys() {
+            match key {
+                TrafficKey::Delivered { subject, queue, client } if bare(subject) => {
+                    let own = memory.clients.values().any(|c| c.own && c.name == *client);
+                    let id = ChannelId::subject(source, subject);
+                    if let (false, Some(plan)) = (own, wiring.subjects.get_mut(&id)) {
+                        plan.groups.entry(queue.clone()).or_default().push(key.clone());
+                    }
+                }
+                TrafficKey::Seen { subject } if bare(subject) => {
+                    let id = ChannelId::subject(source, subject);
+                    if !wiring.subjects.contains_key(&id) {
+                        let plan = SubjectPlan {
+                            source: source.clone(),
+                            subject: subject.clone(),
+                            groups: BTreeMap::new(),
+                            seen: true,
+                            evidence: Evidence::observed("tap", at),
+                        };
+                        wiring.subjects.insert(id, plan);
+                    } else if let Some(plan) = wiring.subjects.get_mut(&id) {
+                        plan.seen = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Services that listen on bare subjects, one flow for each.
+fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, ServiceId)>) -> Vec<FlowPlan> {
+    let mut plans = Vec::new();
+    for (service, node) in &wiring.services {
+        let mut done = BTreeSet::new();
+        for (source, key) in &node.clients {
+            let Some(client) = state.sources.get(source).and_then(|m| m.clients.get(key)) else { continue };
+            for s in &client.subscriptions {
+                let channel = ChannelId::subject(source, &s.subject);
+                let explained = heard.contains(&(source.clone(), s.subject.clone(), service.clone()));
+                if explained || !wiring.subjects.contains_key(&channel) || !done.insert(channel.clone()) {
+                    continue;
+                }
+                let from = likely_producer(&s.subject, std::slice::from_ref(&s.subject), wiring);
+                let not_itself = !from.services.contains(service);
+                let mut evidence = vec![Evidence::observed(
+                    format!("subscription on {}", s.subject),
+                    state.latest_of(source).wall,
+                )];
+                evidence.extend(from.evidence.iter().filter(|_| not_itself).cloned());
+                plans.push(FlowPlan {
+                    id: id("subject", channel.as_str(), service.as_str()),
+                    kind: FlowKind::Event,
+                    from: if not_itself { from.services } else { Vec::new() },
+                    from_likely: not_itself,
+                    to: vec![service.clone()],
+                    channel: Some(channel),
+                    label: s.subject.clone(),
+                    consumer: None,
+                    entity: None,
+                    declared: false,
+                    evidence,
+                    numbers: Numbers::Delivered(counters(state, wiring, source, service, &s.subject)),
+                });
+            }
+        }
+    }
+    plans
+}
+
+/// Channels that feed channels.
+fn upstreams(state: &State, wiring: &Wiring) -> Vec<FlowPlan> {
+    let mut plans = Vec::new();
+    for (down, channel) in &state.channels {
+        for fed in &channel.report.fed_by {
+            let producers = wiring.producers.get(&fed.channel);
+            let upstream = state.channels.get(&fed.channel).map_or(fed.channel.as_str(), |c| &*c.report.name);
+            let only = channel.report.fed_by.len() == 1
+                && (channel.report.subjects.is_empty() || &*fed.how == "mirror");
+            plans.push(FlowPlan {
+                id: id("upstream", fed.channel.as_str(), down.as_str()),
+                kind: FlowKind::Feed,
+                from: producers.map(|p| p.services.clone()).unwrap_or_default(),
+                from_likely: producers.is_some_and(|p| p.likely),
+                to: Vec::new(),
+                channel: Some(down.clone()),
+                label: format!("{} of {upstream}", fed.how).into(),
+                consumer: None,
+                entity: None,
+                declared: false,
+                evidence: vec![Evidence::observed(
+                    format!("configuration of {}", channel.report.name),
+                    channel.polled.wall,
+                )],
+                numbers: Numbers::Channel { only },
+            });
+        }
+    }
+    plans
+}
+
+/// What the topology allows to the consumers of declared flows, and the copies that they feed.
+fn limits(identity: &Identity<'_>, flows: &BTreeMap<FlowId, FlowPlan>, wiring: &mut Wiring) {
+    for service in identity.topology.services.values() {
+        let consumed = service.consumes.iter().map(|c| (FlowKind::Event, &c.event, c.max_delay));
+        let followed = service.follows_feeds.iter().map(|f| (FlowKind::Feed, &f.feed, f.max_delay));
+        for (kind, name, max_delay) in consumed.chain(followed) {
+            let Some(plan) = flows.get(&id(kind.word(), name, service.id.as_str())) else { continue };
+            let Some(bound) = plan.consumer.as_ref().and_then(|c| wiring.consumers.get_mut(c)) else {
+                continue;
+            };
+            bound.max_delay = match (bound.max_delay, max_delay) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            for copy in service.copies.iter().filter(|c| c.via.as_ref() == Some(name)) {
+                if !bound.feeds.contains(&copy.entity) {
+                    bound.feeds.push(copy.entity.clone());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The whole traffic by kind, and what is not looked at.
+//!
+//! Events and feeds are counted once, where they come in: the rates of channels that keep messages (what is only
+//! taken over from another channel is left out), and of bare subjects that no such channel takes in. A channel is a feed when it is a
+//! bucket of keys, or when all that is declared on it are feeds; else events. Requests are what responders answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use super::words;
+use crate::model::id::{ChannelId, Name};
+use crate::model::measured::{Bounds, Measured};
+use crate::model::observation::ChannelKind;
+use crate::model::series::History;
+use crate::model::snapshot::{Channel, Flow, FlowKind, NotWatched, Totals};
+use crate::model::time::{Stamp, Timestamp};
+use crate::topology::word::BrokerKind;
+use crate::topology::{Topology, subject};
+
+/// What is remembered of the whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct TotalsState {
+    events: History,
+    feeds: History,
+    requests: History,
+    errors: History,
+    /// The second for which the histories were last written.
+    second: Option<u64>,
+}
+
+/// A sum that says how much of it is known.
+#[derive(Default)]
+struct Sum {
+    value: f64,
+    known: usize,
+    rough: bool,
+    at: Option<Timestamp>,
+}
+
+impl Sum {
+    fn add(&mut self, rate: &Measured<f64>) {
+        let Some(value) = rate.low() else {
+            self.rough = true;
+            return;
+        };
+        self.value += value;
+        self.known += 1;
+        self.rough |= rate.bounds.exact().is_none();
+        self.at = self.at.max(Some(rate.at));
+    }
+
+    fn measured(&self, now: Timestamp) -> Measured<f64> {
+        let at = self.at.unwrap_or(now);
+        match (self.known, self.rough) {
+            (0, _) => Measured::unknown(words::NOT_COUNTED.clone(), at),
+            (_, false) => Measured::exact(self.value, at, words::BY_SUM.clone()),
+            (_, true) => {
+                Measured::new(Bounds::About { value: self.value, error: None }, at, words::BY_SUM.clone())
+            }
+        }
+    }
+}
+
+/// Sums up.
+pub(super) fn totals(
+    state: &mut State,
+    channels: &[Arc<Channel>],
+    flows: &[Arc<Flow>],
+    now: &Stamp,
+) -> Totals {
+    let mut kinds: BTreeMap<&ChannelId, BTreeSet<bool>> = BTreeMap::new();
+    for flow in flows.iter().filter(|f| f.declared && f.kind != FlowKind::Request) {
+        if let Some(channel) = &flow.channel {
+            kinds.entry(channel).or_default().insert(flow.kind == FlowKind::Feed);
+        }
+    }
+    // What a channel that keeps messages takes in is counted there.
+    let stored: BTreeMap<&str, Vec<&Name>> = channels
+        .iter()
+        .filter(|c| c.report.kind != ChannelKind::Subject)
+        .fold(BTreeMap::new(), |mut by, c| {
+            by.entry(c.source.as_str()).or_default().extend(&c.report.subjects);
+            by
+        });
+    let (mut events, mut feeds) = (Sum::default(), Sum::default());
+    for channel in channels {
+        let report = &channel.report;
+        let bare = report.kind == ChannelKind::Subject;
+        let kept = stored
+            .get(channel.source.as_str())
+            .is_some_and(|subjects| subjects.iter().any(|s| subject::overlap(s, &report.name)));
+        if (bare && kept) || (!report.fed_by.is_empty() && report.subjects.is_empty()) {
+            continue;
+        }
+        let feed = report.kind == ChannelKind::KeyValue
+            || kinds.get(&report.id).is_some_and(|k| k.len() == 1 && k.contains(&true));
+        if feed { feeds.add(&channel.rate) } else { events.add(&channel.rate) }
+    }
+
+    let (mut requests, mut errors) = (Sum::default(), Sum::default());
+    for flow in flows.iter().filter(|f| f.kind == FlowKind::Request && f.rate.low().is_some()) {
+        requests.add(&flow.rate);
+        if flow.errors_rate.low().is_some() {
+            errors.add(&flow.errors_rate);
+        }
+    }
+    let wall = now.wall;
+    let error_share = match (requests.known, errors.known) {
+        (1.., 1..) if requests.value > 0.0 => {
+            let bounds = Bounds::Exact((errors.value / requests.value).clamp(0.0, 1.0));
+            Measured::new(bounds, requests.at.unwrap_or(wall), words::BY_SUM.clone())
+        }
+        (1.., _) => Measured::unknown("no requests", wall),
+        _ => Measured::unknown(words::NOT_COUNTED.clone(), wall),
+    };
+    let (events, feeds, requests) = (events.measured(wall), feeds.measured(wall), requests.measured(wall));
+    let memory = &mut state.totals;
+    let second = now.mono.0 / 1_000_000_000;
+    if memory.second != Some(second) {
+        memory.second = Some(second);
+        let draw = |history: &mut History, value: &Measured<f64>| {
+            if let Some(value) = value.low() {
+                history.push(now.mono, *value);
+            }
+        };
+        draw(&mut memory.events, &events);
+        draw(&mut memory.feeds, &feeds);
+        draw(&mut memory.requests, &requests);
+        draw(&mut memory.errors, &error_share);
+    }
+    Totals {
+        events,
+        feeds,
+        requests,
+        error_share,
+        events_history: memory.events.clone(),
+        feeds_history: memory.feeds.clone(),
+        requests_history: memory.requests.clone(),
+        error_history: memory.errors.clone(),
+    }
+}
+
+/// What is not looked at: a number that is missing must not look like a zero.
+pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched> {
+    let sources: BTreeSet<_> = state.sources.keys().cloned().collect();
+    let identity = super::identity::Identity { topology, sources: &sources };
+    let mut out = Vec::new();
+    for broker in topology.brokers.values() {
+        let watched = state.sources.iter().find(|(id, source)| {
+            identity.is_broker(Some(&broker.id), id) && &*source.report.kind != "health"
+        });
+        match watched {
+            Some(_) => {}
+            None if broker.kind != BrokerKind::Nats => out.push(NotWatched {
+                what: broker.id.clone(),
+                why: format!("named in the topology; {} is not watched by this version", broker.kind.word())
+                    .into(),
+                remedy: "".into(),
+            }),
+            None => out.push(NotWatched {
+                what: broker.id.clone(),
+                why: "named in the topology, and not connected".into(),
+                remedy: format!("connect it with --nats {}=URL", broker.id).into(),
+            }),
+        }
+    }
+    for (id, source) in &state.sources {
+        for missing in &source.report.unavailable {
+            out.push(NotWatched {
+                what: format!("{id}: {}", missing.what).into(),
+                why: missing.why.clone(),
+                remedy: missing.remedy.clone(),
+            });
+        }
+    }
+    out
+}
