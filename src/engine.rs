@@ -28,7 +28,6 @@ mod changes;
 mod channels;
 mod consumers;
 mod delay;
-mod drive;
 mod flows;
 mod gave_up;
 mod health;
@@ -48,6 +47,7 @@ mod staleness;
 mod state;
 mod status;
 mod subjects;
+mod task;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -55,8 +55,8 @@ mod trend;
 mod wiring;
 mod words;
 
-pub use drive::{Input, drive};
 pub use rates::Windows;
+pub use task::{Input, drive};
 
 use rows::Cache;
 use state::State;
