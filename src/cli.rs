@@ -147,16 +147,22 @@ pub enum Probe {
     Tap,
 }
 
-/// When to use colours.
+/// How many colours to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// When the terminal has them and nothing speaks against.
+    /// As many as the terminal says it has, unless $NO_COLOR is set.
     #[default]
     Auto,
-    /// Always.
-    Always,
-    /// Never.
+    /// None: meaning by signs, bold and reverse alone.
     Never,
+    /// The terminal's own sixteen.
+    #[value(name = "16")]
+    Ansi16,
+    /// The 256 of xterm.
+    #[value(name = "256")]
+    Ansi256,
+    /// All.
+    True,
 }
 
 /// The commands beside the terminal explorer.

@@ -2,13 +2,17 @@
 //!
 //! Here only: which file runs, and how its outcome becomes an exit code and a few lines on standard error.
 
+pub mod explore;
+pub mod once;
+pub mod stream;
 pub mod topology;
+pub mod watch;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::settings::{self, Settings, SettingsError};
+use crate::settings::SettingsError;
 
 /// Wrong usage or configuration.
 pub const USAGE: u8 = 2;
@@ -56,7 +60,7 @@ fn several(lines: &[String]) -> String {
 /// Runs what the person asked for.
 pub fn run(cli: &Cli) -> ExitCode {
     match dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Standard error may be closed; the exit code still tells.
             let _ = writeln!(std::io::stderr(), "headwater: {error}");
@@ -65,22 +69,35 @@ pub fn run(cli: &Cli) -> ExitCode {
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<(), CommandError> {
-    // Reading files needs no source, and so no settings that could be wrong.
-    if let Some(Command::Topology(command)) = &cli.command {
-        return topology::run(command, cli.global.topology.as_deref());
+fn dispatch(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let global = &cli.global;
+    match &cli.command {
+        None => return explore::run(global),
+        Some(Command::Once(once)) => once::run(global, once)?,
+        Some(Command::Stream(stream)) => stream::run(global, stream)?,
+        // Reading files needs no source, and so no settings that could be wrong.
+        Some(Command::Topology(command)) => topology::run(command, global.topology.as_deref())?,
+        Some(Command::Doctor(_) | Command::Demo(_)) => {
+            return Err(CommandError::Usage("not wired up yet".to_owned()));
+        }
     }
-    let settings = Settings::resolve(&cli.global, &settings::process_environment, &[])?;
-    let name = match &cli.command {
-        None => "the explorer",
-        Some(Command::Once(_)) => "once",
-        Some(Command::Stream(_)) => "stream",
-        Some(Command::Doctor(_)) => "doctor",
-        Some(Command::Demo(_)) => "demo",
-        Some(Command::Topology(_)) => "topology",
-    };
-    let sources = settings.sources.len();
-    Err(CommandError::Usage(format!("{name} is not wired up yet ({sources} sources were configured)")))
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime of sources and engine. Two workers are enough: the work is waiting, and a busy tap has a task of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("headwater")
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Usage(format!("cannot start: {error}")))
+}
+
+/// Writes to standard output; whether anybody still reads it.
+fn print(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 #[cfg(test)]

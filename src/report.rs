@@ -3,3 +3,4 @@
 //! Pure: a snapshot in, text out. Writing it is for the commands.
 
 pub mod json;
+pub mod table;

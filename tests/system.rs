@@ -11,6 +11,8 @@ mod connect;
 mod demo;
 #[path = "system/harness.rs"]
 mod harness;
+#[path = "system/headless.rs"]
+mod headless;
 #[path = "system/health.rs"]
 mod health;
 #[path = "system/nats_discovery.rs"]

@@ -22,7 +22,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("keymap", &["app", "model"]),
     ("theme", &["app", "model"]),
     ("ui", &["app", "model", "layout", "theme", "keymap"]),
-    ("report", &["model", "ui"]),
+    ("report", &["model", "theme", "ui"]),
     ("commands", ALL),
     (
         "tui",

@@ -11,6 +11,7 @@ pub mod binaries;
 pub mod broker;
 pub mod cluster;
 pub mod config;
+pub mod headwater;
 pub mod http;
 pub mod jet;
 pub mod jwt;

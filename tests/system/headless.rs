@@ -1,0 +1,303 @@
+//! `once` and `stream` against real servers: every number is one that the test itself caused.
+
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::{self, consumer, stream};
+use serde_json::{Value, json};
+
+use crate::support::{Broker, Config, User, headwater, jet, wait_until};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn schema() -> jsonschema::Validator {
+    let text = std::fs::read_to_string("schemas/snapshot.schema.json").unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).expect("the schema is one")
+}
+
+fn assert_valid(document: &Value) {
+    let errors: Vec<String> =
+        schema().iter_errors(document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// One stream, read by one consumer of each kind, each left in a known state.
+async fn every_kind(broker: &Broker) -> async_nats::Client {
+    let client = broker.connect_as("orders-7d4b9c6f5d-x2x9z").await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    for (durable, filters, policy) in [
+        ("billing", vec![], consumer::AckPolicy::Explicit),
+        ("filtered", vec!["orders.created"], consumer::AckPolicy::Explicit),
+        ("several", vec!["orders.created", "orders.paid"], consumer::AckPolicy::Explicit),
+        ("all", vec![], consumer::AckPolicy::All),
+        ("none", vec![], consumer::AckPolicy::None),
+    ] {
+        let filters: Vec<String> = filters.into_iter().map(String::from).collect();
+        let (one, many) =
+            if filters.len() == 1 { (filters[0].clone(), vec![]) } else { (String::new(), filters) };
+        jet::pull_with(
+            &orders,
+            consumer::pull::Config {
+                durable_name: Some(durable.into()),
+                ack_policy: policy,
+                filter_subject: one,
+                filter_subjects: many,
+                ack_wait: Duration::from_secs(300),
+                ..consumer::pull::Config::default()
+            },
+        )
+        .await;
+    }
+    // 30 of three kinds, in turn.
+    for _ in 0..10 {
+        for subject in ["orders.created", "orders.paid", "orders.cancelled"] {
+            jet::publish(&client, subject, 1).await;
+        }
+    }
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_and_in_flight_are_what_was_caused_for_every_kind_of_consumer() {
+    let broker = Broker::start(Config::jetstream());
+    let client = every_kind(&broker).await;
+    let orders = jetstream::new(client.clone()).get_stream("ORDERS").await.unwrap();
+
+    // billing: 12 fetched, the first 5 acknowledged.
+    let billing = orders.get_consumer("billing").await.unwrap();
+    for message in jet::fetch(&billing, 12).await.iter().take(5) {
+        message.double_ack().await.unwrap();
+    }
+    // filtered: 4 fetched, acknowledged out of order: the 2nd to 4th.
+    let filtered = orders.get_consumer("filtered").await.unwrap();
+    for message in jet::fetch(&filtered, 4).await.iter().skip(1).rev() {
+        message.double_ack().await.unwrap();
+    }
+    // several: 20 match, 3 fetched, none acknowledged.
+    let several = orders.get_consumer("several").await.unwrap();
+    jet::fetch(&several, 3).await;
+    // all: 10 fetched, the 8th acknowledged, which covers 8.
+    let all = orders.get_consumer("all").await.unwrap();
+    jet::fetch(&all, 10).await[7].double_ack().await.unwrap();
+    // none: 25 fetched.
+    let none = orders.get_consumer("none").await.unwrap();
+    jet::fetch(&none, 25).await;
+
+    let document =
+        tokio::task::spawn_blocking(move || headwater::once(&broker.url(), &["--for", "3s"])).await.unwrap();
+    assert_valid(&document);
+    let expect = [("billing", 18, 7), ("filtered", 6, 1), ("several", 17, 3), ("all", 20, 2), ("none", 5, 0)];
+    for (name, lag, in_flight) in expect {
+        let row = headwater::row(&document, "consumers", &format!("nats/ORDERS/{name}"));
+        assert_eq!(
+            (row["lag"].as_f64(), row["in_flight"].as_f64()),
+            (Some(f64::from(lag)), Some(f64::from(in_flight))),
+            "{name}: {row:#}"
+        );
+        assert_eq!((&row["name"], &row["channel"]), (&json!(name), &json!("nats/ORDERS")));
+        assert!(row["staleness_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{name} has work to do: {row:#}");
+    }
+    let channel = headwater::row(&document, "channels", "nats/ORDERS");
+    assert_eq!(
+        (&channel["messages"], &channel["last_seq"], &channel["subjects"]),
+        (&json!(30), &json!(30), &json!(["orders.>"]))
+    );
+    headwater::row(&document, "services", "orders");
+    headwater::row(&document, "services", "billing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staleness_is_the_age_of_the_oldest_message_still_to_process() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("orders").await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let behind = jet::pull(&orders, "behind").await;
+    let done = jet::pull(&orders, "done").await;
+    jet::publish(&client, "orders.created", 2).await;
+    for message in jet::fetch(&done, 2).await {
+        message.double_ack().await.unwrap();
+    }
+    jet::fetch(&behind, 1).await[0].double_ack().await.unwrap();
+    // The second message's own store time is the truth.
+    let stored = orders.get_raw_message(2).await.unwrap().time.unix_timestamp_nanos();
+    let url = broker.url();
+    let (document, before, after) = tokio::task::spawn_blocking(move || {
+        let before = unix_nanos();
+        let document = headwater::once(&url, &["--for", "3s"]);
+        (document, before, unix_nanos())
+    })
+    .await
+    .unwrap();
+    assert_valid(&document);
+    let row = headwater::row(&document, "consumers", "nats/ORDERS/behind");
+    let stale = row["staleness_ms"].as_f64().unwrap();
+    // It was measured at some moment of the run; its upper end may be late by the clock's uncertainty.
+    let (least, most) = ((before - stored) as f64 / 1e6, (after - stored) as f64 / 1e6 + 100.0);
+    assert!((least..=most).contains(&stale), "{stale} ms is not in {least}..{most}: {row:#}");
+    let row = headwater::row(&document, "consumers", "nats/ORDERS/done");
+    assert_eq!((&row["staleness_ms"], row["not_exact"].get("staleness_ms")), (&json!(0.0), None), "{row:#}");
+    assert_eq!(row["status"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("orders").await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let poisoned = jet::pull_with(
+        &orders,
+        consumer::pull::Config {
+            durable_name: Some("mailer".into()),
+            max_deliver: 2,
+            ack_wait: Duration::from_millis(300),
+            ..consumer::pull::Config::default()
+        },
+    )
+    .await;
+    let url = broker.url();
+    let mut stream = tokio::task::spawn_blocking(move || {
+        let mut stream = headwater::Stream::start(&["--nats", &url, "--every", "500ms"]);
+        stream.until(40, "the consumer is seen", |d| {
+            d["consumers"].as_array().is_some_and(|c| c.iter().any(|c| c["id"] == "nats/ORDERS/mailer"))
+        });
+        stream
+    })
+    .await
+    .unwrap();
+    jet::publish(&client, "orders.created", 3).await;
+    // Fetched until the broker has nothing more to give: each message twice, never acknowledged.
+    let deadline = Instant::now() + SOON;
+    let mut deliveries = 0;
+    while deliveries < 6 && Instant::now() < deadline {
+        deliveries += jet::fetch(&poisoned, 3).await.len();
+    }
+    assert_eq!(deliveries, 6, "each of three messages is delivered twice");
+    // The broker gives up when it would deliver a third time: somebody has to ask.
+    wait_until(SOON, "the broker gives up", || async {
+        jet::fetch(&poisoned, 3).await;
+        let info = jet::consumer_info(&client, "ORDERS", "mailer").await;
+        info["num_ack_pending"] == 0 && info["num_pending"] == 0
+    })
+    .await;
+    let row = tokio::task::spawn_blocking(move || {
+        let document = stream.until(40, "three given up, nothing lagging", |d| {
+            let row = headwater::row(d, "consumers", "nats/ORDERS/mailer");
+            row["gave_up"] == 3.0 && row["lag"] == 0.0 && row["in_flight"] == 0.0
+        });
+        assert_valid(&document);
+        headwater::row(&document, "consumers", "nats/ORDERS/mailer").clone()
+    })
+    .await
+    .unwrap();
+    assert_eq!(row["staleness_ms"], 0.0, "what is given up is lost, not late: {row:#}");
+    assert_eq!(row["status"], "gave_up", "{row:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_and_a_source_are_channels_that_feed_channels() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect().await;
+    jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let origin = || stream::Source { name: "ORDERS".into(), ..stream::Source::default() };
+    let named = |name: &str| stream::Config { name: name.into(), ..stream::Config::default() };
+    jet::stream_with(&client, stream::Config { mirror: Some(origin()), ..named("COPY") }).await;
+    jet::stream_with(&client, stream::Config { sources: Some(vec![origin()]), ..named("JOINED") }).await;
+    jet::publish(&client, "orders.created", 4).await;
+    let document =
+        tokio::task::spawn_blocking(move || headwater::once(&broker.url(), &["--for", "2s"])).await.unwrap();
+    assert_valid(&document);
+    for name in ["COPY", "JOINED"] {
+        let row = headwater::row(&document, "channels", &format!("nats/{name}"));
+        assert_eq!((&row["fed_by"], &row["messages"]), (&json!(["nats/ORDERS"]), &json!(4)), "{row:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_closed_and_every_line_of_a_stream_satisfies_it() {
+    let broker = Broker::start(Config::jetstream());
+    let _client = every_kind(&broker).await;
+    let url = broker.url();
+    let documents = tokio::task::spawn_blocking(move || {
+        let mut stream = headwater::Stream::start(&["--nats", &url, "--every", "300ms"]);
+        (0..5).map(|_| stream.next()).collect::<Vec<_>>()
+    })
+    .await
+    .unwrap();
+    for document in &documents {
+        assert_valid(document);
+    }
+    let full = documents.last().unwrap();
+    assert!(!full["consumers"].as_array().unwrap().is_empty());
+    // A field of another name, at every level, is refused.
+    let mut renamed = full.clone();
+    let watched = renamed.as_object_mut().unwrap().remove("watched_s").unwrap();
+    renamed["watched"] = watched;
+    assert!(!schema().is_valid(&renamed));
+    for list in ["sources", "services", "channels", "consumers", "flows"] {
+        let mut renamed = full.clone();
+        let row = renamed[list][0].as_object_mut().unwrap_or_else(|| panic!("{list} has a row"));
+        let id = row.remove("id").unwrap();
+        row.insert("ident".into(), id);
+        assert!(!schema().is_valid(&renamed), "{list}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_is_exit_code_3_and_one_line_that_names_it() {
+    // A port that was free a moment ago: nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("nats://127.0.0.1:{port}");
+    let output =
+        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "1s", "--nats", &url]))
+            .await
+            .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("refused"), "{told}");
+    assert!(told.lines().count() <= 3, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_exit_code_3_and_never_printed() {
+    let broker = Broker::start(Config::jetstream().user(User::new("app", "right")));
+    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
+    let url = format!("nats://app:hunter2@{address}");
+    let output =
+        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "1s", "--nats", &url]))
+            .await
+            .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.to_lowercase().contains("authorization") && told.contains(&address), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+    assert!(told.lines().count() <= 3, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_servers_is_enough_and_the_other_is_named_as_missing() {
+    let broker = Broker::start(Config::jetstream());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let args = ["--for".to_owned(), "2s".into(), "--nats".into(), format!("far=nats://127.0.0.1:{port}")];
+    let url = format!("near={}", broker.url());
+    let document = tokio::task::spawn_blocking(move || {
+        headwater::once(&url, &args.iter().map(String::as_str).collect::<Vec<_>>())
+    })
+    .await
+    .unwrap();
+    assert_valid(&document);
+    assert_eq!(headwater::row(&document, "sources", "near")["state"], "up");
+    let far = headwater::row(&document, "sources", "far");
+    assert!(far["state"] != "up" && far["error"].is_string(), "{far:#}");
+    assert!(
+        document["not_watched"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|n| n["what"].as_str().unwrap().contains("far")),
+        "{document:#}"
+    );
+}
+
+fn unix_nanos() -> i128 {
+    i128::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos())
+        .unwrap()
+}
