@@ -2,5 +2,6 @@
 
 pub mod sample;
 pub mod scenario;
+pub mod server;
 pub mod simulation;
 pub mod store;

@@ -28,6 +28,8 @@ use crate::model::command::Command;
 use crate::model::id::{Name, ServiceId};
 use crate::model::observation::{HealthReport, HealthState, Load, Observation, SourceReport, SourceState};
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
+use crate::topology::Topology;
+use crate::topology::declared::Health;
 
 /// How often an endpoint is asked when nothing else is said.
 pub const INTERVAL: Duration = Duration::from_secs(5);
@@ -64,6 +66,23 @@ impl Endpoint {
     }
 }
 
+/// The endpoints that a topology declares.
+pub fn declared(topology: &Topology) -> Vec<Endpoint> {
+    let endpoint = |service: &ServiceId, health: &Health| Endpoint {
+        service: service.clone(),
+        check: health.name.clone(),
+        url: health.url.secret().into(),
+        interval: health.interval.unwrap_or(INTERVAL),
+        timeout: health.timeout.unwrap_or(TIMEOUT),
+        applied: health.applied.iter().map(|a| (a.entity.as_str().into(), a.pointer.clone())).collect(),
+    };
+    topology
+        .services
+        .iter()
+        .flat_map(|(id, service)| service.health.iter().map(move |health| endpoint(id, health)))
+        .collect()
+}
+
 /// Without the secrets.
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -78,21 +97,30 @@ pub struct Settings {
     pub authority: Option<PathBuf>,
 }
 
+/// What asks: one HTTP client for all endpoints.
+#[derive(Clone, Debug)]
+pub struct Asker(reqwest::Client);
+
+impl Asker {
+    /// Fails when the authorities cannot be read: better before the start than as an endpoint's state.
+    pub fn new(settings: &Settings) -> Result<Self, ClientError> {
+        get::client(settings.authority.as_deref()).map(Self)
+    }
+}
+
 /// Asks the endpoints until nobody listens to the outbox any more.
 ///
 /// `endpoints` may change while it runs: those that stay as they are keep their pace. [`Command::Refresh`] asks all of
 /// them at once.
-/// An error comes before the first question only: there can be no HTTP client.
 pub async fn run(
-    settings: &Settings,
+    asker: Asker,
     mut endpoints: watch::Receiver<Vec<Endpoint>>,
     mut outbox: Outbox,
     mut commands: broadcast::Receiver<Command>,
-) -> Result<(), ClientError> {
-    let client = get::client(settings.authority.as_deref())?;
+) {
     let (reports, mut answers) = mpsc::channel::<Asked>(256);
     let mut checks = Checks {
-        client,
+        client: asker.0,
         reports,
         now: Arc::new(Notify::new()),
         permits: Arc::new(Semaphore::new(AT_ONCE)),
@@ -134,7 +162,7 @@ pub async fn run(
                     outbox.observe(tally.report());
                 }
                 if outbox.flush() == Delivery::Closed {
-                    return Ok(());
+                    return;
                 }
             }
         }

@@ -17,7 +17,7 @@ use headwater::{
     },
     source::{
         Clock, Outbox,
-        health::{self, Endpoint, Settings},
+        health::{self, Asker, Endpoint, Settings},
     },
 };
 use tokio::sync::{broadcast, mpsc, watch};
@@ -70,7 +70,7 @@ struct Watched {
     batches: mpsc::Receiver<Batch>,
     endpoints: watch::Sender<Vec<Endpoint>>,
     commands: broadcast::Sender<Command>,
-    task: tokio::task::JoinHandle<Result<(), health::ClientError>>,
+    task: tokio::task::JoinHandle<()>,
     checks: BTreeMap<String, HealthReport>,
     source: Option<SourceReport>,
 }
@@ -83,8 +83,8 @@ impl Watched {
         let (commands, _) = broadcast::channel(8);
         let outbox = Outbox::new(SourceId::from("health"), Clock::start(), engine);
         let heard = commands.subscribe();
-        let task =
-            tokio::spawn(async move { health::run(&Settings { authority }, wanted, outbox, heard).await });
+        let asker = Asker::new(&Settings { authority }).unwrap();
+        let task = tokio::spawn(health::run(asker, wanted, outbox, heard));
         Self { batches, endpoints, commands, task, checks: BTreeMap::new(), source: None }
     }
 
@@ -198,7 +198,7 @@ async fn the_source_tells_how_asking_goes_and_what_it_costs() {
 
     // It ends when nobody listens.
     watched.batches.close();
-    assert!(tokio::time::timeout(SOON, watched.task).await.unwrap().unwrap().is_ok());
+    assert!(tokio::time::timeout(SOON, watched.task).await.unwrap().is_ok());
 }
 
 #[tokio::test]
@@ -236,11 +236,10 @@ async fn tls_endpoints_need_a_trusted_certificate() {
     friends.until("an outcome", |w| w.checks.contains_key("a")).await;
     assert_eq!(friends.said("a"), (HealthState::Up, "200"));
 
-    let nowhere = Watched::start(Vec::new(), Some(files.path().join("missing.pem")));
-    let error = nowhere.task.await.unwrap().unwrap_err().to_string();
+    let refused = |authority| Asker::new(&Settings { authority: Some(authority) }).unwrap_err().to_string();
+    let error = refused(files.path().join("missing.pem"));
     assert!(error.starts_with("cannot read the certificates of --tls-ca "), "{error}");
-    let key = Watched::start(Vec::new(), Some(certificates.client_key));
-    let error = key.task.await.unwrap().unwrap_err().to_string();
+    let error = refused(certificates.client_key);
     assert!(error.ends_with("has no PEM certificate in it"), "{error}");
 }
 
