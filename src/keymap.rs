@@ -41,25 +41,17 @@ const fn hint(layer: Layer, rank: u8, keys: &'static [&'static str], action: Act
     Binding { layer: Some(layer), keys, action, footer: Some(rank) }
 }
 
-/// Every binding, grouped as the help shows them.
+/// Every binding, in the order in which the help shows them.
 pub const BINDINGS: &[Binding] = &[
     main(&["1"], Action::Show(View::Overview)),
     main(&["2"], Action::Show(View::Flows)),
     main(&["3"], Action::Show(View::Consumers)),
     main(&["4"], Action::Show(View::Ownership)),
     main(&["5"], Action::Show(View::Services)),
-    main(&["up", "k"], Action::Up),
-    main(&["down", "j"], Action::Down),
-    main(&["left", "h"], Action::Left),
-    main(&["right", "l"], Action::Right),
-    main(&["pgup"], Action::PageUp),
-    main(&["pgdn"], Action::PageDown),
-    main(&["g", "home"], Action::Top),
-    main(&["G", "end"], Action::Bottom),
-    main(&["tab"], Action::NextPane),
-    main(&["shift-tab"], Action::PreviousPane),
     footer(1, &["enter"], Action::Open),
     footer(2, &["esc"], Action::Back),
+    main(&["tab"], Action::NextPane),
+    main(&["shift-tab"], Action::PreviousPane),
     footer(3, &["/"], Action::Filter),
     footer(7, &["s"], Action::SortNext),
     main(&["S"], Action::SortReverse),
@@ -73,6 +65,14 @@ pub const BINDINGS: &[Binding] = &[
     footer(4, &[":"], Action::Palette),
     footer(5, &["?", "F1"], Action::Help),
     footer(6, &["q"], Action::Quit),
+    main(&["up", "k"], Action::Up),
+    main(&["down", "j"], Action::Down),
+    main(&["left", "h"], Action::Left),
+    main(&["right", "l"], Action::Right),
+    main(&["pgup"], Action::PageUp),
+    main(&["pgdn"], Action::PageDown),
+    main(&["g", "home"], Action::Top),
+    main(&["G", "end"], Action::Bottom),
     everywhere(&["ctrl-c"], Action::Quit),
     everywhere(&["ctrl-z"], Action::Suspend),
     everywhere(&["ctrl-l"], Action::Redraw),
@@ -91,8 +91,8 @@ pub const BINDINGS: &[Binding] = &[
     hint(Layer::Palette, 1, &["enter"], Action::Accept),
     hint(Layer::Palette, 2, &["tab"], Action::Complete),
     hint(Layer::Palette, 3, &["esc"], Action::Cancel),
-    hint(Layer::Palette, 4, &["up", "ctrl-p"], Action::ChoiceUp),
-    hint(Layer::Palette, 5, &["down", "ctrl-n"], Action::ChoiceDown),
+    on(Layer::Palette, &["up", "ctrl-p"], Action::ChoiceUp),
+    hint(Layer::Palette, 4, &["down", "ctrl-n"], Action::ChoiceDown),
     on(Layer::Palette, &["left"], Action::CursorLeft),
     on(Layer::Palette, &["right"], Action::CursorRight),
     on(Layer::Palette, &["home", "ctrl-a"], Action::CursorStart),
@@ -103,7 +103,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Layer::Palette, &["ctrl-u"], Action::DeleteLine),
     hint(Layer::Help, 1, &["esc", "?", "enter", "q", "F1"], Action::Cancel),
     hint(Layer::Help, 2, &["down", "j"], Action::Down),
-    hint(Layer::Help, 3, &["up", "k"], Action::Up),
+    on(Layer::Help, &["up", "k"], Action::Up),
     on(Layer::Help, &["pgup"], Action::PageUp),
     on(Layer::Help, &["pgdn", "space"], Action::PageDown),
     on(Layer::Help, &["g", "home"], Action::Top),
@@ -137,6 +137,8 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
             let label = match binding.action {
                 Action::Pause if app.is_paused() => "resume",
                 Action::Cancel if layer == Layer::Help => "close",
+                Action::Accept if layer == Layer::Palette => "do it",
+                Action::Down => "more",
                 action => action.label(),
             };
             Some((*binding.keys.first()?, label, binding.action))
@@ -153,11 +155,15 @@ pub fn key_of(layer: Layer, action: Action) -> Option<&'static str> {
 }
 
 /// Key names and help lines of a layer, for the help overlay and the README.
-pub fn help_rows(layer: Option<Layer>) -> Vec<(String, &'static str)> {
+pub fn help_rows(layer: Option<Layer>) -> Vec<(String, String)> {
+    let help = |action: Action| match action {
+        Action::Show(view) => format!("{}: {}", view.title(), view.about()),
+        action => action.help().to_owned(),
+    };
     BINDINGS
         .iter()
         .filter(|binding| binding.layer == layer)
-        .map(|binding| (binding.keys.join(" "), binding.action.help()))
+        .map(|binding| (binding.keys.join(" "), help(binding.action)))
         .collect()
 }
 

@@ -80,8 +80,8 @@ actions! {
     Accept = "accept", "apply", "take what was typed";
     Cancel = "cancel", "cancel", "leave without taking it";
     Complete = "complete", "complete", "complete the name";
-    ChoiceUp = "choice-up", "up", "the choice above";
-    ChoiceDown = "choice-down", "down", "the choice below";
+    ChoiceUp = "choice-up", "previous", "the choice above";
+    ChoiceDown = "choice-down", "next", "the choice below";
     DeleteBack = "delete-back", "delete", "delete the character before the cursor";
     DeleteForward = "delete-forward", "delete", "delete the character under the cursor";
     DeleteWord = "delete-word", "delete word", "delete the word before the cursor";

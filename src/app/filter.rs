@@ -164,12 +164,7 @@ fn unknown_field(field: &str, known: &[FieldSpec]) -> String {
         .min();
     match nearest {
         Some((_, key)) => format!("there is no field `{field}` here; did you mean `{key}`?"),
-        None => {
-            let mut keys: Vec<_> = known.iter().map(|spec| spec.key).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            format!("there is no field `{field}` here; there are {}", keys.join(", "))
-        }
+        None => format!("there is no field `{field}` here; ? lists the fields"),
     }
 }
 
@@ -238,4 +233,69 @@ fn contains(text: &str, word: &str) -> bool {
         return word.is_empty() || text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     }
     text.to_lowercase().contains(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Filter::parse(text, &[ListId::Consumers]).unwrap_err()
+    }
+
+    #[test]
+    fn mistakes_are_said_with_what_would_be_right() {
+        assert_eq!(error("lgg>100"), "there is no field `lgg` here; did you mean `lag`?");
+        assert_eq!(error("temperature>3"), "there is no field `temperature` here; ? lists the fields");
+        assert_eq!(
+            error("lag>many"),
+            "`many` is not a number for `lag`: write it like 100, 2.5k, 500ms, 2s, 5m, 1h, 3kb, 5%"
+        );
+        assert_eq!(error("lag>"), "`lag>` needs something to compare with");
+        assert_eq!(error("team>crm"), "`team` is text: use team:crm instead of team>crm");
+        assert_eq!(error("a \"b c"), "the quote in \"b c is not closed");
+    }
+
+    #[test]
+    fn subjects_and_ids_are_words() {
+        for text in
+            ["orders.>", "nats/subject:orders", "$JS.API.>", "\"lag>1\"", "-", ">", ":", "=x", "日本:語"]
+        {
+            assert!(Filter::parse(text, &[ListId::Consumers]).is_ok(), "{text}");
+        }
+        assert!(Filter::parse("  ", &[ListId::Flows]).unwrap().is_empty());
+        assert!(
+            Filter::parse("-", &[ListId::Flows]).unwrap().is_empty(),
+            "a minus whose word is still to come"
+        );
+    }
+
+    #[test]
+    fn quantities() {
+        for (text, value) in [
+            ("100", 100.0),
+            ("2.5k", 2_500.0),
+            ("500ms", 0.5),
+            ("2s", 2.0),
+            ("5m", 300.0),
+            ("1h", 3_600.0),
+            ("3kb", 3_000.0),
+            ("5%", 0.05),
+            ("2k/s", 2_000.0),
+            ("never", f64::INFINITY),
+        ] {
+            assert_eq!(quantity("x", text), Ok(value), "{text}");
+        }
+        for text in ["", "k", "1x", "1..2", "--1", "１"] {
+            assert!(quantity("x", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_taken_or_refused() {
+        use proptest::prelude::*;
+        proptest!(|(text in "\\PC*")| {
+            let _ = Filter::parse(&text, &[ListId::Consumers, ListId::Flows]);
+        });
+    }
 }

@@ -1,7 +1,5 @@
 //! The header: whose system, how it is watched, what is not watched, and the tabs.
 
-use std::time::Duration;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -21,7 +19,7 @@ const GAP: u16 = 2;
 /// Draws the header at the top of an area and returns how many lines it took.
 pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) -> u16 {
     let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width - 2, height: 1 };
-    first_line(ctx, buf, line(0));
+    first_line(ctx, buf, Rect { width: area.width - 1, ..line(0) });
     let mut used = 1;
     for notice in notices(ctx) {
         notice.draw(buf, line(used).x, line(used).y, line(used).width, &ctx.look());
@@ -210,11 +208,8 @@ fn filter(ctx: &Ctx<'_>) -> Option<Cell> {
         return None;
     }
     if ctx.app.filter_error().is_some() {
-        return Some(Cell::styled("the filter is not understood", Role::Error));
+        return Some(Cell::styled("/ not understood", Role::Error));
     }
     let hidden = format!("/ hides {}  ", number::count(ctx.app.hidden() as u64));
     Some(Cell::styled(hidden, Role::Muted).then(text, Role::Match))
 }
-
-/// How often the header changes by itself: its ages are in seconds.
-pub const TICK: Duration = Duration::from_secs(1);

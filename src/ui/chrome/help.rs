@@ -72,7 +72,7 @@ fn entry(first: &str, role: Role, meaning: &str, column: usize) -> Vec<Cell> {
 fn keys(column: usize) -> Vec<Cell> {
     let mut lines = vec![heading("Keys")];
     for (keys, help) in keymap::help_rows(Some(Layer::Main)).into_iter().chain(keymap::help_rows(None)) {
-        lines.extend(entry(&keys, Role::Key, help, column));
+        lines.extend(entry(&keys, Role::Key, &help, column));
     }
     lines
 }
@@ -143,7 +143,7 @@ fn signs_and_language(ctx: &Ctx<'_>, column: usize) -> Vec<Cell> {
         ("lag>100", "also < >= <= =; units 2.5k 500ms 2s 5m 1h 3kb 5%"),
         ("-team:crm", "not; \"two words\" for spaces"),
     ] {
-        lines.extend(entry(form, Role::Match, meaning, column));
+        lines.extend(entry(form, Role::Key, meaning, column));
     }
     let mut keys: Vec<&str> =
         ctx.view().lists().iter().flat_map(|list| fields(*list)).map(|field| field.key).collect();

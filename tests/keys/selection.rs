@@ -1,0 +1,150 @@
+//! The selection stays on its thing.
+
+use std::sync::Arc;
+
+use headwater::app::list::ListId;
+use headwater::app::{Detail, View};
+use headwater::model::measured::Bounds;
+use headwater::model::snapshot::{Consumer, ConsumerStatus};
+
+use crate::desk::Desk;
+
+/// Changes one consumer.
+fn edit(desk: &mut Desk, id: &str, change: impl FnOnce(&mut Consumer)) {
+    desk.change(|snapshot| {
+        let row = snapshot.consumers.iter_mut().find(|row| row.id.as_str() == id).unwrap();
+        change(Arc::make_mut(row));
+    });
+}
+
+#[test]
+fn it_moves_and_stops_at_the_ends() {
+    let mut desk = Desk::start();
+    desk.keys("3");
+    let rows = desk.rows(ListId::Consumers);
+    assert_eq!(desk.selected(), rows[0]);
+    assert_eq!(desk.keys("j down").selected(), rows[2]);
+    assert_eq!(desk.keys("k k k k").selected(), rows[0]);
+    assert_eq!(desk.keys("G").selected(), rows[rows.len() - 1]);
+    assert_eq!(desk.keys("j").selected(), rows[rows.len() - 1]);
+    assert_eq!(desk.keys("g").selected(), rows[0]);
+    // A page is what is seen, less one row to keep the place.
+    let page = desk.keys("pgdn").app.list(ListId::Consumers).selected_index().unwrap();
+    assert!((10..20).contains(&page), "{page}");
+    assert_eq!(desk.keys("pgup").selected(), rows[0]);
+}
+
+#[test]
+fn it_stays_on_its_thing_when_rows_move() {
+    let mut desk = Desk::start();
+    desk.keys("3 j j j j j");
+    let chosen = desk.selected().to_owned();
+    let last = desk.rows(ListId::Consumers).pop().unwrap();
+    // The last row becomes the worst of all.
+    edit(&mut desk, &last, |row| row.status = ConsumerStatus::Stopped);
+    assert_eq!(desk.rows(ListId::Consumers).pop().unwrap(), last, "rows do not jump");
+    desk.wait(3.1);
+    assert_eq!(desk.rows(ListId::Consumers)[0], last, "what stays so for a while is taken");
+    assert_eq!(desk.selected(), chosen);
+}
+
+#[test]
+fn when_its_thing_vanishes_the_neighbour_has_it() {
+    let mut desk = Desk::start();
+    desk.keys("3 j j");
+    let rows = desk.rows(ListId::Consumers);
+    desk.change(|snapshot| snapshot.consumers.retain(|row| row.id.as_str() != rows[2]));
+    assert_eq!(desk.selected(), rows[3]);
+    desk.keys("G");
+    let rows = desk.rows(ListId::Consumers);
+    desk.change(|snapshot| snapshot.consumers.retain(|row| row.id.as_str() != rows[rows.len() - 1]));
+    assert_eq!(desk.selected(), rows[rows.len() - 2]);
+    desk.change(|snapshot| snapshot.consumers.clear());
+    assert_eq!(desk.selected(), "");
+    assert_eq!(desk.keys("enter").footer(), "nothing is selected that could be opened");
+}
+
+#[test]
+fn every_view_keeps_its_own() {
+    let mut desk = Desk::start();
+    let consumer = desk.keys("3 j j").selected().to_owned();
+    let service = desk.keys("5 j").selected().to_owned();
+    assert_eq!(desk.keys("3").selected(), consumer);
+    assert_eq!(desk.keys("5").selected(), service);
+    assert_eq!(desk.app.view(), View::Services);
+}
+
+#[test]
+fn sorting_is_taken_at_once_and_unknown_is_last() {
+    let mut desk = Desk::start();
+    desk.keys("3");
+    let id = desk.rows(ListId::Consumers)[4].clone();
+    edit(&mut desk, &id, |row| row.lag.bounds = Bounds::unknown("permission denied"));
+    // state, name, reads, service, lag
+    desk.keys("s s s s s");
+    let sort = desk.app.list(ListId::Consumers).sort().unwrap();
+    assert_eq!((sort.key, sort.descending), ("lag", true));
+    let lag = |desk: &Desk, id: &str| {
+        desk.snapshot.consumers.iter().find(|row| row.id.as_str() == id).unwrap().lag.low().copied()
+    };
+    let lags: Vec<_> = desk.rows(ListId::Consumers).iter().map(|id| lag(&desk, id)).collect();
+    let mut expected = lags.clone();
+    expected.sort_by_key(|lag| std::cmp::Reverse(*lag));
+    assert_eq!(lags, expected);
+    assert_eq!(lags.last().unwrap(), &None);
+    desk.keys("S");
+    let lags: Vec<_> = desk.rows(ListId::Consumers).iter().map(|id| lag(&desk, id)).collect();
+    assert_eq!(lags.last().unwrap(), &None, "unknown is last whichever way");
+    assert!(lags[0].unwrap() <= lags[1].unwrap());
+    // After the last field comes the opening order again.
+    let mut presses = 0;
+    while desk.app.list(ListId::Consumers).sort().is_some() {
+        desk.keys("s");
+        presses += 1;
+        assert!(presses < 40);
+    }
+    assert_eq!(desk.keys("1 s").footer(), "this list has one order: what needs a person first");
+}
+
+#[test]
+fn detail_opens_beside_then_full_and_closes_in_steps() {
+    let mut desk = Desk::start();
+    desk.keys("3 enter");
+    assert_eq!(desk.app.detail(), Detail::Beside);
+    let first = desk.selected().to_owned();
+    assert!(desk.draw().contains(first.trim_start_matches("nats/")));
+    // It follows the selection.
+    desk.keys("j");
+    assert_ne!(desk.selected(), first);
+    assert_eq!(desk.app.opened().unwrap().thing.as_ref().unwrap().as_str(), desk.selected());
+    // With the keys in the pane, they scroll it and the selection stays.
+    let second = desk.selected().to_owned();
+    desk.keys("tab j j");
+    assert!(desk.app.detail_focused());
+    assert_eq!(desk.app.detail_scroll(), 2);
+    assert_eq!(desk.selected(), second);
+    desk.keys("G");
+    let end = desk.app.detail_scroll();
+    assert_eq!(desk.keys("j pgdn").app.detail_scroll(), end, "scrolling stops at the end");
+    desk.keys("enter");
+    assert_eq!(desk.app.detail(), Detail::Full);
+    desk.keys("esc");
+    assert_eq!(desk.app.detail(), Detail::Beside);
+    desk.keys("esc");
+    assert_eq!(desk.app.detail(), Detail::Closed);
+    assert_eq!(desk.keys("esc").selected(), second, "nothing more to leave, and nothing said");
+}
+
+#[test]
+fn tab_goes_round_the_panes() {
+    let mut desk = Desk::start();
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(desk.app.current_list());
+        desk.keys("tab");
+    }
+    assert_eq!(seen, View::Overview.lists());
+    assert_eq!(desk.app.current_list(), ListId::Causes);
+    assert_eq!(desk.keys("shift-tab").app.current_list(), ListId::Busiest);
+    assert_eq!(desk.keys("5 tab").footer(), "this view has one pane");
+}

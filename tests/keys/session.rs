@@ -1,0 +1,177 @@
+//! Pausing, the palette, the help, copying, faults, words that come and go.
+
+use std::sync::Arc;
+
+use headwater::app::{Effect, Fault, Input, Layer, Options, Said, View};
+use headwater::model::command::Command;
+use headwater::model::measured::Bounds;
+use headwater::model::observation::SourceState;
+
+use crate::desk::Desk;
+
+#[test]
+fn paused_the_picture_stands_still() {
+    let mut desk = Desk::start();
+    desk.keys("3 space");
+    let picture = desk.draw();
+    assert!(picture.contains("PAUSED"));
+    desk.change(|snapshot| {
+        snapshot.consumers.truncate(2);
+        snapshot.generation += 1;
+    });
+    desk.wait(60.0);
+    assert_eq!(desk.draw(), picture, "neither new numbers nor ages");
+    assert_eq!(desk.app.next_change(), None, "nothing to wake for");
+    // It can be looked through meanwhile.
+    desk.keys("5");
+    assert!(desk.draw().contains("PAUSED"));
+    desk.keys("3 space");
+    assert!(!desk.draw().contains("PAUSED"));
+    assert_eq!(desk.rows(headwater::app::list::ListId::Consumers).len(), 2);
+}
+
+#[test]
+fn the_palette_does_anything_by_name() {
+    let mut desk = Desk::start();
+    desk.keys(": 'own enter");
+    assert_eq!(desk.app.view(), View::Ownership);
+    desk.keys(": 'qui enter");
+    assert_eq!(desk.effects, [Effect::Quit]);
+    let mut desk = Desk::start();
+    desk.keys(": 'zzz enter");
+    assert_eq!(desk.footer(), "no command is called `zzz`");
+    assert_eq!(desk.app.layer(), Layer::Main);
+    desk.keys(": 'serv tab");
+    assert_eq!(desk.app.palette().unwrap().line().text(), "services");
+    desk.keys("esc");
+    assert_eq!((desk.app.layer(), desk.app.view()), (Layer::Main, View::Overview));
+    // The letter q is a letter here.
+    desk.keys(": q");
+    assert_eq!(desk.app.palette().unwrap().line().text(), "q");
+    assert!(desk.effects.is_empty());
+}
+
+#[test]
+fn faults_begin_and_end() {
+    let faults = vec![Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];
+    let mut desk = Desk::new(Options { faults, ..Options::default() });
+    desk.keys(": 'fault enter");
+    let fault = |on| Effect::Command(Command::Fault { id: "billing-slows".into(), on });
+    assert_eq!(desk.effects, [fault(true)]);
+    assert_eq!(desk.footer(), "fault billing-slows begins");
+    desk.keys(": 'fault");
+    assert!(desk.draw().contains("end: billing takes 300 ms each"));
+    desk.keys("enter");
+    assert_eq!(desk.effects, [fault(true), fault(false)]);
+}
+
+#[test]
+fn help_is_scrolled_and_closed() {
+    let mut desk = Desk::start();
+    desk.keys("?");
+    assert!(desk.draw().contains("Overview: what needs a person"));
+    desk.keys("G");
+    let end = desk.app.help().unwrap();
+    assert!(end > 0);
+    assert!(desk.draw().contains("fields here"), "{}", desk.draw());
+    assert_eq!(desk.keys("j pgdn").app.help(), Some(end));
+    for close in ["esc", "q", "?", "enter"] {
+        let mut desk = Desk::start();
+        desk.keys("?").keys(close);
+        assert_eq!((desk.app.layer(), desk.effects.len()), (Layer::Main, 0), "{close}");
+    }
+}
+
+#[test]
+fn what_is_copied_says_what_it_is() {
+    let mut desk = Desk::start();
+    desk.keys("y");
+    let Some(Effect::Copy(text)) = desk.effects.last() else { panic!("{:?}", desk.effects) };
+    let cause = &desk.snapshot.causes[0];
+    assert!(text.starts_with(&format!("{} ", cause.name)), "{text}");
+    assert!(text.contains(&*cause.text));
+    for effect in &cause.effects {
+        assert!(text.contains(&*effect.text), "{text}");
+    }
+    desk.keys("3 y");
+    let id = desk.selected().to_owned();
+    assert_eq!(desk.effects.last(), Some(&Effect::Copy(id)));
+}
+
+#[test]
+fn words_go_after_a_while_or_at_the_next_key() {
+    let mut desk = Desk::start();
+    desk.input(Input::Say(Said::done("copied: orders")));
+    assert_eq!(desk.footer(), "copied: orders");
+    let until = desk.app.next_change().expect("something will change: the words go");
+    desk.seconds = until.as_secs_f64();
+    desk.wait(0.0);
+    assert!(desk.footer().contains("quit"), "{}", desk.footer());
+    desk.input(Input::Say(Said::failed("cannot write the screen: no room")));
+    assert_eq!(desk.keys("j").app.said(), None);
+}
+
+#[test]
+fn a_lost_connection_can_be_tried_again() {
+    let mut desk = Desk::start();
+    assert_eq!(desk.keys(": 'reconn enter").footer(), "no connection is lost");
+    desk.change(|snapshot| {
+        Arc::make_mut(snapshot.sources.iter_mut().find(|source| source.id.as_str() == "nats").unwrap())
+            .report
+            .state = SourceState::Down;
+    });
+    desk.keys(": 'reconn enter");
+    assert_eq!(desk.effects, [Effect::Commands(vec![Command::Reconnect("nats".into())])]);
+}
+
+#[test]
+fn small_switches() {
+    let mut desk = Desk::new(Options { utc: false, mouse: true, ..Options::default() });
+    desk.keys("t");
+    assert!(desk.app.utc());
+    assert!(desk.draw().contains("UTC"));
+    desk.keys("M");
+    assert_eq!(desk.effects, [Effect::Mouse(false)]);
+    desk.keys("i");
+    assert!(desk.app.evidence());
+    desk.keys("r");
+    assert_eq!(desk.effects.last(), Some(&Effect::Command(Command::Refresh)));
+    desk.keys("e");
+    assert_eq!(desk.effects.last(), Some(&Effect::Export("headwater-overview".to_owned())));
+    desk.keys("ctrl-z");
+    assert_eq!(desk.effects.last(), Some(&Effect::Suspend));
+    let before = desk.effects.len();
+    desk.keys("& # Z F7 alt-q");
+    assert_eq!(desk.effects.len(), before, "keys without a meaning do nothing");
+}
+
+/// Whatever is pressed, in whatever order, something can be drawn and nothing breaks.
+#[test]
+fn any_keys_at_all() {
+    use headwater::keymap::BINDINGS;
+    let keys: Vec<&str> = BINDINGS.iter().flat_map(|binding| binding.keys).copied().collect();
+    let mut random = fastrand::Rng::with_seed(7);
+    for size in [(80, 24), (60, 15), (200, 60), (20, 5), (1, 1)] {
+        let mut desk = Desk::start();
+        desk.size = size;
+        for step in 0..150 {
+            let key = keys[random.usize(..keys.len())];
+            desk.keys(key);
+            if random.u8(..8) == 0 {
+                desk.keys(["'lag>1", "'a-", "'x:y", "'\"", "'日本"][random.usize(..5)]);
+            }
+            if random.u8(..16) == 0 {
+                desk.change(|snapshot| {
+                    if !snapshot.consumers.is_empty() {
+                        let at = random.usize(..snapshot.consumers.len());
+                        snapshot.consumers.remove(at);
+                    }
+                    if let Some(row) = snapshot.consumers.first_mut() {
+                        Arc::make_mut(row).lag.bounds = Bounds::Exact(random.u64(..10_000));
+                    }
+                });
+            }
+            desk.wait(f64::from(step % 3));
+        }
+    }
+}
