@@ -1,6 +1,6 @@
 //! From settings to snapshots: sources, engine and topology, wired once for all commands that watch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,11 +15,11 @@ use crate::model::id::SourceId;
 use crate::model::observation::{Batch, Observation, SourceReport, SourceState};
 use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::settings::{self, DeclaredBroker, Settings};
-use crate::source::health::{self, Endpoint};
+use crate::source::health::{self, Asker, Endpoint};
 use crate::source::nats::{self, options::NatsOptions};
 use crate::source::{BATCHES_WAITING, Clock, Outbox};
+use crate::topology::Topology;
 use crate::topology::watch::Watcher;
-use crate::topology::{self, Topology};
 
 /// How often the topology files are looked at.
 const TOPOLOGY_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +43,30 @@ pub struct Plan {
     pub origin: Origin,
     /// Rates and delays cover the whole watch instead of the last moments: for one look of fixed length.
     pub whole_run: bool,
+    /// Authorities that health endpoints may be signed by, besides the machine's (PEM).
+    pub authority: Option<PathBuf>,
+    /// Hands commands to all that listen: sources, and the demo's store.
+    pub commands: broadcast::Sender<Command>,
+}
+
+impl Plan {
+    /// Nothing but a declared system: the start of a plan that is no person's settings.
+    pub fn of(topology: Declared, origin: Origin) -> Self {
+        Self {
+            nats: Vec::new(),
+            topology: Some(topology),
+            probe: ProbeLevel::Passive,
+            origin,
+            whole_run: false,
+            authority: None,
+            commands: commands(),
+        }
+    }
+}
+
+/// Where commands are handed out.
+fn commands() -> broadcast::Sender<Command> {
+    broadcast::channel(COMMANDS_WAITING).0
 }
 
 /// A topology that has been read.
@@ -72,6 +96,8 @@ pub fn plan(global: &Global) -> Result<(Plan, Settings), CommandError> {
         probe: settings.probe.value,
         origin: Origin::Live,
         whole_run: false,
+        authority: global.tls_ca.clone(),
+        commands: commands(),
     };
     Ok((plan, settings))
 }
@@ -128,12 +154,12 @@ pub fn start(plan: Plan) -> Watching {
     let began = clock.now();
     let (batches, waiting) = mpsc::channel(BATCHES_WAITING);
     let (commands, mut asked) = mpsc::channel(COMMANDS_WAITING);
-    let (told, _) = broadcast::channel(COMMANDS_WAITING);
+    let told = plan.commands;
     let (publish, snapshots) = watch::channel(Arc::new(Snapshot::empty(began.wall)));
     let mut tasks = JoinSet::new();
 
     let declared = plan.topology.as_ref().map(|d| Arc::clone(&d.topology));
-    let (check, checks) = watch::channel(declared.as_deref().map_or_else(Vec::new, endpoints));
+    let (check, checks) = watch::channel(declared.as_deref().map_or_else(Vec::new, health::declared));
     let (inputs, told_engine) = mpsc::channel(INPUTS_WAITING);
 
     let options = EngineOptions { probe: plan.probe, origin: plan.origin, ..EngineOptions::new(began) };
@@ -150,7 +176,7 @@ pub fn start(plan: Plan) -> Watching {
     if plan.origin == Origin::Live && declared.is_some() {
         let outbox = Outbox::new(SourceId::from("health"), clock, batches.clone());
         let in_trouble = Outbox::new(SourceId::from("health"), clock, batches.clone());
-        tasks.spawn(check_health(checks, outbox, told.subscribe(), in_trouble));
+        tasks.spawn(check_health(plan.authority, checks, outbox, told.subscribe(), in_trouble));
     }
     tasks.spawn(async move {
         while let Some(command) = asked.recv().await {
@@ -164,46 +190,26 @@ pub fn start(plan: Plan) -> Watching {
     Watching { snapshots, commands, clock, batches, _tasks: tasks }
 }
 
-/// The health endpoints that a topology declares.
-fn endpoints(topology: &Topology) -> Vec<Endpoint> {
-    let of = |service: &topology::declared::Service| {
-        let id = service.id.clone();
-        service
-            .health
-            .iter()
-            .map(move |check| Endpoint {
-                service: id.clone(),
-                check: check.name.clone(),
-                url: check.url.secret().into(),
-                interval: check.interval.unwrap_or(health::INTERVAL),
-                timeout: check.timeout.unwrap_or(health::TIMEOUT),
-                applied: check
-                    .applied
-                    .iter()
-                    .map(|a| (a.entity.as_str().into(), a.pointer.clone()))
-                    .collect(),
-            })
-            .collect::<Vec<_>>()
-    };
-    topology.services.values().flat_map(of).collect()
-}
-
 /// Checks until the end. Without an HTTP client there are no checks: a state to show, not an end.
 async fn check_health(
+    authority: Option<PathBuf>,
     checks: watch::Receiver<Vec<Endpoint>>,
     outbox: Outbox,
     commands: broadcast::Receiver<Command>,
     mut in_trouble: Outbox,
 ) {
-    if let Err(error) = health::run(&health::Settings::default(), checks, outbox, commands).await {
-        let report = SourceReport {
-            kind: "health".into(),
-            state: SourceState::Down,
-            error: Some(error.to_string().into()),
-            ..SourceReport::default()
-        };
-        in_trouble.observe(Observation::Source(Box::new(report)));
-        in_trouble.flush();
+    match Asker::new(&health::Settings { authority }) {
+        Ok(asker) => health::run(asker, checks, outbox, commands).await,
+        Err(error) => {
+            let report = SourceReport {
+                kind: "health".into(),
+                state: SourceState::Down,
+                error: Some(error.to_string().into()),
+                ..SourceReport::default()
+            };
+            in_trouble.observe(Observation::Source(Box::new(report)));
+            in_trouble.flush();
+        }
     }
 }
 
@@ -220,7 +226,7 @@ async fn reload(mut watcher: Watcher, engine: mpsc::Sender<Input>, check: watch:
         let Ok((back, changed)) = looked.await else { return };
         watcher = back;
         if let (true, Some(topology)) = (changed, watcher.topology()) {
-            check.send_replace(endpoints(topology));
+            check.send_replace(health::declared(topology));
             let input = Input::Topology(Some(Arc::clone(topology)), Some(watcher.state()));
             if engine.send(input).await.is_err() {
                 return;
