@@ -175,8 +175,11 @@ fn draw_view(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 fn make_safe(buf: &mut Buffer, glyphs: Glyphs) {
     for cell in &mut buf.content {
         let symbol = cell.symbol();
-        if symbol.chars().any(widget::text::is_unsafe) || (glyphs.is_ascii() && !symbol.is_ascii()) {
+        if symbol.chars().any(widget::text::is_unsafe) {
             cell.set_symbol("?");
+        } else if glyphs.is_ascii() && !symbol.is_ascii() {
+            let form = Glyphs::ascii_of(symbol).unwrap_or("?");
+            cell.set_symbol(form);
         }
     }
 }

@@ -240,9 +240,12 @@ pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
     match list {
         ListId::Causes | ListId::Changes => {}
         ListId::Stalest => items.sort_by_cached_key(|item| largest(item, "stale")),
-        ListId::Flows | ListId::Busiest => {
-            items.sort_by_cached_key(|item| (largest(item, "rate"), largest(item, "errors")));
-        }
+        ListId::Busiest => items.sort_by_cached_key(|item| largest(item, "rate")),
+        // What fails needs a person; it comes before what is merely busy.
+        ListId::Flows => items.sort_by_cached_key(|item| {
+            let failing = matches!(item.value("errors", snapshot), Field::Number(rate) if rate > 0.0);
+            (!failing, largest(item, if failing { "errors" } else { "rate" }))
+        }),
         ListId::Consumers => items.sort_by_cached_key(|item| (item.badness(), largest(item, "lag"))),
         ListId::Entities => {
             items.sort_by_cached_key(|item| (item.badness(), largest(item, "copies")));

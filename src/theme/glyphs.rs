@@ -162,6 +162,12 @@ impl Glyphs {
         }
     }
 
+    /// The ASCII form of a sign that came in a sentence; `None` when it is no sign of the table. Where one sign has
+    /// two forms, the one of punctuation is meant: states and kinds are never drawn from sentences.
+    pub fn ascii_of(sign: &str) -> Option<&'static str> {
+        Glyph::ALL.iter().rev().find(|glyph| glyph.unicode() == sign).map(|glyph| glyph.ascii())
+    }
+
     pub fn is_ascii(self) -> bool {
         self == Self::Ascii
     }

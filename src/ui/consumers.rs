@@ -19,16 +19,19 @@ const SPARK: u16 = 10;
 /// From this width on names are shown whole before further columns come.
 const WIDE: u16 = 110;
 
-const NARROW_COLUMNS: &[Column] = &columns(22);
-const WIDE_COLUMNS: &[Column] = &columns(30);
+const VERY_WIDE: u16 = 190;
+
+const NARROW_COLUMNS: &[Column] = &columns(21, 12);
+const WIDE_COLUMNS: &[Column] = &columns(30, 16);
+const VERY_WIDE_COLUMNS: &[Column] = &columns(30, 24);
 
 /// By importance: a narrow terminal loses the largest priority first.
-const fn columns(name: u16) -> [Column; 13] {
+const fn columns(name: u16, reads: u16) -> [Column; 15] {
     [
         Column::fixed("state", "", 1, 0),
         Column::text("name", "consumer", name, 38, 0),
-        Column::text("reads", "reads", 12, 26, 9),
-        Column::text("service", "service", 12, 18, 4),
+        Column::text("reads", "reads", reads, 30, 9),
+        Column::text("service", "service", 13, 18, 4),
         Column::number("lag", "lag", 7, 0),
         Column::fixed("trend", "trend", SPARK, 6),
         Column::number("inflight", "in flight", 9, 2),
@@ -38,6 +41,9 @@ const fn columns(name: u16) -> [Column; 13] {
         Column::number("delay", "delay p95", 9, 8),
         Column::number("acked", "acked", 6, 5),
         Column::number("drain", "drain", 6, 7),
+        Column::number("since", "since", 6, 11),
+        // Keys with a dash are no fields: nobody sorts by a sentence.
+        Column::text("-why", "why", 28, 90, 12),
     ]
 }
 
@@ -50,7 +56,11 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     };
     Listing {
         list: ListId::Consumers,
-        columns: if area.width < WIDE { NARROW_COLUMNS } else { WIDE_COLUMNS },
+        columns: match area.width {
+            0..WIDE => NARROW_COLUMNS,
+            WIDE..VERY_WIDE => WIDE_COLUMNS,
+            VERY_WIDE.. => VERY_WIDE_COLUMNS,
+        },
         row: &|thing| find(thing).map(|consumer| row(ctx, look, consumer)),
         about: &|thing| find(thing).map(|consumer| about(ctx, look, consumer)),
     }
@@ -89,7 +99,6 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, consumer: &Consumer) -> Vec<Cell> {
     };
     let drain = match consumer.drain.low() {
         Some(Drain::Never) => Role::StateDegraded,
-        Some(Drain::Empty) => Role::Muted,
         _ => Role::Text,
     };
     vec![
@@ -99,7 +108,7 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, consumer: &Consumer) -> Vec<Cell> {
         reads,
         phrase::services(look, &consumer.services, consumer.services_likely),
         lag,
-        phrase::spark(ctx, &consumer.lag_history, SPARK),
+        phrase::spark(ctx, &consumer.lag_history, SPARK, trend_role),
         in_flight(look, consumer),
         phrase::count_as(look, &consumer.redelivered, Role::Text),
         phrase::count_as(look, &consumer.gave_up, Role::StateGaveUp),
@@ -107,6 +116,11 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, consumer: &Consumer) -> Vec<Cell> {
         phrase::delay(look, consumer.delay.as_ref()),
         phrase::rate(look, &consumer.acked_rate),
         Cell::measured_as(look, &consumer.drain, drain, number::drain),
+        phrase::since(look, &consumer.since),
+        Cell::styled(
+            &*consumer.why,
+            if consumer.status == ConsumerStatus::Ok { Role::Muted } else { Role::Text },
+        ),
     ]
 }
 

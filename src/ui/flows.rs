@@ -91,7 +91,7 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow) -> Vec<Cell> {
         phrase::errors(look, &flow.errors_rate),
         phrase::delay(look, flow.delay.as_ref()),
         phrase::bytes_rate(look, &flow.bytes_rate),
-        phrase::spark(ctx, &flow.history, SPARK),
+        phrase::spark(ctx, &flow.history, SPARK, Role::Muted),
         flow.entity.as_ref().map_or_else(|| phrase::none(look), |id| Cell::text(id.as_str())),
     ]
 }

@@ -43,8 +43,8 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 }
 
 /// Rows that the causes want: a title, each row, and at least one line of speech.
-fn wanted(ctx: &Ctx<'_>) -> u16 {
-    1 + (ctx.app.list(ListId::Causes).rows().len() as u16).max(causes::quiet_rows(ctx))
+fn wanted(ctx: &Ctx<'_>, width: u16) -> u16 {
+    1 + (ctx.app.list(ListId::Causes).rows().len() as u16).max(causes::quiet_rows(ctx, width))
 }
 
 /// Causes over everything, then pairs of panels.
@@ -55,7 +55,7 @@ fn stacked(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         9..14 => TRAFFIC_ROWS + 1,
         _ => TRAFFIC_ROWS + 1 + 4,
     };
-    let top = wanted(ctx).min(area.height.saturating_sub(for_panels));
+    let top = wanted(ctx, area.width).min(area.height.saturating_sub(for_panels));
     let (upper, mut rest) = take_top(area, top);
     causes::draw(ctx, buf, upper, hits);
     rest = skip_row(rest);
@@ -83,7 +83,7 @@ fn stacked(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 fn wide(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let changes = (ctx.app.list(ListId::Changes).rows().len() as u16 + 1).clamp(2, 12);
     let right_rows = TRAFFIC_ROWS + 1 + changes;
-    let top = wanted(ctx).max(right_rows).min(area.height.saturating_sub(6));
+    let top = wanted(ctx, area.width).max(right_rows).min(area.height.saturating_sub(6));
     let (upper, rest) = take_top(area, top);
     let (left, right) = columns(upper, area.width * 11 / 20, 4);
     causes::draw(ctx, buf, left, hits);
@@ -100,7 +100,7 @@ fn wide(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 fn narrow(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let (area, traffic) = take_bottom(area, u16::from(area.height > 5));
     panels::traffic_line(ctx, buf, traffic);
-    let top = wanted(ctx).min(area.height);
+    let top = wanted(ctx, area.width).min(area.height);
     let (upper, rest) = take_top(area, top);
     causes::draw(ctx, buf, upper, hits);
     let rest = skip_row(rest);

@@ -70,9 +70,9 @@ pub fn bytes_rate(look: &Look<'_>, value: &Measured<f64>) -> Cell {
     Cell::measured(look, value, |v| number::bytes_rate(*v))
 }
 
-/// Errors per second; quiet when there are none.
+/// Errors per second.
 pub fn errors(look: &Look<'_>, value: &Measured<f64>) -> Cell {
-    let role = if value.low().is_some_and(|v| *v > 0.0) { Role::Error } else { Role::Muted };
+    let role = if value.low().is_some_and(|v| *v > 0.0) { Role::Error } else { Role::Text };
     Cell::measured_as(look, value, role, |v| number::rate(*v))
 }
 
@@ -80,9 +80,9 @@ pub fn count(look: &Look<'_>, value: &Measured<u64>) -> Cell {
     Cell::measured(look, value, |n| number::count(*n))
 }
 
-/// A count that is quiet at zero and speaks up in a role above it.
+/// A count that speaks up in a role above zero.
 pub fn count_as(look: &Look<'_>, value: &Measured<u64>, role: Role) -> Cell {
-    let role = if value.low().is_some_and(|n| *n > 0) { role } else { Role::Muted };
+    let role = if value.low().is_some_and(|n| *n > 0) { role } else { Role::Text };
     Cell::measured_as(look, value, role, |n| number::count(*n))
 }
 
@@ -103,15 +103,34 @@ pub fn over(value: &Measured<Duration>, max: Option<Duration>) -> Option<bool> {
     Some(*value.low()? > max?)
 }
 
-/// The last `columns` seconds of a history as a sparkline.
-pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16) -> Cell {
-    let values = recent(ctx, history, usize::from(columns));
-    Cell::styled(sparkline(ctx.glyphs, &values, usize::from(columns), Scale::ZeroToMax), Role::Chart)
+/// The shape of a history in a few columns: ten seconds each once so much has been watched, before that a second each.
+pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16, role: Role) -> Cell {
+    let step = if ctx.snapshot.watched.as_secs() < 60 { 1 } else { 10 };
+    line_of(ctx, &history.last(step, usize::from(columns), ctx.mono()), columns, role)
 }
 
-/// The last `n` seconds of a history as of the snapshot.
-pub fn recent(ctx: &Ctx<'_>, history: &History, n: usize) -> Vec<f32> {
-    history.last(1, n, ctx.mono())
+/// The last minute of a history in at most sixty columns. What shares a column is cut at whole multiples of the clock, so
+/// that a column keeps its values while time goes on.
+pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16) -> Cell {
+    const MINUTE: usize = 60;
+    let columns = columns.min(MINUTE as u16);
+    let group = MINUTE.div_ceil(usize::from(columns.max(1)));
+    let second = usize::try_from(ctx.snapshot.watched.as_secs()).unwrap_or(0);
+    // The newest column is filled up with seconds that are still to come.
+    let to_come = group - 1 - second % group;
+    let mut values = history.last(1, MINUTE - to_come, ctx.mono());
+    if !values.is_empty() {
+        values.extend(std::iter::repeat_n(f32::NAN, to_come));
+    }
+    line_of(ctx, &values, columns, Role::Chart)
+}
+
+/// Values as a sparkline from zero. A steady line runs at half height, so that it is calm and a peak stands out.
+fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, role: Role) -> Cell {
+    let known = || values.iter().copied().filter(|v| v.is_finite());
+    let mean = known().sum::<f32>() / known().count().max(1) as f32;
+    let top = known().fold(mean * 1.8, f32::max);
+    Cell::styled(sparkline(ctx.glyphs, values, usize::from(columns), Scale::ZeroTo(top)), role)
 }
 
 /// A consumer as people call it: `ORDERS/billing`, with its source before it only when there are several brokers.

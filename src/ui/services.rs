@@ -91,14 +91,15 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
         maybe(look, service.team.as_ref().map(|team| team.as_str())),
         maybe(look, service.domain.as_ref().map(|domain| domain.as_str())),
         health(look, service),
-        worst_check(service).map_or_else(Cell::empty, |check| phrase::spark(ctx, &check.history, SPARK)),
+        worst_check(service)
+            .map_or_else(Cell::empty, |check| phrase::spark(ctx, &check.history, SPARK, Role::Muted)),
         Cell::measured(look, &service.connections, |n| number::count(u64::from(*n))),
-        plain_count(look, service.owns.len()),
-        plain_count(look, service.copies.len()),
-        plain_count(look, service.consumers.len()),
+        plain_count(service.owns.len()),
+        plain_count(service.copies.len()),
+        plain_count(service.consumers.len()),
         phrase::rate(look, &service.published_rate),
-        plain_count(look, service.responders.iter().map(|responder| responder.endpoints.len()).sum()),
-        plain_count(look, calls),
+        plain_count(service.responders.iter().map(|responder| responder.endpoints.len()).sum()),
+        plain_count(calls),
         libraries(look, &service.libraries),
         names(look, &service.owns.iter().map(|id| id.as_str()).collect::<Vec<_>>()),
     ]
@@ -112,9 +113,9 @@ fn names(look: &Look<'_>, names: &[&str]) -> Cell {
     if names.is_empty() { phrase::none(look) } else { Cell::text(names.join(", ")) }
 }
 
-/// A number of known things; quiet when there are none.
-fn plain_count(_: &Look<'_>, n: usize) -> Cell {
-    Cell::number(number::count(n as u64), if n == 0 { Role::Muted } else { Role::Text })
+/// A number of known things.
+fn plain_count(n: usize) -> Cell {
+    Cell::number(number::count(n as u64), Role::Text)
 }
 
 /// How many operations of others it asks.

@@ -123,7 +123,7 @@ fn states_differ_without_colour() {
 /// Unknown is never 0.
 #[test]
 fn unknown_numbers_are_dashes() {
-    let text = Stage::new(fixture::bad_day(), View::Consumers).text((200, 60), Dress::Default);
+    let text = Stage::new(fixture::bad_day(), View::Consumers).text((80, 24), Dress::Default);
     let line = text.lines().find(|line| line.contains("LEGACY/export")).unwrap();
     assert!(!line.chars().any(|c| c.is_ascii_digit()), "{line}");
 }

@@ -10,23 +10,22 @@ use crate::model::snapshot::{Cause, ConsumerStatus, Effect, Snapshot};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::{line, take_top, title};
-use crate::ui::blank::{self, Line};
+use crate::ui::blank;
+use crate::ui::widget::text::{clean, wrap};
 use crate::ui::widget::{Cell, Look, number};
 use crate::ui::{phrase, signs};
 
 /// Columns of the name of a cause.
-const NAME: (u16, u16) = (16, 24);
+const NAME: (u16, u16) = (15, 24);
 /// Columns of "since" and of the team at the right end.
 const SINCE: u16 = 6;
 const TEAM: u16 = 13;
 /// Below this width the team is left out.
 const ROOM_FOR_TEAM: u16 = 76;
-/// Columns of an effect's kind.
-const KIND: u16 = 13;
 
 /// Rows of what is said when nothing needs a person.
-pub fn quiet_rows(ctx: &Ctx<'_>) -> u16 {
-    quiet(ctx).len() as u16
+pub fn quiet_rows(ctx: &Ctx<'_>, width: u16) -> u16 {
+    quiet(ctx, width).len() as u16
 }
 
 /// Draws the panel.
@@ -35,22 +34,11 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let state = ctx.app.list(ListId::Causes);
     let with_team = area.width >= ROOM_FOR_TEAM;
     let look = &ctx.look();
-    let name = if state.rows().is_empty() { "NEEDS A PERSON" } else { "CAUSE" };
-    let mut cell = title(name);
-    if !state.rows().is_empty() {
-        cell = cell.then(format!(" {} EFFECTS", look.glyph(Glyph::LeadsTo)), Role::Title);
-    }
+    let cell = title("CAUSE").then(format!(" {} EFFECTS", look.glyph(Glyph::LeadsTo)), Role::Title);
     line(buf, head, 0, &cell, look);
     if state.rows().is_empty() {
-        for (row, text) in quiet(ctx).iter().enumerate() {
-            let cell = Cell::styled(&text.text, text.role);
-            line(
-                buf,
-                Rect { x: body.x + 1, width: body.width.saturating_sub(1), ..body },
-                row as u16,
-                &cell,
-                look,
-            );
+        for (row, cell) in quiet(ctx, area.width).iter().enumerate() {
+            line(buf, body, row as u16, cell, look);
         }
         super::rows(ctx, buf, body, hits, ListId::Causes, |_, _, _| {});
         return;
@@ -112,11 +100,10 @@ fn is_last(next: Option<&RowId>) -> bool {
 fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with_team: bool) {
     let (glyph, role) = signs::severity(cause.severity);
     let places = Places::of(strip, with_team);
-    let name_width = NAME.0.max((strip.width / 5).min(NAME.1));
     Cell::glyph(look, glyph, role).draw(buf, strip.x, strip.y, 1, look);
-    let x = strip.x + 2;
-    Cell::styled(&*cause.name, role).keep_ends().draw(buf, x, strip.y, name_width.min(strip.width), look);
-    let x = x + name_width + 1;
+    let (x, room) = (strip.x + 2, name_width(strip));
+    Cell::styled(&*cause.name, role).keep_ends().draw(buf, x, strip.y, room, look);
+    let x = x + room + 2;
     Cell::text(&*cause.text).draw(buf, x, strip.y, places.end.saturating_sub(x), look);
     phrase::since(look, &cause.since).draw_right(buf, places.since, strip.y, SINCE.min(strip.width), look);
     if with_team && let Some(team) = &cause.team {
@@ -124,31 +111,55 @@ fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with
     }
 }
 
+/// Columns of a cause's name.
+fn name_width(strip: Rect) -> u16 {
+    NAME.0.max((strip.width / 5).min(NAME.1)).min(strip.width)
+}
+
 fn effect_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, effect: &Effect, last: bool) {
     let branch = if last { Glyph::LastBranch } else { Glyph::Branch };
     let x = strip.x + 2;
     Cell::glyph(look, branch, Role::Border).draw(buf, x, strip.y, 1, look);
     let x = x + 2;
-    Cell::styled(&*effect.kind, Role::Muted).draw(buf, x, strip.y, KIND, look);
-    let x = x + KIND + 1;
+    // What follows stands under what it follows from.
+    let room = name_width(strip).saturating_sub(2);
+    Cell::styled(&*effect.kind, Role::Muted).draw(buf, x, strip.y, room, look);
+    let x = x + room + 2;
     Cell::text(&*effect.text).draw(buf, x, strip.y, strip.right().saturating_sub(x), look);
 }
 
 /// What is said when there is no cause: what was checked, or why nothing could be.
-fn quiet(ctx: &Ctx<'_>) -> Vec<Line> {
+fn quiet(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
     let snapshot = ctx.snapshot;
     let answered = blank::brokers(snapshot).any(|source| source.answered_at.is_some());
+    let mut lines = Vec::new();
+    let mut say = |sign: Cell, text: &str, role: Role| {
+        for (at, text) in
+            wrap(&clean(text), usize::from(width.saturating_sub(2).max(8))).into_iter().enumerate()
+        {
+            let sign = if at == 0 { sign.clone() } else { Cell::text(" ") };
+            lines.push(sign.then(" ", Role::Text).then(text, role));
+        }
+    };
+    let look = ctx.look();
     if ctx.app.list(ListId::Causes).hidden() > 0 || !answered {
-        return blank::why(ctx, ListId::Causes);
+        for line in blank::why(ctx, ListId::Causes) {
+            say(Cell::text(" "), &line.text, line.role);
+        }
+        return lines;
     }
-    let mut lines = vec![Line { text: "nothing needs a person".into(), role: Role::Text }];
-    lines.push(Line { text: format!("checked: {}", checked(snapshot)), role: Role::Muted });
+    if snapshot.services.is_empty() && snapshot.consumers.is_empty() {
+        // Quiet because there is nothing is not quiet because all is well.
+        let text = "no service and no consumer is known yet, so nothing could be checked";
+        say(Cell::glyph(&look, Glyph::Unknown, Role::StateUnknown), text, Role::Text);
+    } else {
+        say(Cell::glyph(&look, Glyph::Ok, Role::StateOk), "nothing needs a person", Role::Text);
+        say(Cell::text(" "), &format!("checked: {}", checked(snapshot)), Role::Muted);
+    }
     for source in blank::brokers(snapshot).filter(|source| source.report.state == SourceState::Degraded) {
         for missing in source.report.unavailable.iter().take(3) {
-            lines.push(Line {
-                text: format!("not checked: {}, {}", missing.what, missing.why),
-                role: Role::Muted,
-            });
+            let text = format!("not checked: {}, {}", missing.what, missing.why);
+            say(Cell::glyph(&look, Glyph::Unknown, Role::StateUnknown), &text, Role::Muted);
         }
     }
     lines
@@ -171,7 +182,7 @@ fn checked(snapshot: &Snapshot) -> String {
         )
     });
     let ok = snapshot.consumers.iter().filter(|c| c.status == ConsumerStatus::Ok).count();
-    parts.push(format!("{}, {ok} keep up", many(snapshot.consumers.len(), "consumer", "consumers")));
+    parts.push(format!("{} of which {ok} keep up", many(snapshot.consumers.len(), "consumer", "consumers")));
     if snapshot.topology.is_some() {
         let copies: usize = snapshot.entities.iter().map(|e| e.replicas.len()).sum();
         parts.push(many(copies, "copy", "copies"));

@@ -18,6 +18,10 @@ use crate::ui::{blank, phrase, signs};
 /// Columns of a label and of its number.
 const LABEL: u16 = 9;
 const NUMBER: u16 = 8;
+/// From this width on a flow tells more than its rate.
+const ROOM_FOR_MORE: u16 = 84;
+/// Columns of a flow's label at most.
+const LABEL_ROOM: u16 = 36;
 /// A minute, a column for every second at most.
 const MINUTE: u16 = 60;
 
@@ -46,17 +50,7 @@ pub fn traffic(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
         Cell::text(name).draw(buf, body.x + 2, y, LABEL, look);
         let number = figure(ctx, name, value);
         number.draw_right(buf, body.x + LABEL, y, NUMBER.min(body.width), look);
-        let values = phrase::recent(ctx, history, usize::from(MINUTE));
-        Cell::styled(
-            crate::ui::widget::spark::sparkline(
-                look.glyphs,
-                &values,
-                usize::from(chart),
-                crate::ui::widget::spark::Scale::ZeroToMax,
-            ),
-            Role::Chart,
-        )
-        .draw(buf, chart_x, y, chart, look);
+        phrase::minute(ctx, history, chart).draw(buf, chart_x, y, chart, look);
     }
 }
 
@@ -190,11 +184,12 @@ pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         let rate_width = 8.min(strip.width);
         let end = strip.right().saturating_sub(rate_width);
         phrase::rate(look, &flow.rate).draw_right(buf, end, strip.y, rate_width, look);
+        let end = if strip.width >= ROOM_FOR_MORE { more(ctx, buf, strip, end, flow) } else { end };
         let (glyph, role) = signs::kind(flow.kind);
         Cell::glyph(look, glyph, role).draw(buf, strip.x, strip.y, 1.min(strip.width), look);
         let x = strip.x + 2;
         let room = end.saturating_sub(x + 1);
-        let label = room * 3 / 5;
+        let label = (room * 3 / 5).min(LABEL_ROOM);
         Cell::text(&*flow.label).keep_ends().draw(buf, x, strip.y, label, look);
         let x = x + label + 1;
         Cell::glyph(look, Glyph::HeadRight, role)
@@ -211,10 +206,29 @@ fn find_flow<'a>(snapshot: &'a Snapshot, thing: &Thing) -> Option<&'a Flow> {
     }
 }
 
-/// A panel's reason for being empty, over as many rows as it has.
+/// On a wide screen: the shape of its rate, its errors and how long it takes. Returns where they begin.
+fn more(ctx: &Ctx<'_>, buf: &mut Buffer, strip: Rect, end: u16, flow: &Flow) -> u16 {
+    const SPARK: u16 = 12;
+    let look = &ctx.look();
+    let mut x = end.saturating_sub(SPARK + 1);
+    phrase::spark(ctx, &flow.history, SPARK, Role::Muted).draw(buf, x, strip.y, SPARK, look);
+    x = x.saturating_sub(NUMBER + 2);
+    phrase::delay(look, flow.delay.as_ref()).draw_right(buf, x, strip.y, NUMBER, look);
+    if flow.errors_rate.low().is_some_and(|rate| *rate > 0.0) {
+        let failed = look.glyph(Glyph::Failed);
+        let errors =
+            Cell::styled(format!("{failed} "), Role::Error).and(phrase::errors(look, &flow.errors_rate));
+        x = x.saturating_sub(NUMBER + 2);
+        errors.draw_right(buf, x, strip.y, NUMBER, look);
+    }
+    x
+}
+
+/// A panel's reason for being empty, in short.
 fn quiet(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, list: ListId) {
     let mut row = 0;
-    for text in blank::why(ctx, list) {
+    // The view of the list says it at length.
+    for text in blank::why(ctx, list).into_iter().take(2) {
         for wrapped in
             crate::ui::widget::text::wrap(&Cell::text(&text.text).plain(), usize::from(body.width.max(1)))
         {

@@ -13,13 +13,13 @@ use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::{line, take_top};
 use crate::ui::phrase;
+use crate::ui::services::name as name_of;
 use crate::ui::widget::table::{draw_scrollbar, highlight, visible_offset};
 use crate::ui::widget::text::width;
 use crate::ui::widget::{Cell, Look, number};
 
-/// Columns of a cell and of the gap after it: `●≤1.9 s` fits.
-const CELL: u16 = 7;
-const STEP: u16 = CELL + 1;
+/// Columns of a cell with the gap after it, at least and at most: `●≤1.9s` fits the least.
+const STEP: (u16, u16) = (8, 16);
 /// Domains and two staggered rows of names.
 const HEAD: u16 = 3;
 
@@ -30,13 +30,15 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let (head, body) = take_top(area, HEAD);
     let columns = columns(ctx);
     let names = names_width(ctx, area.width);
-    let room = usize::from(area.width.saturating_sub(names + 1) / STEP).max(1);
+    let step = step(area.width.saturating_sub(names + 2), columns.len());
+    let cell_width = step - 1;
+    let room = usize::from(area.width.saturating_sub(names + 1) / step).max(1);
     let chosen = ctx.app.across().min(columns.len().saturating_sub(1));
     let first = visible_offset(chosen.saturating_sub(room / 2), Some(chosen), columns.len(), room);
     let shown: Vec<&Service> = columns.iter().skip(first).take(room).copied().collect();
     let x = area.x + names + 1;
 
-    header(ctx, buf, head, x, &shown, chosen.checked_sub(first));
+    header(ctx, buf, head, x, step, &shown, chosen.checked_sub(first));
     hidden_columns(look, buf, head, first, columns.len() - first - shown.len());
 
     let height = usize::from(body.height);
@@ -52,9 +54,9 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         let Some(entity) = ctx.snapshot.entity(id) else { continue };
         name(look, entity).draw(buf, body.x, y, names, look);
         for (at, service) in shown.iter().enumerate() {
-            let x = x + at as u16 * STEP;
-            let room = CELL.min(inner.right().saturating_sub(x));
-            relation(look, entity, &service.id).draw(buf, x, y, room, look);
+            let x = x + at as u16 * step;
+            let room = cell_width.min(inner.right().saturating_sub(x));
+            relation(look, entity, &service.id, cell_width).draw(buf, x, y, room, look);
         }
         let strip = Rect::new(inner.x, y, inner.width, 1);
         if state.selected_index() == Some(index) {
@@ -65,6 +67,11 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     if scrolls {
         draw_scrollbar(buf, Rect::new(area.right() - 1, body.y, 1, body.height), look, offset, rows.len());
     }
+}
+
+/// Columns of a cell: as many as there is room for when all columns fit.
+fn step(room: u16, columns: usize) -> u16 {
+    (room / (columns.max(1) as u16)).clamp(STEP.0, STEP.1)
 }
 
 /// Services that have to do with an entity, grouped by domain.
@@ -103,7 +110,15 @@ fn names_width(ctx: &Ctx<'_>, area: u16) -> u16 {
 }
 
 /// Two rows of names, every second one lower, so that each has the room of two columns; above them the domains.
-fn header(ctx: &Ctx<'_>, buf: &mut Buffer, head: Rect, x: u16, shown: &[&Service], chosen: Option<usize>) {
+fn header(
+    ctx: &Ctx<'_>,
+    buf: &mut Buffer,
+    head: Rect,
+    x: u16,
+    step: u16,
+    shown: &[&Service],
+    chosen: Option<usize>,
+) {
     let look = &ctx.look();
     if head.height < HEAD {
         return;
@@ -112,8 +127,8 @@ fn header(ctx: &Ctx<'_>, buf: &mut Buffer, head: Rect, x: u16, shown: &[&Service
     let mut at = 0;
     while let Some(service) = shown.get(at) {
         let same = shown.iter().skip(at).take_while(|other| other.domain == service.domain).count();
-        let from = x + at as u16 * STEP;
-        let room = (same as u16 * STEP).saturating_sub(1).min(head.right().saturating_sub(from));
+        let from = x + at as u16 * step;
+        let room = (same as u16 * step).saturating_sub(1).min(head.right().saturating_sub(from));
         if let Some(domain) = &service.domain {
             let name = Cell::styled(domain.as_str(), Role::Muted);
             let used = name.draw(buf, from, head.y, room, look);
@@ -124,18 +139,20 @@ fn header(ctx: &Ctx<'_>, buf: &mut Buffer, head: Rect, x: u16, shown: &[&Service
         }
         at += same.max(1);
     }
+    let staggered = shown.iter().any(|service| name_of(look, service).width() >= usize::from(step));
     for (at, service) in shown.iter().enumerate() {
-        let from = x + at as u16 * STEP;
-        let row = head.y + 1 + (at % 2) as u16;
+        let from = x + at as u16 * step;
+        let row = if staggered { head.y + 1 + (at % 2) as u16 } else { head.y + 2 };
         // The name of the next but one begins two steps further.
-        let room = (2 * STEP - 1).min(head.right().saturating_sub(from));
+        let room = if staggered { 2 * step - 1 } else { step - 1 }.min(head.right().saturating_sub(from));
         let role = Role::TableHeader;
-        let name = crate::ui::services::name(look, service).in_role(role);
+        let name = name_of(look, service).in_role(role);
         let used = name.draw(buf, from, row, room, look);
-        if at % 2 == 0 {
+        if staggered && at % 2 == 0 {
             // A stroke leads down past the lower row of names.
-            let above = shown.get(at.wrapping_sub(1)).map_or(0, |left| width(left.id.as_str()) as u16 + 1);
-            if above <= STEP {
+            let above =
+                shown.get(at.wrapping_sub(1)).map_or(0, |left| name_of(look, left).width() as u16 + 1);
+            if above <= step {
                 Cell::glyph(look, Glyph::Vertical, Role::Border).draw(buf, from, head.y + 2, 1, look);
             }
         }
@@ -175,7 +192,7 @@ fn name(look: &Look<'_>, entity: &Entity) -> Cell {
 }
 
 /// What a service has to do with an entity: owns it, copies it (and how old the copy is), reacts to it, asks for it.
-pub fn relation(look: &Look<'_>, entity: &Entity, service: &ServiceId) -> Cell {
+pub fn relation(look: &Look<'_>, entity: &Entity, service: &ServiceId, columns: u16) -> Cell {
     let owner = entity.owners.iter().find(|owner| owner.service == *service);
     let replica = entity.replicas.iter().find(|replica| replica.service == *service);
     let mut cell = Cell::empty();
@@ -189,7 +206,7 @@ pub fn relation(look: &Look<'_>, entity: &Entity, service: &ServiceId) -> Cell {
         }
     }
     if let Some(replica) = replica {
-        return cell.and(copy(look, replica));
+        return cell.and(copy(look, replica, columns));
     }
     if owner.is_some() {
         return cell;
@@ -203,15 +220,15 @@ pub fn relation(look: &Look<'_>, entity: &Entity, service: &ServiceId) -> Cell {
     cell
 }
 
-/// A copy's sign and its age in six columns: `●0.3s` `●≤1.9s` `●≥2m05`, `!` when it lost messages.
-fn copy(look: &Look<'_>, replica: &Replica) -> Cell {
+/// A copy's sign and its age without a space: `●0.3s` `●≤1.9s` `●≥2m05`, `!` when it lost messages.
+fn copy(look: &Look<'_>, replica: &Replica, columns: u16) -> Cell {
     let mut cell = Cell::glyph(look, Glyph::Copy, Role::Copy);
     if replica.staleness.low().is_none() {
         return cell.and(phrase::none(look));
     }
     let age = phrase::staleness_within(look, &replica.staleness, replica.max_staleness);
     let fitted: String =
-        age.fitted(usize::from(CELL), look.glyphs).into_iter().map(|(text, _)| text).collect();
+        age.fitted(usize::from(columns), look.glyphs).into_iter().map(|(text, _)| text).collect();
     let late = phrase::over(&replica.staleness, replica.max_staleness) == Some(true);
     let role = if late {
         Role::StateDegraded
@@ -222,13 +239,13 @@ fn copy(look: &Look<'_>, replica: &Replica) -> Cell {
     };
     // No room for the space between number and unit.
     let tight = fitted.replace(' ', "");
-    cell = if width(&tight) < usize::from(CELL) {
+    cell = if width(&tight) < usize::from(columns) {
         cell.then(tight, role)
     } else {
         let short = number::bounds_short(look.glyphs, &replica.staleness.bounds, |d| number::duration(*d));
         cell.then(short.unwrap_or_else(|| look.glyph(Glyph::Ellipsis).to_owned()).replace(' ', ""), role)
     };
-    if late && width(&cell.plain()) < usize::from(CELL) {
+    if late && width(&cell.plain()) < usize::from(columns) {
         cell = cell.then(look.glyph(Glyph::Degraded), Role::StateDegraded);
     }
     cell
@@ -240,7 +257,7 @@ pub fn legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     let mut cell = Cell::empty();
     let signs: [(&str, Role, &str); 5] = [
         (look.glyph(Glyph::Owns), Role::Owner, "owns"),
-        (look.glyph(Glyph::Copy), Role::Copy, "keeps a copy, its age"),
+        (look.glyph(Glyph::Copy), Role::Copy, "copy, its age"),
         (look.glyph(Glyph::Reacts), Role::Reader, "reacts to events"),
         (look.glyph(Glyph::Asks), Role::Reader, "asks by request"),
         (look.glyph(Glyph::Conflict), Role::Conflict, "conflict"),
