@@ -1,6 +1,8 @@
 //! The matrix entity × service. Columns are grouped by domain; when there are more than fit, the window moves with the
 //! selected column.
 
+use std::collections::BTreeSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -76,30 +78,18 @@ fn step(room: u16, columns: usize) -> u16 {
 
 /// Services that have to do with an entity, grouped by domain.
 fn columns<'a>(ctx: &Ctx<'a>) -> Vec<&'a Service> {
-    let mut columns: Vec<&Service> = ctx
-        .snapshot
-        .services
-        .iter()
-        .map(|service| &**service)
-        .filter(|service| relates(ctx, service))
-        .collect();
-    columns
-        .sort_by(|a, b| (a.domain.is_none(), &a.domain, &a.id).cmp(&(b.domain.is_none(), &b.domain, &b.id)));
-    columns
-}
-
-/// Whether a service's column has anything in it. What it owns and copies is in its own row; who only asks or reacts must be
-/// looked for.
-fn relates(ctx: &Ctx<'_>, service: &Service) -> bool {
-    if !service.owns.is_empty() || !service.copies.is_empty() {
-        return true;
+    let mut related: BTreeSet<&ServiceId> = BTreeSet::new();
+    for entity in &ctx.snapshot.entities {
+        related.extend(entity.owners.iter().map(|owner| &owner.service));
+        related.extend(entity.replicas.iter().map(|replica| &replica.service));
+        related.extend(entity.readers.iter().map(|reader| &reader.service));
+        related.extend(&entity.reactors);
     }
-    // The search is over every entity: on systems beyond this size a column without owning and copying is left out.
-    const SEARCHED: usize = 400;
-    ctx.snapshot.entities.iter().take(SEARCHED).any(|entity| {
-        entity.readers.iter().any(|reader| reader.service == service.id)
-            || entity.reactors.contains(&service.id)
-    })
+    let services = ctx.snapshot.services.iter().map(|service| &**service);
+    let mut columns: Vec<&Service> = services.filter(|service| related.contains(&service.id)).collect();
+    // Services are sorted by id already, and the sort keeps that order within a domain.
+    columns.sort_by(|a, b| (a.domain.is_none(), &a.domain).cmp(&(b.domain.is_none(), &b.domain)));
+    columns
 }
 
 /// Columns of the entities' names: as many as the longest needs, within limits.
