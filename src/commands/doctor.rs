@@ -31,7 +31,11 @@ pub fn run(global: &Global, doctor: &Doctor) -> Result<(), CommandError> {
             match timeout(LONGEST, examine(&source.options)).await {
                 Ok(Ok(found)) => rights(&mut out, source, &found, glyphs),
                 Ok(Err(failure)) => unreached.push(failure.to_string()),
-                Err(_) => unreached.push(format!("{}: no end after {} s", source.options.servers_shown(), LONGEST.as_secs())),
+                Err(_) => unreached.push(format!(
+                    "{}: no end after {} s",
+                    source.options.servers_shown(),
+                    LONGEST.as_secs()
+                )),
             }
         }
         let reached = unreached.len() < settings.sources.len();
@@ -67,14 +71,18 @@ fn rights(out: &mut String, source: &NatsSource, found: &Examination, glyphs: Gl
     for right in &found.rights {
         let (glyph, word, why) = outcome(right);
         let subject = pad_right(&clean(&right.subject), widest, "");
-        let _ = writeln!(out, "  {} {} {subject}  {}", glyphs.get(glyph), pad_right(word, 9, ""), right.unlocks);
+        let _ =
+            writeln!(out, "  {} {} {subject}  {}", glyphs.get(glyph), pad_right(word, 9, ""), right.unlocks);
         if let Some(why) = why {
             let _ = writeln!(out, "      {}", clean(why));
         }
     }
     match found.snippet(false) {
         Some(snippet) => {
-            let _ = writeln!(out, "\nTo grant what is missing, in the server's configuration of this user:\n\n{snippet}");
+            let _ = writeln!(
+                out,
+                "\nTo grant what is missing, in the server's configuration of this user:\n\n{snippet}"
+            );
         }
         None => {
             let _ = writeln!(out, "\nNothing that could be granted is missing.");
@@ -98,14 +106,18 @@ async fn health(out: &mut String, plan: Plan, settings: &Settings, within: Durat
         plan.topology.as_ref().map_or(0, |d| d.topology.services.values().map(|s| s.health.len()).sum());
     if expected == 0 {
         if settings.topology.is_none() {
-            out.push_str("\nhealth  no topology, so no health endpoints are known; --topology DIR declares them\n");
+            out.push_str(
+                "\nhealth  no topology, so no health endpoints are known; --topology DIR declares them\n",
+            );
         }
         return;
     }
     let mut watching = watch::start(Plan { nats: Vec::new(), ..plan });
     let deadline = Instant::now() + within;
     let asked = |snapshot: &Snapshot| {
-        let answered = |service: &Arc<Service>| service.health.iter().filter(|h| h.latency.by.len() + h.detail.len() > 0).count();
+        let answered = |service: &Arc<Service>| {
+            service.health.iter().filter(|h| h.latency.by.len() + h.detail.len() > 0).count()
+        };
         snapshot.services.iter().map(answered).sum::<usize>()
     };
     while asked(&watching.snapshots.borrow_and_update()) < expected {
