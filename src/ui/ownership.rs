@@ -2,7 +2,9 @@
 //! what is known of the selected entity.
 
 mod card;
+mod columns;
 mod matrix;
+mod relation;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -23,8 +23,8 @@ const SPARK: u16 = 8;
 const COLUMNS: &[Column] = &[
     Column::fixed("state", "", 1, 0),
     Column::text("name", "service", 12, 24, 0),
-    Column::text("team", "team", 9, 16, 3),
-    Column::text("domain", "domain", 9, 14, 10),
+    Column::text("team", "team", 14, 18, 3),
+    Column::text("domain", "domain", 10, 14, 10),
     Column::number("latency", "health", 7, 1),
     Column::fixed("trend", "", SPARK, 9),
     Column::number("connections", "conns", 5, 8),

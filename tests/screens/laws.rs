@@ -1,7 +1,8 @@
 //! What must hold on every screen, whatever it shows.
 
+use headwater::app::list::ListId;
 use headwater::app::{Action, View};
-use headwater::model::snapshot::Snapshot;
+use headwater::model::snapshot::{Snapshot, Thing};
 use headwater::ui::widget::text::is_unsafe;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
@@ -184,5 +185,33 @@ fn silence_is_no_reason_to_be_empty() {
     ] {
         let text = Stage::new(snapshot.clone(), view).text((80, 24), Dress::Default);
         assert!(text.contains(name), "{view:?} does not name {name}:\n{text}");
+    }
+}
+
+/// What is drawn in a row is what a click there selects.
+#[test]
+fn a_click_selects_the_row_under_it() {
+    for (view, list) in [
+        (View::Overview, ListId::Causes),
+        (View::Flows, ListId::Flows),
+        (View::Consumers, ListId::Consumers),
+        (View::Ownership, ListId::Entities),
+        (View::Services, ListId::Services),
+    ] {
+        for size in SIZES {
+            let mut stage = Stage::new(fixture::bad_day(), view);
+            let text = stage.text(size, Dress::Mono);
+            let id = stage.app.list(list).rows().get(3).and_then(|row| row.thing.clone()).unwrap();
+            let name = match &id {
+                Thing::Flow(id) => stage.snapshot.flow(id).unwrap().label.to_string(),
+                other => other.as_str().trim_start_matches("nats/").to_owned(),
+            };
+            let y = text
+                .lines()
+                .position(|line| line.contains(&name))
+                .unwrap_or_else(|| panic!("{name}:\n{text}"));
+            stage.click(4, y as u16);
+            assert_eq!(stage.app.selected_thing(), Some(&id), "{view:?} {size:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::app::{Action, App, Input, Moment, Options, View};
+use headwater::app::{Action, App, Input, Moment, MouseInput, Options, View};
 use headwater::model::snapshot::Snapshot;
 use headwater::model::time::Timestamp;
 use headwater::theme::{ColorDepth, Glyphs, Theme};
@@ -58,6 +58,11 @@ impl Stage {
             self.app.sync(&self.snapshot, self.moment());
         }
         self
+    }
+
+    /// Clicks at a column and row of the last frame.
+    pub fn click(&mut self, x: u16, y: u16) {
+        self.app.update(Input::Mouse(MouseInput::Click { x, y }), &self.snapshot, self.moment());
     }
 
     /// Filters the view's rows.

@@ -1,11 +1,16 @@
 //! One kind of business data: its owners, every copy with its age, who asks for it, what does not agree.
 
+use std::time::Duration;
+
 use crate::model::snapshot::{Entity, Replica, Thing};
 use crate::theme::{Glyph, Role};
 use crate::ui::widget::{Cell, number};
 use crate::ui::{Ctx, blank, phrase, signs};
 
 use super::page::Page;
+
+/// An owner that has said nothing for so long is quiet.
+const QUIET: Duration = Duration::from_secs(60);
 
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
     let look = page.look();
@@ -14,10 +19,13 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
     }
     page.causes(ctx, &Thing::Entity(it.id.clone()));
     let changed = it.last_change.map(|at| {
-        format!(
-            "{} ago: before that, a copy that is 0 s old may still be old news",
-            number::duration(look.now.age_since(at))
-        )
+        let age = look.now.age_since(at);
+        let quiet = if age < QUIET {
+            ""
+        } else {
+            ": nothing was published since, so that a copy of 0 s proves little"
+        };
+        format!("{} ago{quiet}", number::duration(age))
     });
     page.fact_or("last change", changed.as_deref(), "its channels tell no time");
 
@@ -29,7 +37,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
         let sign = if owner.likely { format!("{}likely ", look.glyph(Glyph::About)) } else { String::new() };
         page.item(Glyph::Owns, Role::Owner, &format!("{sign}{}", owner.service), Role::Text);
         store(ctx, page, owner.store.as_ref());
-        page.fact_or("  identified by", owner.identifier.as_deref(), "not declared");
+        page.fact_or("  identifier", owner.identifier.as_deref(), "not declared");
         page.fact(
             "  known by",
             &format!("{}: {}", signs::evidence(owner.evidence.kind), owner.evidence.from),
@@ -107,7 +115,7 @@ fn copy(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Replica) {
         );
     }
     store(ctx, page, it.store.as_ref());
-    page.fact_or("  identified by", it.identifier.as_deref(), "not declared");
+    page.fact_or("  identifier", it.identifier.as_deref(), "not declared");
     if let Some(id) = &it.consumer {
         page.fact("  fed by", phrase::consumer_name(id, ctx.snapshot));
     }
