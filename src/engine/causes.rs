@@ -15,8 +15,12 @@ use crate::model::snapshot::{
     Since, Source, Store, Thing,
 };
 
-/// An operation fails when more than this share of its requests do: single errors are in the flow's row.
+/// An operation fails when more than this share of its requests do, and at least [`SEVERAL`] in the window: single
+/// errors are in the flow's row.
 const FAILING: f64 = 0.01;
+const SEVERAL: f64 = 3.0;
+/// With more than this share a single error is enough: an operation that is seldom asked fails all the same.
+const MOSTLY: f64 = 0.5;
 
 /// Rows that causes are made of.
 pub(super) struct Rows<'a> {
@@ -53,7 +57,10 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
         .iter()
         .filter(|f| f.kind == FlowKind::Request)
         .filter_map(|f| Some((f, *f.errors_rate.low()? / f.rate.low().filter(|rate| **rate > 0.0)?)))
-        .filter(|(_, share)| *share > FAILING)
+        .filter(|(flow, share)| {
+            let errors = flow.errors_rate.low().unwrap_or(&0.0) * super::RATE_WINDOW.as_secs_f64();
+            *share > MOSTLY || (*share > FAILING && errors > SEVERAL - 0.5)
+        })
         .collect();
     let mut book =
         Book { rows, causes: Vec::new(), said: BTreeSet::new(), copies: BTreeSet::new(), calls, failing };

@@ -346,12 +346,11 @@ impl ConsumerState {
         Measured::new(self.gave_up.bounds(), self.measured_at(), words::BY_GAVE_UP.clone())
     }
 
-    /// See [`staleness`]. `moment` is now while its source is listened to.
+    /// See [`staleness`].
     pub(super) fn staleness(
         &self,
         clocks: &std::collections::BTreeMap<Option<Name>, crate::model::observation::ClockOffset>,
         channel: Option<&ChannelReport>,
-        moment: Timestamp,
     ) -> Measured<Duration> {
         let (Some(report), Some(polled)) = (&self.report, self.polled) else {
             return Measured::unknown(words::NAME_ONLY.clone(), self.seen.wall);
@@ -365,13 +364,7 @@ impl ConsumerState {
             backlog: self.backlog.as_ref(),
             newest: channel.filter(|_| unfiltered).and_then(|c| c.last_at),
             clocks,
-            moment,
         })
-    }
-
-    /// Whether its staleness grows by itself.
-    pub(super) fn waits(&self) -> bool {
-        self.samples.back().is_some_and(|s| s.backlog() != Some(0)) && self.backlog.is_some()
     }
 
     pub(super) fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {

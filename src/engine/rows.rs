@@ -133,23 +133,18 @@ fn consumers(
     cache.shown.retain(|id, _| consumers.contains_key(id));
     for (id, consumer) in consumers.iter_mut() {
         let source = sources.get(&consumer.source);
-        let listened = source.is_some_and(super::sources::SourceMemory::is_up);
         let fresh = cache.shown.get(id).is_some_and(|shown| *shown >= consumer.revision);
-        let ages = consumer.waits() && listened;
-        if fresh && !rewired && !ages {
+        if fresh && !rewired {
             continue;
         }
         let bound = wiring.consumers.get(id);
-        if !fresh || rewired {
-            let presence = bound.map_or(super::status::Presence::NotKnown, |b| b.presence);
-            let service = bound.and_then(|b| b.services.first()).map(crate::model::id::ServiceId::as_str);
-            consumer.judge(presence, service);
-        }
+        let presence = bound.map_or(super::status::Presence::NotKnown, |b| b.presence);
+        let service = bound.and_then(|b| b.services.first()).map(crate::model::id::ServiceId::as_str);
+        consumer.judge(presence, service);
         let empty = BTreeMap::new();
         let clocks = source.map_or(&empty, |s| &s.clocks);
-        let moment = source.map_or(now.wall, |s| s.moment(now));
         let channel = channels.get(&consumer.channel).map(|c| &c.report);
-        let staleness = consumer.staleness(clocks, channel, moment);
+        let staleness = consumer.staleness(clocks, channel);
         if let Some(age) = staleness.bounds.high().or(staleness.low()) {
             consumer.staleness_history.push(now.mono, age.as_secs_f64());
         }

@@ -104,11 +104,6 @@ impl SourceMemory {
         at.broker.unwrap_or_else(|| at.wall.offset(self.clocks.get(&None).map_or(0, |clock| clock.nanos)))
     }
 
-    /// The last moment for which it told: now while it is listened to.
-    pub(super) fn moment(&self, now: &Stamp) -> Timestamp {
-        if self.is_up() { now.wall } else { self.answered.map_or(self.began.wall, |at| at.wall) }
-    }
-
     pub(super) fn report(&mut self, report: &SourceReport, at: Stamp, revision: u64) -> Told {
         let before = std::mem::replace(&mut self.report, report.clone());
         self.heard = at;
@@ -303,11 +298,9 @@ mod tests {
         let told = source.report(&down, at(1_000), 2);
         assert!(told.lost);
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 lost: connection refused"));
-        assert_eq!(source.moment(&at(9_000)), at(10).wall);
         assert_eq!(source.report(&up(SourceState::Connecting), at(1_500), 3).text, None);
         let told = source.report(&up(SourceState::Up), at(2_000), 4);
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 is back"));
-        assert_eq!(source.moment(&at(9_000)), at(9_000).wall);
     }
 
     #[test]

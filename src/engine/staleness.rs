@@ -1,9 +1,10 @@
 //! How old the oldest message is that a consumer still has to process.
 //!
 //! 0 exactly when nothing is pending and nothing in flight. Otherwise broker's now − append time of that message, where
-//! broker's now = our wall clock + the offset of the clock of the server that stamped it. Between two polls it grows with
-//! time. When the message that was read has been processed since, the next one is younger: then the age of the old
-//! one is an upper bound, and the age of the channel's newest message a lower one.
+//! broker's now = our wall clock at the poll + the offset of the clock of the server that stamped it. It is said of the
+//! moment of the poll and carries that moment: between two polls it does not grow, because the message may have been processed
+//! a millisecond after the poll. When the message that was read has been processed before the poll, the next one is
+//! younger: then the age of the old one is an upper bound, and the age of the channel's newest message a lower one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,8 +31,6 @@ pub(super) struct Inputs<'a> {
     pub(super) newest: Option<Timestamp>,
     /// Clock offsets by server; the one that answers under `None`.
     pub(super) clocks: &'a BTreeMap<Option<Name>, ClockOffset>,
-    /// The moment that it is computed for: now while the source is listened to, else when it last told.
-    pub(super) moment: Timestamp,
 }
 
 /// Errors up to this share of an age, or up to [`NEGLIGIBLE`], are not worth a mark: three digits are shown.
@@ -61,7 +60,7 @@ pub(super) fn staleness(inputs: &Inputs<'_>) -> Measured<Duration> {
         // Another server of the cluster: its clock is near the one that answers, how near is not known.
         None => (inputs.clocks.get(&None).copied(), false),
     };
-    let now = inputs.moment.offset(offset.map_or(0, |o| o.nanos));
+    let now = inputs.polled.wall.offset(offset.map_or(0, |o| o.nanos));
     let error = offset.filter(|_| same_clock).map(|o| o.uncertainty);
     let age = |appended: Timestamp| now.nanos_since(appended);
     let passed = matches!((inputs.floor, backlog.channel_seq), (Some(floor), Some(seq)) if floor >= seq);
@@ -80,7 +79,7 @@ pub(super) fn staleness(inputs: &Inputs<'_>) -> Measured<Duration> {
         // Not before this moment: so old at most.
         Bounds::AtLeast(earliest) => between(0, age(*earliest)),
     };
-    Measured { bounds, at: inputs.moment, by: words::BY_STALENESS.clone() }
+    Measured { bounds, at: inputs.polled.wall, by: words::BY_STALENESS.clone() }
 }
 
 fn certain(nanos: i64, error: Option<Duration>) -> Bounds<Duration> {
@@ -147,16 +146,8 @@ mod tests {
         floor: u64,
         now_ms: u64,
     ) -> Bounds<Duration> {
-        let inputs = Inputs {
-            polled: at(10_000),
-            lag,
-            in_flight,
-            floor: Some(floor),
-            backlog,
-            newest: None,
-            clocks,
-            moment: at(now_ms).wall,
-        };
+        let inputs =
+            Inputs { polled: at(now_ms), lag, in_flight, floor: Some(floor), backlog, newest: None, clocks };
         staleness(&inputs).bounds
     }
 
@@ -177,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_between_polls_on_the_broker_s_clock() {
+    fn it_grows_on_the_broker_s_clock() {
         let old = backlog(Bounds::Exact(at(4_000).wall));
         let ahead = clocks(2_000_000_000, Duration::ZERO);
         assert_eq!(of(&SOME, &NONE, Some(&old), &ahead, 0, 10_000), Bounds::Exact(S(8)));
