@@ -2,6 +2,7 @@
 //!
 //! Here only: which file runs, and how its outcome becomes an exit code and a few lines on standard error.
 
+pub mod doctor;
 pub mod explore;
 pub mod once;
 pub mod stream;
@@ -77,7 +78,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Stream(stream)) => stream::run(global, stream)?,
         // Reading files needs no source, and so no settings that could be wrong.
         Some(Command::Topology(command)) => topology::run(command, global.topology.as_deref())?,
-        Some(Command::Doctor(_) | Command::Demo(_)) => {
+        Some(Command::Doctor(doctor)) => doctor::run(global, doctor)?,
+        Some(Command::Demo(_)) => {
             return Err(CommandError::Usage("not wired up yet".to_owned()));
         }
     }

@@ -19,5 +19,9 @@ mod health;
 mod nats_discovery;
 #[path = "system/nats_lag.rs"]
 mod nats_lag;
+#[path = "system/nats_rights.rs"]
+mod nats_rights;
+#[path = "system/nats_trouble.rs"]
+mod nats_trouble;
 #[path = "support/support.rs"]
 mod support;

@@ -159,7 +159,7 @@ fn entities(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
 fn flows(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
     let mut table = Table::new(&["kind", "from", "what", "to", ">rate", ">errors"]);
     for row in &snapshot.flows {
-        let likely = if row.from_likely { glyphs.get(Glyph::About) } else { "" };
+        let likely = if row.from_likely && !row.from.is_empty() { glyphs.get(Glyph::About) } else { "" };
         table.row([
             row.kind.word().to_owned(),
             format!("{likely}{}", joined(&row.from)),

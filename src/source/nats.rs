@@ -22,6 +22,8 @@ mod lenient;
 mod micro;
 mod monitor;
 pub mod options;
+#[cfg(test)]
+mod parse_tests;
 pub mod permissions;
 mod poll;
 mod reference;

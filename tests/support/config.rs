@@ -255,7 +255,7 @@ impl User {
             if !deny.is_empty() {
                 parts.push(format!("deny: {}", list(deny)));
             }
-            if parts.is_empty() { String::new() } else { format!("{name}: {{ {} }} ", parts.join(", ")) }
+            if parts.is_empty() { String::new() } else { format!("{name}: {{ {} }}, ", parts.join(", ")) }
         };
         let permissions = format!(
             "{}{}",

@@ -148,7 +148,7 @@ impl Watch {
             match tokio::time::timeout_at(deadline, self.batches.recv()).await {
                 Ok(Some(batch)) => self.world.take(batch, self.began),
                 Ok(None) => panic!("the source ended while waiting for: {what} (last look: {last})"),
-                Err(_) => panic!(
+                Err(tokio::time::error::Elapsed { .. }) => panic!(
                     "not within {within:?}: {what}\nlast look: {last}\nsource: {:?}",
                     self.world.source
                 ),

@@ -63,7 +63,11 @@ impl Work {
         let skips_before = if skips { info.created } else { None };
         if in_flight > 0 {
             let floor = info.ack_floor?;
-            let youngest = (delivered.stream_seq + 1).saturating_sub(in_flight).max(floor.stream_seq + 1);
+            let youngest = delivered
+                .stream_seq
+                .saturating_add(1)
+                .saturating_sub(in_flight)
+                .max(floor.stream_seq.saturating_add(1));
             let certain = !too_many && floor_leads_to_work(info, stream, in_flight);
             return Some(Self {
                 filters,
@@ -103,7 +107,8 @@ fn floor_leads_to_work(info: &ConsumerInfo, stream: &StreamInfo, in_flight: u64)
     // One delivery for each message above the floor: none was delivered twice, so none ran out of deliveries.
     let gapless = match (stream.state.messages, stream.state.first_seq, stream.state.last_seq) {
         (Some(messages), Some(first), Some(last)) => {
-            (last + 1).checked_sub(first) == Some(messages) && first <= floor.stream_seq + 1
+            last.saturating_add(1).checked_sub(first) == Some(messages)
+                && first <= floor.stream_seq.saturating_add(1)
         }
         _ => false,
     };
@@ -161,7 +166,10 @@ impl Finds {
         }
         let first = stream.state.first_seq.unwrap_or(0);
         let last = stream.state.last_seq.unwrap_or(0);
-        let removed = stream.state.messages.and_then(|left| (last + 1).checked_sub(first)?.checked_sub(left));
+        let removed = stream
+            .state
+            .messages
+            .and_then(|left| last.saturating_add(1).checked_sub(first)?.checked_sub(left));
         if removed != self.removed {
             // What was found may be among the removed; what was not there still is not.
             for find in self.by_filter.values_mut().flatten() {
@@ -243,7 +251,7 @@ pub(super) enum Look {
 pub(super) fn look(work: &Work, finds: &mut Finds, stream: &StreamInfo, now: Mono) -> Look {
     let mut oldest: Option<Found> = None;
     for filter in &work.filters {
-        match finds.get(filter, work.after + 1, stream, now) {
+        match finds.get(filter, work.after.saturating_add(1), stream, now) {
             Known::Ask { from } => return Look::Ask(Question { filter: filter.clone(), from }),
             Known::Is(found) => oldest = oldest.into_iter().chain(found).min(),
         }

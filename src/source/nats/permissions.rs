@@ -374,9 +374,9 @@ impl Trial<'_> {
         for stream in streams {
             let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
             match self.ask(&format!("{subject}.{stream}"), body).await {
-                Ok(_) => {}
-                // An empty stream, or one that has just gone: the question was let through.
-                Err(Failure::Refused { err_code: codes::NO_MESSAGE | codes::STREAM_NOT_FOUND, .. }) => {}
+                // The last two: an empty stream, or one that has just gone. The question was let through.
+                Ok(_)
+                | Err(Failure::Refused { err_code: codes::NO_MESSAGE | codes::STREAM_NOT_FOUND, .. }) => {}
                 Err(Failure::Denied(_)) => denied.push(one_line(stream)),
                 Err(failure) => silent = Some(failure),
             }
