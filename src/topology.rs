@@ -1,4 +1,4 @@
-//! The declared system: file model, loader with file:line:column errors, identity binding.
+//! The declared system: file model, loader whose errors name file, line and column, identity binding.
 //!
 //! Text → [`tree`] (YAML with positions) → [`document`] (typed declarations) → [`resolve`] (references) →
 //! [`Topology`]. [`load`] walks a directory and is, with [`watch`], the only part that touches the disk; everything else

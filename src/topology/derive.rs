@@ -27,6 +27,8 @@
 //! they are. A tool (`NATS CLI Version 0.1.5`, `nats-box`) is no service, and a name that is an id and nothing else says
 //! nobody. Whatever this gets wrong, `identity` in the topology overrides.
 
+use std::fmt::Write as _;
+
 use super::declared::NameKind;
 use crate::model::id::Name;
 
@@ -70,7 +72,9 @@ impl Derived {
         let mut text = format!("{} \"{raw}\"", word(kind));
         for (n, step) in self.steps.iter().enumerate() {
             let joint = if n == 0 { " without" } else { "," };
-            text.push_str(&format!("{joint} {} \"{}\"", step.rule, super::problem::printable(&step.removed)));
+            let removed = super::problem::printable(&step.removed);
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{joint} {} \"{removed}\"", step.rule);
         }
         text
     }

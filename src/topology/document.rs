@@ -13,6 +13,8 @@ mod service;
 /// Everything that the documents declare, in the order of files and lines.
 #[derive(Debug, Default)]
 pub struct Declarations {
+    /// Where in an entry each of its names is written.
+    pub places: super::read::Places,
     /// Names of the system.
     pub systems: Vec<Named>,
     /// Domains.
@@ -77,7 +79,7 @@ pub fn read(r: &mut Reading, node: &Node, into: &mut Declarations) {
 /// `headwater: 1` is the version of the file format.
 fn version(r: &mut Reading, fields: &Fields<'_>) {
     if let Some(node) = fields.get("headwater") {
-        if !matches!(&node.value, Value::Number(_, text) if text == "1") {
+        if !matches!(node.value, Value::Number(version, _) if (version - 1.0).abs() < f64::EPSILON) {
             r.error(
                 node.at,
                 format!("`headwater` is {}, expected 1: the version of the file format", node.value.what()),
@@ -222,3 +224,6 @@ fn ignored(r: &mut Reading, node: &Node) -> Option<Ignored> {
     });
     Some(Ignored { check: check?, subject, reason, until, extras: f.extras, origin: r.origin(node.at) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Lengths of time as people write them: `500ms`, `2s`, `1h30m`, `0.5s`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Units with their length in nanoseconds.
@@ -65,7 +66,8 @@ pub fn format(time: Duration) -> String {
         let length = u128::from(*length);
         let n = nanos / length;
         if n > 0 {
-            out.push_str(&format!("{n}{unit}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{n}{unit}");
             nanos %= length;
         }
     }

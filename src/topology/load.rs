@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::declared::{Origin, Topology};
 use super::document::{self, Declarations};
-use super::problem::{Problem, Severity};
-use super::read::{Reading, printable_path};
+use super::problem::{Problem, Severity, escaped};
+use super::read::Reading;
 use super::resolve::resolve;
 use super::tree::{self, MAX_BYTES};
 
@@ -88,6 +88,7 @@ pub fn read(sources: Vec<Source>) -> Loaded {
             }
         }
         problems.append(&mut reading.problems);
+        declared.places.append(&mut reading.places);
     }
     let topology = resolve(declared, incomplete, &mut problems);
     let problems = sorted(problems);
@@ -126,9 +127,9 @@ pub(super) fn gather(root: &Path) -> (Vec<Source>, Vec<Problem>) {
 }
 
 fn shown(root: &Path, path: &Path) -> String {
-    // A file that was named itself keeps its own name only: the root before it is already the whole path.
-    let below = path.strip_prefix(root).unwrap_or(path);
-    printable_path(&below.to_string_lossy())
+    // A file that was named itself goes by its own name, as evidence needs one.
+    let below = if path == root { path.file_name().map(Path::new) } else { path.strip_prefix(root).ok() };
+    escaped(&below.unwrap_or(path).to_string_lossy())
 }
 
 pub(super) fn slurp(path: &Path) -> Result<Vec<u8>, String> {
@@ -211,10 +212,9 @@ pub(super) fn find(root: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
                 Ok(kind) if kind.is_file() && yaml => {
                     files.insert(path);
                 }
-                Ok(_) => {}
                 // A dangling link only matters where a topology file should be.
                 Err(error) if yaml => problems.push(cannot(&path, &error)),
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
             if files.len() > MAX_FILES {
                 let text =

@@ -1,5 +1,6 @@
 //! What is wrong in the files, said once: where, what was found, what was expected, the nearest known name.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::declared::Origin;
@@ -56,17 +57,20 @@ impl Problem {
 
     /// One line, with the file's path below `root`: `DIR/services/a.yaml:3:1: error: …; did you mean …?`
     pub fn line(&self, root: &Path) -> String {
-        let mut path = if self.at.file.is_empty() {
-            printable(&root.to_string_lossy())
+        let folder = escaped(&root.to_string_lossy());
+        // When the topology is a single file, the root is that file.
+        let mut path = if self.at.file.is_empty() || root.ends_with(&*self.at.file) {
+            folder
         } else if self.at.file.starts_with('/') || root.as_os_str().is_empty() {
             self.at.file.to_string()
         } else {
-            format!("{}/{}", printable(&root.to_string_lossy()).trim_end_matches('/'), self.at.file)
+            format!("{}/{}", folder.trim_end_matches('/'), self.at.file)
         };
         if self.at.line > 0 {
-            path.push_str(&format!(":{}", self.at.line));
+            // Writing to a string cannot fail.
+            let _ = write!(path, ":{}", self.at.line);
             if self.at.column > 0 {
-                path.push_str(&format!(":{}", self.at.column));
+                let _ = write!(path, ":{}", self.at.column);
             }
         }
         format!("{path}: {}: {}", self.severity.word(), self.message())
@@ -103,6 +107,15 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 pub fn is_plain(c: char) -> bool {
     !(c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+}
+
+/// A path made fit to print: whole, but with control characters escaped.
+pub fn escaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for c in path.chars() {
+        if is_plain(c) { out.push(c) } else { out.extend(c.escape_default()) }
+    }
+    out
 }
 
 /// Text from a file made fit to print: control characters escaped, and not endless.

@@ -3,11 +3,12 @@
 //! Nothing here stops at the first fault. A value that cannot be used is left out, and the reading goes on, so that
 //! one run shows everything that is wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::declared::{Address, Extras, Origin, redact};
 use super::duration;
-use super::problem::{Problem, is_plain, printable};
+use super::problem::{Problem, escaped, is_plain, printable};
 use super::tree::{Key, Mark, Node, Value};
 use super::word::Word;
 use crate::model::id::Name;
@@ -21,12 +22,17 @@ pub struct Reading {
     pub file: Name,
     /// What is wrong so far.
     pub problems: Vec<Problem>,
+    /// Where in an entry each of its names is written, so that a wrong reference points at the name itself.
+    pub places: Places,
 }
+
+/// Where a name is written: by the entry that holds it and its text.
+pub type Places = BTreeMap<(Origin, Name), Origin>;
 
 impl Reading {
     /// Begins a file.
     pub fn new(file: &str) -> Self {
-        Self { file: printable_path(file).into(), problems: Vec::new() }
+        Self { file: escaped(file).into(), problems: Vec::new(), places: Places::new() }
     }
 
     /// A place in this file.
@@ -157,15 +163,6 @@ impl Reading {
     }
 }
 
-/// A file's path as it is shown: whole, but nothing unprintable.
-pub fn printable_path(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for c in path.chars() {
-        if is_plain(c) { out.push(c) } else { out.extend(c.escape_default()) }
-    }
-    out
-}
-
 /// A map taken apart.
 pub struct Fields<'n> {
     entries: &'n [(Key, Node)],
@@ -190,13 +187,21 @@ impl<'n> Fields<'n> {
 
     /// A name.
     pub fn name(&self, r: &mut Reading, name: &str) -> Option<Name> {
-        r.name(self.get(name)?, name)
+        let node = self.get(name)?;
+        let text = r.name(node, name)?;
+        self.keep_place(r, &text, node.at);
+        Some(text)
+    }
+
+    fn keep_place(&self, r: &mut Reading, text: &Name, at: Mark) {
+        let (entry, at) = (r.origin(self.at), r.origin(at));
+        r.places.entry((entry, text.clone())).or_insert(at);
     }
 
     /// A name that must be there.
     pub fn required(&self, r: &mut Reading, name: &str) -> Option<Name> {
-        let node = self.required_node(r, name, "a name")?;
-        r.name(node, name)
+        self.required_node(r, name, "a name")?;
+        self.name(r, name)
     }
 
     fn required_node(&self, r: &mut Reading, name: &str, expected: &str) -> Option<&'n Node> {
@@ -209,12 +214,12 @@ impl<'n> Fields<'n> {
 
     /// One name or several.
     pub fn names(&self, r: &mut Reading, name: &str) -> Vec<Name> {
-        self.get(name)
-            .map(|node| r.names(node, name))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(n, _)| n)
-            .collect()
+        let found = self.get(name).map(|node| r.names(node, name)).unwrap_or_default();
+        let keep = |(text, at)| {
+            self.keep_place(r, &text, at);
+            text
+        };
+        found.into_iter().map(keep).collect()
     }
 
     /// One of a closed list of words.
@@ -261,11 +266,12 @@ impl<'n> Fields<'n> {
     /// A whole number that is not negative.
     pub fn count(&self, r: &mut Reading, name: &str, most: u64) -> Option<u64> {
         let node = self.get(name)?;
-        if let Value::Number(_, text) = &node.value
-            && let Ok(count) = text.parse::<u64>()
-            && count <= most
-        {
-            return Some(count);
+        if let Value::Number(number, text) = &node.value {
+            // `3.0` is a whole number too; above 2^53 only the text is exact.
+            let whole = (*number >= 0.0 && number.fract() == 0.0 && *number < 9e15).then_some(*number as u64);
+            if let Some(count) = text.parse::<u64>().ok().or(whole).filter(|count| *count <= most) {
+                return Some(count);
+            }
         }
         r.error(
             node.at,
@@ -293,13 +299,11 @@ impl<'n> Fields<'n> {
     /// `true` or `false`.
     pub fn flag(&self, r: &mut Reading, name: &str) -> Option<bool> {
         let node = self.get(name)?;
-        match node.value {
-            Value::Bool(flag) => Some(flag),
-            _ => {
-                r.error(node.at, format!("`{name}` is {}, expected true or false", node.value.what()));
-                None
-            }
+        if let Value::Bool(flag) = node.value {
+            return Some(flag);
         }
+        r.error(node.at, format!("`{name}` is {}, expected true or false", node.value.what()));
+        None
     }
 
     /// An address with one of the schemes.
@@ -346,6 +350,7 @@ pub fn address(
     let shown = printable(&redact(text));
     let why = match reqwest::Url::parse(&whole) {
         _ if !text.chars().all(is_plain) => "a character that cannot be shown".to_owned(),
+        _ if text.contains(char::is_whitespace) => "a blank inside".to_owned(),
         Ok(url) if !schemes.contains(&url.scheme()) => format!("scheme {}", printable(url.scheme())),
         Ok(url) if url.host_str().is_none_or(str::is_empty) => "no host".to_owned(),
         Ok(_) => return Some(Address::new(text.as_str())),

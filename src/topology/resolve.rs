@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::declared::{NameKind, Origin, Service, Subject, Topology};
 use super::document::Declarations;
 use super::problem::{Problem, printable};
+use super::read::Places;
+use crate::model::id::{DomainId, ServiceId, StoreId, TeamId};
 
 /// Puts declarations together. With `incomplete` (a file could not be read) missing names are not reported, as
 /// that file may hold them.
@@ -40,9 +42,10 @@ pub fn resolve(mut declared: Declarations, incomplete: bool, problems: &mut Vec<
     ambiguous(&topology, problems);
     if !incomplete {
         let names = Names::of(&topology);
-        names.system(&topology, problems);
+        let mut out = Out { places: &declared.places, problems };
+        names.system(&topology, &mut out);
         for service in topology.services.values() {
-            names.service(&topology, service, problems);
+            names.service(&topology, service, &mut out);
         }
     }
     topology
@@ -99,6 +102,40 @@ fn ambiguous(topology: &Topology, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Takes problems with references, and moves each from its entry to the very name.
+struct Out<'a> {
+    places: &'a Places,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Out<'_> {
+    fn error<'k>(
+        &mut self,
+        at: &Origin,
+        found: &str,
+        text: String,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
+        let problem = Problem::error(self.place(at, found), text).or_near(found, known);
+        self.problems.push(problem);
+    }
+
+    fn warning<'k>(
+        &mut self,
+        at: &Origin,
+        found: &str,
+        text: String,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
+        let problem = Problem::warning(self.place(at, found), text).or_near(found, known);
+        self.problems.push(problem);
+    }
+
+    fn place<'o>(&'o self, at: &'o Origin, found: &str) -> &'o Origin {
+        self.places.get(&(at.clone(), found.into())).unwrap_or(at)
+    }
+}
+
 /// All names that can be referred to.
 struct Names<'t> {
     events: BTreeSet<&'t str>,
@@ -128,54 +165,42 @@ impl<'t> Names<'t> {
         names
     }
 
-    fn system(&self, topology: &Topology, problems: &mut Vec<Problem>) {
+    fn system(&self, topology: &Topology, out: &mut Out<'_>) {
         for domain in topology.domains.values() {
             if let Some(owner) = &domain.owner {
-                team(topology, owner.as_str(), &domain.origin, problems);
+                team(topology, owner.as_str(), &domain.origin, out);
             }
         }
         for objective in &topology.objectives {
             let at = &objective.origin;
             match &objective.subject {
-                Subject::Entity(id) => warn(
-                    id.as_str(),
-                    &self.entities,
-                    at,
-                    "an entity that no service owns or copies",
-                    problems,
-                ),
-                Subject::Event(id) => {
-                    warn(id, &self.events, at, "an event that nobody here publishes", problems)
+                Subject::Entity(id) => {
+                    warn(id.as_str(), &self.entities, at, "an entity that no service owns or copies", out);
                 }
-                Subject::Feed(id) => warn(id, &self.feeds, at, "a feed that nobody here provides", problems),
+                Subject::Event(id) => warn(id, &self.events, at, "an event that nobody here publishes", out),
+                Subject::Feed(id) => warn(id, &self.feeds, at, "a feed that nobody here provides", out),
                 Subject::Operation(id) => {
-                    warn(id, &self.operations, at, "an operation that nobody here answers", problems)
+                    warn(id, &self.operations, at, "an operation that nobody here answers", out);
                 }
-                Subject::Service(id) => service(topology, id.as_str(), "objective", at, problems),
+                Subject::Service(id) => service(topology, id.as_str(), "objective", at, out),
             }
         }
     }
 
-    fn service(&self, topology: &Topology, this: &Service, problems: &mut Vec<Problem>) {
+    fn service(&self, topology: &Topology, this: &Service, out: &mut Out<'_>) {
         if let Some(id) = &this.team {
-            team(topology, id.as_str(), &this.origin, problems);
+            team(topology, id.as_str(), &this.origin, out);
         }
         if let Some(id) = &this.domain
             && !topology.domains.is_empty()
             && !topology.domains.contains_key(id)
         {
-            missing(
-                id.as_str(),
-                "domain",
-                topology.domains.keys().map(|d| d.as_str()),
-                &this.origin,
-                problems,
-            );
+            missing(id.as_str(), "domain", topology.domains.keys().map(DomainId::as_str), &this.origin, out);
         }
-        self.data(topology, this, problems);
-        self.messages(topology, this, problems);
+        self.data(topology, this, out);
+        self.messages(topology, this, out);
         for call in &this.calls {
-            service(topology, call.service.as_str(), "calls", &call.origin, problems);
+            service(topology, call.service.as_str(), "calls", &call.origin, out);
             let Some(callee) = topology.services.get(&call.service) else { continue };
             // A service that lists no operation has not said what it answers.
             if let Some(operation) = &call.operation
@@ -185,13 +210,13 @@ impl<'t> Names<'t> {
                 let text =
                     format!("`{operation}` is not among the operations that `{}` answers", call.service);
                 let known = callee.answers.iter().map(|a| &*a.operation);
-                problems.push(Problem::warning(&call.origin, text).or_near(operation, known));
+                out.warning(&call.origin, operation, text, known);
             }
         }
     }
 
     /// Stores, entities, copies, applied versions.
-    fn data(&self, topology: &Topology, this: &Service, problems: &mut Vec<Problem>) {
+    fn data(&self, topology: &Topology, this: &Service, out: &mut Out<'_>) {
         let stores = this
             .uses_stores
             .iter()
@@ -201,18 +226,12 @@ impl<'t> Names<'t> {
         for (store, place, at) in stores {
             if !topology.stores.contains_key(store) {
                 let text = format!("`{store}` in {place} is a store that no service declares");
-                let known = topology.stores.keys().map(|s| s.as_str());
-                problems.push(Problem::error(at, text).or_near(store.as_str(), known));
+                let known = topology.stores.keys().map(StoreId::as_str);
+                out.error(at, store.as_str(), text, known);
             }
         }
         for copy in &this.copies {
-            warn(
-                copy.entity.as_str(),
-                &self.owned,
-                &copy.origin,
-                "an entity that no service here owns",
-                problems,
-            );
+            warn(copy.entity.as_str(), &self.owned, &copy.origin, "an entity that no service here owns", out);
             let Some(via) = &copy.via else { continue };
             let via: &str = via;
             let known: BTreeSet<&str> =
@@ -223,7 +242,7 @@ impl<'t> Names<'t> {
                     &known,
                     &copy.origin,
                     "neither an event nor a feed nor an operation that is declared here",
-                    problems,
+                    out,
                 );
             } else if !(this.consumes.iter().any(|c| &*c.event == via)
                 || this.follows_feeds.iter().any(|f| &*f.feed == via)
@@ -233,7 +252,7 @@ impl<'t> Names<'t> {
                     "the copy of {} is kept by `{via}`, which this service neither consumes, follows nor calls",
                     copy.entity
                 );
-                problems.push(Problem::warning(&copy.origin, text));
+                out.warning(&copy.origin, via, text, std::iter::empty());
             }
         }
         for applied in this.health.iter().flat_map(|h| &h.applied) {
@@ -246,14 +265,13 @@ impl<'t> Names<'t> {
                     "`{}` in applied is an entity that this service neither owns nor copies",
                     applied.entity
                 );
-                problems
-                    .push(Problem::warning(&applied.origin, text).or_near(applied.entity.as_str(), held()));
+                out.warning(&applied.origin, applied.entity.as_str(), text, held());
             }
         }
     }
 
     /// Events, feeds and brokers.
-    fn messages(&self, topology: &Topology, this: &Service, problems: &mut Vec<Problem>) {
+    fn messages(&self, topology: &Topology, this: &Service, out: &mut Out<'_>) {
         let brokers = this
             .publishes
             .iter()
@@ -267,70 +285,58 @@ impl<'t> Names<'t> {
                 && !topology.brokers.is_empty()
                 && !topology.brokers.contains_key(broker)
             {
-                missing(broker, "broker", topology.brokers.keys().map(|b| &**b), at, problems);
+                missing(broker, "broker", topology.brokers.keys().map(|b| &**b), at, out);
             }
         }
         for consumed in &this.consumes {
-            warn(
-                &consumed.event,
-                &self.events,
-                &consumed.origin,
-                "an event that nobody here publishes",
-                problems,
-            );
+            warn(&consumed.event, &self.events, &consumed.origin, "an event that nobody here publishes", out);
             for event in &consumed.leads_to {
                 if !this.publishes.iter().any(|p| p.event == *event) {
                     let text =
                         format!("`{event}` in leads_to is an event that this service does not publish");
                     let known = this.publishes.iter().map(|p| &*p.event);
-                    problems.push(Problem::warning(&consumed.origin, text).or_near(event, known));
+                    out.warning(&consumed.origin, event, text, known);
                 }
             }
         }
         for followed in &this.follows_feeds {
-            warn(&followed.feed, &self.feeds, &followed.origin, "a feed that nobody here provides", problems);
+            warn(&followed.feed, &self.feeds, &followed.origin, "a feed that nobody here provides", out);
             let Some(from) = &followed.from else { continue };
-            service(topology, from.as_str(), "from", &followed.origin, problems);
+            service(topology, from.as_str(), "from", &followed.origin, out);
             if let Some(provider) = topology.services.get(from)
                 && self.feeds.contains(&*followed.feed)
                 && !provider.provides_feeds.iter().any(|p| p.feed == followed.feed)
             {
                 let text = format!("`{from}` does not provide the feed `{}`", followed.feed);
                 let known = provider.provides_feeds.iter().map(|p| &*p.feed);
-                problems.push(Problem::warning(&followed.origin, text).or_near(&followed.feed, known));
+                out.warning(&followed.origin, &followed.feed, text, known);
             }
         }
     }
 }
 
-fn team(topology: &Topology, id: &str, at: &Origin, problems: &mut Vec<Problem>) {
+fn team(topology: &Topology, id: &str, at: &Origin, out: &mut Out<'_>) {
     if !topology.teams.is_empty() && !topology.teams.contains_key(id) {
-        missing(id, "team", topology.teams.keys().map(|t| t.as_str()), at, problems);
+        missing(id, "team", topology.teams.keys().map(TeamId::as_str), at, out);
     }
 }
 
-fn service(topology: &Topology, id: &str, place: &str, at: &Origin, problems: &mut Vec<Problem>) {
+fn service(topology: &Topology, id: &str, place: &str, at: &Origin, out: &mut Out<'_>) {
     if !topology.services.contains_key(id) {
         let text = format!("`{id}` in {place} is a service that no file declares");
-        problems.push(Problem::error(at, text).or_near(id, topology.services.keys().map(|s| s.as_str())));
+        out.error(at, id, text, topology.services.keys().map(ServiceId::as_str));
     }
 }
 
-fn missing<'a>(
-    id: &str,
-    what: &str,
-    known: impl Iterator<Item = &'a str>,
-    at: &Origin,
-    problems: &mut Vec<Problem>,
-) {
+fn missing<'a>(id: &str, what: &str, known: impl Iterator<Item = &'a str>, at: &Origin, out: &mut Out<'_>) {
     let known: Vec<&str> = known.collect();
     let list = known.iter().map(|k| printable(k)).collect::<Vec<_>>().join(", ");
     let text = format!("`{id}` is a {what} that is not declared, expected one of {list}");
-    problems.push(Problem::error(at, text).or_near(id, known));
+    out.error(at, id, text, known);
 }
 
-fn warn(id: &str, known: &BTreeSet<&str>, at: &Origin, what: &str, problems: &mut Vec<Problem>) {
+fn warn(id: &str, known: &BTreeSet<&str>, at: &Origin, what: &str, out: &mut Out<'_>) {
     if !known.contains(id) {
-        problems.push(Problem::warning(at, format!("`{id}` is {what}")).or_near(id, known.iter().copied()));
+        out.warning(at, id, format!("`{id}` is {what}"), known.iter().copied());
     }
 }

@@ -149,8 +149,11 @@ fn service(out: &mut String, topology: &Topology, s: &Service) {
         s.health.iter().map(|h| {
             let every = h.interval.map(|t| format!(", every {}", duration::format(t))).unwrap_or_default();
             let wait = h.timeout.map(|t| format!(", waits {}", duration::format(t))).unwrap_or_default();
-            let applied: String =
-                h.applied.iter().map(|a| format!(", applied {} at {}", a.entity, a.pointer)).collect();
+            let mut applied = String::new();
+            for a in &h.applied {
+                // Writing to a string cannot fail.
+                let _ = write!(applied, ", applied {} at {}", a.entity, a.pointer);
+            }
             format!("{} {}{every}{wait}{applied}", h.name, h.url)
         }),
     );

@@ -307,21 +307,17 @@ impl Builder {
             None => self.root = Some(node),
             Some(Partial::List(items)) => items.push(node),
             Some(Partial::Map { fields, seen, key }) => match key.take() {
-                Some(known) => match seen.get(&known.text) {
-                    Some(first) => parsed.faults.push(Fault {
-                        at: known.at,
-                        text: format!(
-                            "`{}` stands twice in one map; the first is in line {}",
-                            printable(&known.text),
-                            first.line
-                        ),
-                        fatal: false,
-                    }),
-                    None => {
+                Some(known) => {
+                    if let Some(first) = seen.get(&known.text) {
+                        let text = printable(&known.text);
+                        let text =
+                            format!("`{text}` stands twice in one map; the first is in line {}", first.line);
+                        parsed.faults.push(Fault { at: known.at, text, fatal: false });
+                    } else {
                         seen.insert(known.text.clone(), known.at);
                         fields.push((known, node));
                     }
-                },
+                }
                 None => *key = Some(as_key(node, parsed)),
             },
         }

@@ -12,8 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use super::declared::Topology;
 use super::load::{self, Loaded};
-use super::problem::Problem;
-use super::read::printable_path;
+use super::problem::{Problem, escaped};
 use crate::model::snapshot::TopologyState;
 
 /// Clocks of file systems are this coarse at worst.
@@ -94,7 +93,7 @@ impl Watcher {
     /// For the snapshot.
     pub fn state(&self) -> TopologyState {
         TopologyState {
-            path: printable_path(&self.root.to_string_lossy()).into(),
+            path: escaped(&self.root.to_string_lossy()).into(),
             problems: self.problems.iter().map(|p| p.line(&self.root).into()).collect(),
             services: self.good.as_ref().map_or(0, |t| t.services.len()),
         }

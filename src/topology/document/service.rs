@@ -73,6 +73,13 @@ pub(super) fn read(r: &mut Reading, node: &Node, into: &mut Declarations) {
         extras: f.extras,
         origin: r.origin(at),
     };
+    // A service's own place is that of its name; what stands beside the name is found from there too.
+    for name in [service.team.as_ref().map(TeamId::as_str), service.domain.as_ref().map(DomainId::as_str)] {
+        let Some(name) = name.map(Name::from) else { continue };
+        if let Some(place) = r.places.get(&(r.origin(node.at), name.clone())).cloned() {
+            r.places.insert((service.origin.clone(), name), place);
+        }
+    }
     if id.is_some() {
         into.stores.extend(stores);
         into.services.push(service);
