@@ -81,6 +81,20 @@ struct Hands {
 }
 
 impl Hands {
+    // Methods where a field would do: an async block that names only a field takes only that and drops the rest.
+
+    fn signal(&self, asked: Asked) {
+        self.signals.send(asked).unwrap();
+    }
+
+    fn input_fails(&self, code: i32) {
+        self.keys.send(Err(io::Error::from_raw_os_error(code))).unwrap();
+    }
+
+    fn something_panics(&self) {
+        self.broken.notify_one();
+    }
+
     fn key(&self, code: KeyCode) {
         self.keys.send(Ok(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))).unwrap();
     }
@@ -150,18 +164,18 @@ fn snapshots_are_shown_and_q_leaves() {
 
 #[test]
 fn signals_and_ends_of_input_leave() {
-    let signal = |signal| with_loop(|hands| async move { hands.signals.send(Asked::End(signal)).unwrap() });
+    let signal = |signal| with_loop(|hands| async move { hands.signal(Asked::End(signal)) });
     assert_eq!(signal(Signal::Terminate).unwrap(), ExitReason::Signal(Signal::Terminate));
     assert_eq!(signal(Signal::Hangup).unwrap().code(), 129);
     assert_eq!(with_loop(|hands| async move { drop(hands.keys) }).unwrap(), ExitReason::HungUp);
     let failing = |code| {
         with_loop(move |hands| async move {
-            hands.keys.send(Err(io::Error::from_raw_os_error(code))).unwrap();
+            hands.input_fails(code);
         })
     };
     assert_eq!(failing(5).unwrap(), ExitReason::HungUp, "the terminal is gone");
     assert!(failing(12).is_err(), "anything else is told");
-    let broken = with_loop(|hands| async move { hands.broken.notify_one() });
+    let broken = with_loop(|hands| async move { hands.something_panics() });
     assert_eq!(broken.unwrap().code(), 101);
     let unwritable = with_loop(|hands| async move {
         hands.until_text("Starting").await;
@@ -184,7 +198,7 @@ fn stopped_it_waits_to_be_continued() {
             tokio::task::yield_now().await;
         }
         assert_eq!(hands.seen.looks.get(), looks, "nothing is drawn into somebody else's terminal");
-        hands.signals.send(Asked::Continued).unwrap();
+        hands.signal(Asked::Continued);
         hands.until_text("while-stopped").await;
         assert_eq!(*hands.seen.log.borrow(), ["stop", "retake"]);
         hands.keys("q");
