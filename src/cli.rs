@@ -254,6 +254,9 @@ pub struct Demo {
     /// Simulate, although there is a nats-server.
     #[arg(long)]
     pub simulate: bool,
+    /// Print a line of JSON each second, as `stream` does, instead of opening the explorer.
+    #[arg(long)]
+    pub headless: bool,
     /// A scenario of your own: rates, processing times and faults over time.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,

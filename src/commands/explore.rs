@@ -25,17 +25,18 @@ pub fn run(global: &Global) -> Result<ExitCode, CommandError> {
         let _inside = runtime.enter();
         watch::start(plan)
     };
-    let code = show(&watching, &settings.terminal, Vec::new());
+    let code = show(&watching, &settings.terminal, Vec::new(), None);
     drop(watching);
     runtime.shutdown_timeout(END_WITHIN);
     code
 }
 
-/// Shows a watch on the screen until the person leaves.
+/// Shows a watch on the screen until the person leaves; `notice` is said at the start.
 pub fn show(
     watching: &Watching,
     terminal: &TerminalSettings,
     faults: Vec<Fault>,
+    notice: Option<&str>,
 ) -> Result<ExitCode, CommandError> {
     let choice = match terminal.color {
         Color::Auto => ColorChoice::Auto,
@@ -48,7 +49,8 @@ pub fn show(
     let (theme, wrong) =
         Theme::load_or_default(terminal.theme.as_ref().map(|theme| theme.value.as_str()), depth);
     let look = Look { theme, glyphs: Glyphs::of_process(terminal.ascii), zone: TimeZone::system() };
-    let notice = wrong.map(|error| Said::failed(error.to_string()));
+    // What is wrong goes before what is good to know.
+    let notice = wrong.map(|error| Said::failed(error.to_string())).or_else(|| notice.map(Said::done));
     let app = App::new(Options { utc: false, mouse: terminal.mouse, faults, notice });
     let reason = tui::run(app, look, watching.snapshots.clone(), watching.commands.clone())
         .map_err(|error| CommandError::Usage(error.to_string()))?;

@@ -65,7 +65,7 @@ impl Plan {
 }
 
 /// Where commands are handed out.
-fn commands() -> broadcast::Sender<Command> {
+pub fn commands() -> broadcast::Sender<Command> {
     broadcast::channel(COMMANDS_WAITING).0
 }
 

@@ -20,11 +20,10 @@ use async_nats::jetstream::{self, Context};
 use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use service::Connection;
-
 use crate::demo::scenario::Scenario;
 use crate::model::command::Command;
 use crate::model::id::{Name, ServiceId};
+use crate::source::nats::options::{ConnectFailure, NatsOptions};
 use crate::topology::Topology;
 use crate::topology::declared::Address;
 use conditions::Weather;
@@ -38,8 +37,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No connection.
-    #[error("cannot connect to {0}: {1}")]
-    Connect(String, String),
+    #[error(transparent)]
+    Connect(#[from] ConnectFailure),
     /// Its streams and consumers cannot be made.
     #[error(transparent)]
     Provision(#[from] ProvisionError),
@@ -50,8 +49,7 @@ pub enum StoreError {
 
 /// The running store.
 pub struct Store {
-    admin: async_nats::Client,
-    context: Context,
+    broker: NatsOptions,
     made: Made,
     services: JoinSet<()>,
     director: JoinHandle<()>,
@@ -59,20 +57,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes the plan's streams and consumers, opens the health endpoints and lets the services join. `shown` is the
-    /// broker's address without secrets; the scenario begins now, and [`Command::Fault`] changes its course.
+    /// Makes the plan's streams and consumers, opens the health endpoints and lets the services join. The scenario begins
+    /// now, and [`Command::Fault`] changes its course.
     pub async fn open(
         plan: Plan,
-        connection: Connection,
-        shown: &str,
+        broker: NatsOptions,
         scenario: Arc<Scenario>,
         commands: broadcast::Receiver<Command>,
     ) -> Result<Self, StoreError> {
-        let options = (connection.options)().name("headwater-demo");
-        let admin = options.connect(connection.servers.clone()).await;
-        let admin = admin.map_err(|error| StoreError::Connect(shown.to_owned(), error.to_string()))?;
-        let mut context = jetstream::new(admin.clone());
-        context.set_timeout(Duration::from_secs(5));
+        let (client, context) = administer(&broker).await?;
 
         // Ports first: nothing has to be taken back when there is none.
         let mut listeners = Vec::new();
@@ -81,7 +74,9 @@ impl Store {
             let listener = listener.map_err(|error| StoreError::Listen(service.id.clone(), error))?;
             listeners.push(listener);
         }
-        let made = provision(&context, &plan, &scenario, admin.is_server_compatible(2, 10, 0)).await?;
+        let made = provision(&context, &plan, &scenario, client.is_server_compatible(2, 10, 0)).await?;
+        // A connection of ours would look like one more service.
+        let _ = client.drain().await;
         let (change, weather) = Weather::new(Arc::clone(&scenario));
         let mut services = JoinSet::new();
         let mut ports = BTreeMap::new();
@@ -89,10 +84,10 @@ impl Store {
             if let Ok(address) = listener.local_addr() {
                 ports.insert(service.id.clone(), address.port());
             }
-            services.spawn(service::run(Arc::new(service), connection.clone(), weather.clone(), listener));
+            services.spawn(service::run(Arc::new(service), broker.clone(), weather.clone(), listener));
         }
         let director = tokio::spawn(director::direct(scenario, change, commands));
-        Ok(Self { admin, context, made, services, director, health: ports })
+        Ok(Self { broker, made, services, director, health: ports })
     }
 
     /// The streams that were made.
@@ -123,14 +118,23 @@ impl Store {
 
     /// Lets the services leave, and removes exactly what was made. What could not be removed is returned by name.
     pub async fn close(self) -> Vec<Name> {
-        let Self { admin, context, made, mut services, director, .. } = self;
+        let Self { broker, made, mut services, director, .. } = self;
         // With it the weather ends: that is how services know.
         director.abort();
         let leave = async { while services.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LEAVE_WITHIN, leave).await;
         services.shutdown().await;
+        let Ok((client, context)) = administer(&broker).await else { return made.streams().to_vec() };
         let left = made.remove(&context).await;
-        let _ = admin.drain().await;
+        let _ = client.drain().await;
         left
     }
+}
+
+/// A connection that makes and removes streams.
+async fn administer(broker: &NatsOptions) -> Result<(async_nats::Client, Context), ConnectFailure> {
+    let client = broker.connect_as("headwater-demo").await?;
+    let mut context = jetstream::with_prefix(client.clone(), &broker.js_api);
+    context.set_timeout(Duration::from_secs(5));
+    Ok((client, context))
 }

@@ -7,9 +7,10 @@ use headwater::{
     demo::{
         sample,
         scenario::{STORE, STORE_FILE, Scenario, load},
-        store::{Connection, Store, plan::Plan},
+        store::{Store, plan::Plan},
     },
-    model::command::Command,
+    model::{command::Command, id::SourceId},
+    source::nats::options::NatsOptions,
     topology::{Topology, declared::Address},
 };
 use serde_json::{Value, json};
@@ -51,15 +52,14 @@ async fn open_on(broker: Broker, scenario: Scenario) -> Open {
     let mut topology = topology();
     let plan = Plan::of(&topology, "main");
     let (commands, heard) = broadcast::channel(8);
-    let (url, scenario) = (broker.url(), Arc::new(scenario));
-    let store = Store::open(plan.clone(), connection(&broker), &url, scenario, heard).await.unwrap();
+    let scenario = Arc::new(scenario);
+    let store = Store::open(plan.clone(), options(&broker), scenario, heard).await.unwrap();
     store.relocate(&mut topology, "main", vec![Address::new(broker.url())], None);
     Open { broker, client, store, commands, plan, topology }
 }
 
-fn connection(broker: &Broker) -> Connection {
-    let servers = vec![broker.url().parse().unwrap()];
-    Connection { servers, options: Arc::new(async_nats::ConnectOptions::new) }
+fn options(broker: &Broker) -> NatsOptions {
+    NatsOptions::new(SourceId::from("main"), &broker.url()).unwrap()
 }
 
 impl Open {
@@ -157,7 +157,6 @@ async fn everything_declared_is_there_and_everything_flows() {
             "billing-1",
             "catalog-1",
             "gateway-1",
-            "headwater-demo",
             "inventory-1",
             "notifications-1",
             "notifications-2",
@@ -373,7 +372,7 @@ async fn it_refuses_where_one_of_its_names_is_taken_and_touches_nothing() {
     let try_open = || async {
         let plan = Plan::of(&topology(), "main");
         let (_commands, heard) = broadcast::channel(8);
-        let store = Store::open(plan, connection(&broker), &broker.url(), Arc::new(quiet()), heard).await;
+        let store = Store::open(plan, options(&broker), Arc::new(quiet()), heard).await;
         store.err().map(|error| error.to_string())
     };
     assert_eq!(
@@ -396,8 +395,7 @@ async fn it_refuses_where_one_of_its_names_is_taken_and_touches_nothing() {
     let core = Broker::start(Config::core());
     let (_commands, heard) = broadcast::channel(8);
     let plan = Plan::of(&topology(), "main");
-    let error =
-        Store::open(plan, connection(&core), &core.url(), Arc::new(quiet()), heard).await.err().unwrap();
+    let error = Store::open(plan, options(&core), Arc::new(quiet()), heard).await.err().unwrap();
     assert_eq!(error.to_string(), "the broker has no JetStream for this user: it is not enabled");
 }
 

@@ -10,7 +10,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -18,15 +17,7 @@ use super::conditions::Weather;
 use super::health::{Applied, listen, serve};
 use super::plan::ServicePlan;
 use crate::model::id::Name;
-
-/// Where the services connect.
-#[derive(Clone)]
-pub struct Connection {
-    /// The servers' addresses.
-    pub servers: Vec<async_nats::ServerAddr>,
-    /// Credentials and TLS; each instance adds its name.
-    pub options: Arc<dyn Fn() -> ConnectOptions + Send + Sync>,
-}
+use crate::source::nats::options::NatsOptions;
 
 /// What the instances of one service share, and what outlives their leaving and coming back.
 struct Shared {
@@ -42,7 +33,7 @@ struct Shared {
 }
 
 /// Runs a service until nobody makes the weather any more. `health` is its endpoints' listener for the first time.
-pub async fn run(plan: Arc<ServicePlan>, connection: Connection, mut weather: Weather, health: TcpListener) {
+pub async fn run(plan: Arc<ServicePlan>, broker: NatsOptions, mut weather: Weather, health: TcpListener) {
     let port = health.local_addr().map_or(0, |address| address.port());
     let mut listener = Some(health);
     let sent = plan.outlets.keys().map(|what| (what.clone(), AtomicU64::new(0))).collect();
@@ -73,7 +64,7 @@ pub async fn run(plan: Arc<ServicePlan>, connection: Connection, mut weather: We
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(endpoint, Arc::clone(&plan), weather.clone(), shared.applied.clone()));
         for number in 1..=plan.instances {
-            tasks.spawn(instance::run(Arc::clone(&shared), connection.clone(), number));
+            tasks.spawn(instance::run(Arc::clone(&shared), broker.clone(), number));
         }
         let ended = until_it_leaves(&mut weather, &plan, &mut tasks).await;
         tasks.shutdown().await;

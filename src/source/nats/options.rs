@@ -154,6 +154,13 @@ impl NatsOptions {
         options.connect(servers).await.map_err(|error| self.failure(&error))
     }
 
+    /// Connects once under another name: for programs that are clients of the same system, as the demo's services are.
+    pub async fn connect_as(&self, name: &str) -> Result<Client, ConnectFailure> {
+        let servers: Vec<_> = self.servers.iter().map(ServerUrl::addr).collect();
+        let options = self.connect_options()?.name(name);
+        options.connect(servers).await.map_err(|error| self.failure(&error))
+    }
+
     /// What async-nats needs; reads the files of seeds and credentials.
     fn connect_options(&self) -> Result<ConnectOptions, ConnectFailure> {
         let mut options = ConnectOptions::new()

@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_nats::jetstream::{self, Context};
 use tokio::task::JoinSet;
 
-use super::{Connection, Shared, asking, reading, sending};
+use super::{Shared, asking, reading, sending};
 use crate::demo::store::plan::By;
+use crate::source::nats::options::NatsOptions;
 
 /// An instance at work; cheap to clone.
 #[derive(Clone)]
@@ -18,12 +19,11 @@ pub(super) struct Instance {
 }
 
 /// Runs until it is aborted, or until a part of it fails. The connection ends with it.
-pub(super) async fn run(shared: Arc<Shared>, connection: Connection, number: usize) {
+pub(super) async fn run(shared: Arc<Shared>, broker: NatsOptions, number: usize) {
     let name = format!("{}-{number}", shared.plan.id);
-    let options = (connection.options)().name(&name).request_timeout(Some(Duration::from_secs(10)));
-    let Ok(client) = options.connect(connection.servers.clone()).await else { return };
+    let Ok(client) = broker.connect_as(&name).await else { return };
     shared.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
-    let mut context = jetstream::new(client.clone());
+    let mut context = jetstream::with_prefix(client.clone(), &broker.js_api);
     context.set_timeout(Duration::from_secs(5));
     let instance = Instance { shared, client, context };
     let mut tasks = JoinSet::new();
