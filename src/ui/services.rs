@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
 use crate::app::list::ListId;
+use crate::model::id::{DomainId, EntityId, TeamId};
 use crate::model::measured::Measured;
 use crate::model::observation::{HealthState, Library};
 use crate::model::snapshot::{FlowKind, HealthCheck, Service, Snapshot, Thing};
@@ -88,8 +89,8 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
     vec![
         Cell::glyph(look, glyph, role),
         name(look, service),
-        maybe(look, service.team.as_ref().map(|team| team.as_str())),
-        maybe(look, service.domain.as_ref().map(|domain| domain.as_str())),
+        maybe(look, service.team.as_ref().map(TeamId::as_str)),
+        maybe(look, service.domain.as_ref().map(DomainId::as_str)),
         health(look, service),
         worst_check(service)
             .map_or_else(Cell::empty, |check| phrase::spark(ctx, &check.history, SPARK, Role::Muted)),
@@ -101,7 +102,7 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
         plain_count(service.responders.iter().map(|responder| responder.endpoints.len()).sum()),
         plain_count(calls),
         libraries(look, &service.libraries),
-        names(look, &service.owns.iter().map(|id| id.as_str()).collect::<Vec<_>>()),
+        names(look, &service.owns.iter().map(EntityId::as_str).collect::<Vec<_>>()),
     ]
 }
 

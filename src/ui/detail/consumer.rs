@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::id::{EntityId, ServiceId, TeamId};
 use crate::model::observation::{AckPolicy, ConsumerReport, Delivery, Position};
 use crate::model::snapshot::{Consumer, ConsumerStatus, Drain, Thing};
 use crate::theme::{Glyph, Role};
@@ -85,11 +86,9 @@ fn stands(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     );
     if let Some(report) = &it.report {
         let position = |position: &Position| {
-            let mut text = format!("#{} ", number::exact(position.channel_seq));
-            if let Some(at) = position.last_active {
-                text.push_str(&format!("moved {} ago", number::duration(look.now.age_since(at))));
-            }
-            text
+            let moved = position.last_active.map(|at| number::duration(look.now.age_since(at)));
+            let moved = moved.map_or_else(String::new, |age| format!(" moved {age} ago"));
+            format!("#{}{moved}", number::exact(position.channel_seq))
         };
         page.fact_or(
             "delivered to",
@@ -140,7 +139,7 @@ fn readers(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     let look = page.look();
     page.fact_cell("service", phrase::services(&look, &it.services, it.services_likely));
     for service in it.services.iter().filter_map(|id| ctx.snapshot.service(id)) {
-        let team = service.team.as_ref().map(|team| team.as_str());
+        let team = service.team.as_ref().map(TeamId::as_str);
         page.fact_or("team", team, "no topology file names it");
     }
     if let Some(report) = &it.report {
@@ -164,7 +163,7 @@ fn readers(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
         }
     }
     if !it.feeds.is_empty() {
-        let entities: Vec<_> = it.feeds.iter().map(|id| id.as_str()).collect();
+        let entities: Vec<_> = it.feeds.iter().map(EntityId::as_str).collect();
         page.fact("feeds copies", &entities.join(", "));
     }
 }
@@ -205,7 +204,7 @@ fn configuration(page: &mut Page<'_>, report: &ConsumerReport) {
 }
 
 fn next(ctx: &Ctx<'_>, it: &Consumer) -> Vec<String> {
-    let who = it.services.first().map_or("its service", |id| id.as_str());
+    let who = it.services.first().map_or("its service", ServiceId::as_str);
     let moved = it.report.as_ref().and_then(|report| report.floor).and_then(|floor| floor.last_active);
     let since = moved.map_or_else(String::new, |at| format!(" from {} on", ctx.clock(at)));
     let nats = ctx.snapshot.source(&it.source).is_some_and(|source| &*source.report.kind == "nats");
@@ -229,13 +228,13 @@ fn next(ctx: &Ctx<'_>, it: &Consumer) -> Vec<String> {
         }
         ConsumerStatus::Slow => steps.push(format!("give {who} more instances, or find what makes it slow")),
         ConsumerStatus::Rewound => {
-            steps.push("ask who set it back: messages are processed a second time".to_owned())
+            steps.push("ask who set it back: messages are processed a second time".to_owned());
         }
         ConsumerStatus::Paused => {
-            steps.push("it goes on by itself, or when its configuration is changed".to_owned())
+            steps.push("it goes on by itself, or when its configuration is changed".to_owned());
         }
         ConsumerStatus::Unknown => {
-            steps.push("headwater doctor tells which permission would show it".to_owned())
+            steps.push("headwater doctor tells which permission would show it".to_owned());
         }
         ConsumerStatus::Ok => {}
     }

@@ -1,5 +1,6 @@
 //! One flow: who sends, through what, to whom, how fast, how long it takes, and since when it was seen.
 
+use crate::model::id::EntityId;
 use crate::model::snapshot::{Flow, FlowKind, Thing};
 use crate::theme::{Glyph, Role};
 use crate::ui::widget::{Cell, number};
@@ -22,7 +23,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     }
     page.fact_or(
         "entity",
-        it.entity.as_ref().map(|id| id.as_str()),
+        it.entity.as_ref().map(EntityId::as_str),
         "no topology file says what it is about",
     );
     page.fact("declared", if it.declared { "in the topology" } else { "nowhere: seen only" });

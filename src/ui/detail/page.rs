@@ -168,11 +168,9 @@ impl<'a> Page<'a> {
             ),
         };
         self.fact("delay", &figures);
-        let mut how =
-            format!("{} messages, {}", number::count(delay.count), phrase::method_words(delay.method));
-        if let Some(error) = delay.error {
-            how.push_str(&format!(", give or take {}", number::duration(error)));
-        }
+        let method = phrase::method_words(delay.method);
+        let error = delay.error.map(|error| format!(", give or take {}", number::duration(error)));
+        let how = format!("{} messages, {method}{}", number::count(delay.count), error.unwrap_or_default());
         self.indented(LABEL, &how, Role::Muted);
         if delay.negative > 0 {
             let text = format!(

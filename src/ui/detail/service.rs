@@ -1,6 +1,6 @@
 //! One service: health with its history, what it owns, copies, consumes, sends, answers and calls, its programs.
 
-use crate::model::id::FlowId;
+use crate::model::id::{DomainId, FlowId, TeamId};
 use crate::model::observation::{HealthState, Library};
 use crate::model::snapshot::{Flow, FlowKind, HealthCheck, Service, Thing};
 use crate::theme::{Glyph, Role};
@@ -27,8 +27,8 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
             Role::Muted,
         );
     }
-    page.fact_or("team", it.team.as_ref().map(|id| id.as_str()), "no topology file names it");
-    page.fact_or("domain", it.domain.as_ref().map(|id| id.as_str()), "no topology file names it");
+    page.fact_or("team", it.team.as_ref().map(TeamId::as_str), "no topology file names it");
+    page.fact_or("domain", it.domain.as_ref().map(DomainId::as_str), "no topology file names it");
     health(ctx, page, it);
     data(ctx, page, it);
     consumers(ctx, page, it);

@@ -37,7 +37,7 @@ impl<'a> Column<'a> {
 }
 
 /// The columns and the place of the chosen one. `across` counts services from the left; `room` is how many columns fit.
-pub(super) fn columns<'a>(snapshot: &'a Snapshot, across: usize, room: usize) -> (Vec<Column<'a>>, usize) {
+pub(super) fn columns(snapshot: &Snapshot, across: usize, room: usize) -> (Vec<Column<'_>>, usize) {
     let services = services(snapshot);
     let across = across.min(services.len().saturating_sub(1));
     if services.len() <= room {
