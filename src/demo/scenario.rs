@@ -6,7 +6,7 @@
 
 pub mod load;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::id::{Name, ServiceId};
@@ -186,7 +186,7 @@ pub struct Conditions {
     /// How many times as long a consumer takes; 1 for those not in it.
     pub slow: BTreeMap<Name, f64>,
     /// Services that do not run.
-    pub stopped: BTreeMap<ServiceId, ()>,
+    pub stopped: BTreeSet<ServiceId>,
     /// Services that do not work, and the part to blame.
     pub down: BTreeMap<ServiceId, Option<Name>>,
     /// Messages to spoil, by consumer and by when it was ordered: a new time is a new order.
@@ -234,7 +234,7 @@ impl Scenario {
                 match action {
                     Action::Slow { consumer, by } => *now.slow.entry(consumer.clone()).or_insert(1.0) *= by,
                     Action::Stop { service } => {
-                        now.stopped.insert(service.clone(), ());
+                        now.stopped.insert(service.clone());
                     }
                     Action::Down { service, component } => {
                         now.down.insert(service.clone(), component.clone());
@@ -273,7 +273,7 @@ impl Scenario {
 impl Conditions {
     /// Whether a service runs.
     pub fn runs(&self, service: &ServiceId) -> bool {
-        !self.stopped.contains_key(service)
+        !self.stopped.contains(service)
     }
 
     /// Whether a service runs and does its work.

@@ -202,7 +202,7 @@ impl Simulation {
                         self.agenda.at(at + nanos(again), Event::Health(check));
                     }
                 }
-                event => self.world.happen(event, at, &mut self.agenda, &self.scenario),
+                event => self.world.happen(&event, at, &mut self.agenda, &self.scenario),
             }
         }
         self.now = self.now.max(until);
@@ -216,7 +216,7 @@ impl Simulation {
                 self.by_hand.insert(id.clone(), HandMade { on: *on, at });
             }
             Command::Refresh => self.watch.refresh(),
-            _ => {}
+            Command::Reconnect(_) => {}
         }
     }
 

@@ -380,7 +380,9 @@ mod tests {
         ) {
             let merged = |parts: &[&Histogram]| {
                 let mut out = Histogram::default();
-                parts.iter().for_each(|part| out.merge(part));
+                for part in parts {
+                    out.merge(part);
+                }
                 out
             };
             let (x, y, z) = (of(&a), of(&b), of(&c));

@@ -142,7 +142,7 @@ impl Reader<'_> {
             answers: BTreeMap::new(),
             faults: Vec::new(),
         };
-        for (key, value) in table.get_ref().iter() {
+        for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "title" => out.title = self.text_of("title", value).unwrap_or_default().into(),
                 "again_after" => out.again_after = self.time("again_after", value),

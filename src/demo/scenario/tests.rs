@@ -50,8 +50,8 @@ fn faults_begin_end_and_come_again() {
     let nobody = ByHand::new();
     let slow = |s: &Scenario, at| s.active(at, &nobody).iter().any(|a| &*a.fault.id == "billing-slow");
     let edge = secs(55);
-    assert!(!slow(&store, edge - Duration::from_nanos(1)));
-    assert!(slow(&store, edge) && slow(&store, secs(95) - Duration::from_nanos(1)));
+    assert!(!slow(&store, Duration::from_millis(54_999)));
+    assert!(slow(&store, edge) && slow(&store, Duration::from_millis(94_999)));
     assert!(!slow(&store, secs(95)));
     assert!(slow(&store, edge + secs(360) * 7));
     assert_eq!(store.active(edge + secs(361), &nobody)[0].began, edge + secs(360));

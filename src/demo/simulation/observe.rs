@@ -486,9 +486,7 @@ impl Watch {
                 if down { (HealthState::Down, "connection refused") } else { (HealthState::Up, "") };
             ComponentHealth { name, state, detail: detail.into() }
         };
-        if !service.runs {
-            (report.state, report.detail) = (HealthState::Unreachable, "connection refused".into());
-        } else {
+        if service.runs {
             report.components = parts.map(part).collect();
             let latency = world.random.time(&ANSWER, 1.0);
             report.latency = Some(Duration::from_nanos(latency));
@@ -504,6 +502,8 @@ impl Watch {
                     report.applied.insert(entity.clone(), version.to_string().into());
                 }
             }
+        } else {
+            (report.state, report.detail) = (HealthState::Unreachable, "connection refused".into());
         }
         let again = report.interval;
         let fresh = check.last != Some(report.state);

@@ -90,7 +90,7 @@ impl World {
     pub(super) fn ask_by_itself(&mut self, ask: usize, now: u64, agenda: &mut Agenda, scenario: &Scenario) {
         let Some((service, operation, patience)) = self.asks.get(ask).copied() else { return };
         let Some(asker) = self.services.get(service) else { return };
-        let name = self.operations.get(operation).map(|op| op.name.clone()).unwrap_or_else(|| "".into());
+        let name = self.operations.get(operation).map_or_else(|| "".into(), |op| op.name.clone());
         let usual = scenario.asks.get(&(asker.plan.id.clone(), name.clone())).copied().unwrap_or(0.0);
         let rate = usual * self.conditions.burst(&name);
         let works = asker.works;

@@ -293,8 +293,8 @@ impl World {
     }
 
     /// Lets one thing happen.
-    pub(super) fn happen(&mut self, event: Event, now: u64, agenda: &mut Agenda, scenario: &Scenario) {
-        match event {
+    pub(super) fn happen(&mut self, event: &Event, now: u64, agenda: &mut Agenda, scenario: &Scenario) {
+        match *event {
             Event::Send(send) => self.send(send, now, agenda, scenario),
             Event::Ask(ask) => self.ask_by_itself(ask, now, agenda, scenario),
             Event::Expire(reader, seq) => {
