@@ -11,7 +11,7 @@
 //! | pod of a deployment | `orders-7d4b9c6f5d-x2x9z`, `cart-7f9d-k2p` | Kubernetes writes the hash with `4-9bcdf` alone, and the end without vowels and without 0, 1, 3 |
 //! | pod of a daemon set or job | `fluentd-x2x9z` | exactly five such signs, a letter after a digit |
 //! | short hash | `web-88c` | three signs or more of `4-9bcdf` that begin with a digit |
-//! | ordinal, process id, time | `ledger-3`, `billing-4711`, `backup-28374650` | a part of digits alone, but not a year |
+//! | ordinal, process id or time | `ledger-3`, `billing-4711`, `backup-28374650` | a part of digits alone, but not a year |
 //! | named instance | `billing-host-12`, `billing-node3` | host, node, vm, pod, instance, replica or machine with a number |
 //! | UUID | `billing-550e8400-e29b-41d4-a716-446655440000` | its form |
 //! | hexadecimal id | `billing-3f2a9c81d0e4` | seven digits or more, letters among them (container, commit) |
@@ -21,6 +21,7 @@
 //! | address | `billing-10.0.3.17` | an IPv4 address, also with dashes and after `ip-` |
 //! | cluster domain | `billing.shop.svc.cluster.local` | the namespace and domain of a Kubernetes service |
 //! | remark | `billing (pid 12)` | a bracket with a digit in it |
+//! | sign without a part | `billing-` | nothing follows it |
 //! | word for the thing itself | durable `billing-consumer` | only on durables and queue groups: consumer, durable, subscriber, subscription, group |
 //!
 //! Names that a micro service or a telemetry library announces belong to the service by design and are taken as

@@ -16,6 +16,9 @@ use crate::model::id::Name;
 /// The longest text that is taken for a name.
 pub const MAX_NAME: usize = 200;
 
+/// The longest text for people; it is shown on one line.
+pub const MAX_TEXT: usize = 2000;
+
 /// One file being read: its name for messages, and what was found wrong.
 pub struct Reading {
     /// The file as it is shown.
@@ -100,6 +103,10 @@ impl Reading {
                     .collect();
                 if text.is_empty() {
                     self.error(node.at, format!("`{name}` is empty, expected text"));
+                    return None;
+                }
+                if text.chars().count() > MAX_TEXT {
+                    self.error(node.at, format!("`{name}` is longer than {MAX_TEXT} characters"));
                     return None;
                 }
                 self.plain(node.at, &text).then(|| text.into())

@@ -287,7 +287,9 @@ impl Builder {
 
     fn count(&mut self, at: Mark) -> Result<(), Fault> {
         if self.nodes > MAX_NODES {
-            let text = format!("more than {MAX_NODES} values once the aliases are expanded; split the file");
+            let text = format!(
+                "more than {MAX_NODES} values, counting an alias as what it stands for; split the file"
+            );
             return Err(fatal(at, &text));
         }
         Ok(())

@@ -142,6 +142,7 @@ fn mutations(document: &Json) -> Vec<(String, Json)> {
         json!("   "),
         json!("zzz"),
         json!("x".repeat(201)),
+        json!("x".repeat(2001)),
         json!("5"),
         json!("5 parsecs"),
         json!("0s"),
