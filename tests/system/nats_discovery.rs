@@ -160,3 +160,110 @@ async fn lists_of_several_pages_are_read_to_the_end() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn many_streams_take_turns_within_the_budget() {
+    const STREAMS: usize = 130;
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect().await;
+    for number in 0..STREAMS {
+        let config = stream::Config {
+            name: format!("S{number}"),
+            subjects: vec![format!("s{number}.>")],
+            storage: stream::StorageType::Memory,
+            ..Default::default()
+        };
+        let one = jet::stream_with(&client, config).await;
+        let config = consumer::pull::Config {
+            durable_name: Some("reader".into()),
+            memory_storage: true,
+            ..Default::default()
+        };
+        jet::pull_with(&one, config).await;
+    }
+    let mut watch = Watch::start(&broker.url());
+    watch
+        .until(SOON, "every consumer is found", |world| {
+            ok(world.consumers.len() == STREAMS, format!("{} consumers", world.consumers.len()))
+        })
+        .await;
+    // A stream on which something moves comes sooner than the others, which come all the same.
+    jet::publish(&client, "s77.x", 3).await;
+    watch
+        .until(SOON, "the lag and its age are told", |world| {
+            let one = world.consumer("nats/S77/reader")?;
+            ok(one.lag == Bounds::Exact(3), format!("{:?}", one.lag))?;
+            world.backlog.get("nats/S77/reader").map(drop).ok_or_else(|| "no backlog".into())
+        })
+        .await;
+    let stamps = watch.world.consumers.clone();
+    watch
+        .until(SOON, "every stream has had another turn", |world| {
+            let old = world.consumers.iter().filter(|(id, (at, _))| at.mono == stamps[*id].0.mono).count();
+            ok(old == 0, format!("{old} not asked again"))
+        })
+        .await;
+    let load = watch.world.source.load;
+    let watched = watch.world.consumers.values().map(|(at, _)| at.mono.0).max().unwrap();
+    let per_second = load.requests as f64 / (watched as f64 / 1e9);
+    assert!(per_second <= f64::from(load.budget_per_s), "{per_second} requests a second: {load:?}");
+    watch.end().await;
+}
+
+#[tokio::test]
+async fn jetstream_of_a_domain_is_asked_by_its_own_prefix() {
+    let store = tempfile::tempdir().unwrap();
+    let jetstream = format!("jetstream {{ store_dir: \"{}\", domain: hub }}", store.path().display());
+    let broker = Broker::start(Config::core().raw(&jetstream));
+    let client = broker.connect().await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    jet::pull(&orders, "billing").await;
+    jet::publish(&client, "orders.created", 2).await;
+    let mut options =
+        headwater::source::nats::options::NatsOptions::new("nats".into(), &broker.url()).unwrap();
+    options.set_js_domain("hub");
+    let mut watch = Watch::with(options);
+    watch
+        .until(SOON, "streams of the domain", |world| {
+            ok(world.consumer("nats/ORDERS/billing")?.lag == Bounds::Exact(2), "lag")?;
+            world.backlog.get("nats/ORDERS/billing").map(drop).ok_or_else(|| "no backlog".into())
+        })
+        .await;
+    assert_eq!(watch.world.source.notes.get("JetStream domain").map(|name| &**name), Some("hub"));
+    watch.end().await;
+}
+
+#[tokio::test]
+async fn the_old_server_tells_connections_and_services() {
+    let Some(broker) = Broker::start_old(Config::jetstream()) else { return };
+    let billing = broker.connect_as("billing-7f9d").await;
+    let mut listening = billing.queue_subscribe("stock.*", "billing".into()).await.unwrap();
+    let service = billing.service_builder().start("billing-api", "1.2.0").await.unwrap();
+    let _endpoint = service.endpoint("billing.invoice.get").await.unwrap();
+    billing.flush().await.unwrap();
+    let mut watch = Watch::start(&broker.url());
+    watch
+        .until(SOON, "clients and services are there", |world| {
+            world.client("billing-7f9d")?;
+            ok(world.responders.as_ref().is_some_and(|all| all.len() == 1), "no responder")
+        })
+        .await;
+    for _ in 0..4 {
+        billing.publish("stock.reserved", "{}".into()).await.unwrap();
+        listening.next().await.unwrap();
+    }
+    watch
+        .until(SOON, "what was delivered counts", |world| {
+            let key = TrafficKey::Delivered {
+                client: Some("billing-7f9d".into()),
+                subject: "stock.*".into(),
+                queue: Some("billing".into()),
+            };
+            ok(world.counted(&key) == 4, format!("{}", world.counted(&key)))
+        })
+        .await;
+    // This server's lists carry no time; the clock is known from the connections.
+    assert!(watch.world.source.clock.is_some());
+    assert_eq!(watch.world.source.state, SourceState::Up, "{:?}", watch.world.source);
+    watch.end().await;
+}
