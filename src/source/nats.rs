@@ -102,7 +102,7 @@ async fn follow(
     commands: &mut broadcast::Receiver<Command>,
 ) {
     let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
-    let (client, wire, inbox) = connect(options, desk, event_sender).await;
+    let (client, wire, inbox) = connect(options, desk, event_sender, commands).await;
     let refresh = Notify::new();
     let tell_connected = || {
         let server = client.server_info();
@@ -130,6 +130,7 @@ async fn connect(
     options: &NatsOptions,
     desk: &Desk,
     events: mpsc::Sender<Event>,
+    commands: &mut broadcast::Receiver<Command>,
 ) -> (Client, Wire, Subscriber) {
     let mut wait = RETRY_CONNECT;
     loop {
@@ -145,8 +146,23 @@ async fn connect(
         };
         desk.disconnected(&error);
         desk.report();
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = asked_to_connect(commands, desk) => {}
+        }
         wait = (wait * 2).min(RETRY_CONNECT_LONGEST);
+    }
+}
+
+/// Until the person asks to try again.
+async fn asked_to_connect(commands: &mut broadcast::Receiver<Command>, desk: &Desk) {
+    loop {
+        match commands.recv().await {
+            Ok(Command::Refresh) => return,
+            Ok(Command::Reconnect(source)) if source == *desk.source() => return,
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 

@@ -283,3 +283,36 @@ async fn a_cluster_and_a_change_of_leader() {
         .await;
     watch.end().await;
 }
+
+#[tokio::test]
+async fn a_server_that_hangs_is_told_before_the_connection_breaks() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect().await;
+    for name in ["A", "B", "C"] {
+        let one = jet::stream(&client, name, &[&format!("{name}.>")]).await;
+        jet::pull(&one, "reader").await;
+    }
+    let mut watch = Watch::start(&broker.url());
+    watch
+        .until(SOON, "it is watched", |world| {
+            ok(world.consumers.len() == 3, format!("{:?}", world.consumers.keys()))
+        })
+        .await;
+    broker.freeze();
+    watch
+        .until(SOON, "it is told", |world| {
+            ok(world.source.state == SourceState::Degraded, format!("{:?}", world.source.state))?;
+            let one = world.source.unavailable.iter().find(|one| &*one.what == "streams and consumers");
+            let why = one.map(|one| one.why.to_string()).ok_or("nothing is unavailable")?;
+            ok(why == "no answer from $JS.API.STREAM.LIST in 4 s", why)
+        })
+        .await;
+    assert_eq!(watch.world.consumers.len(), 3, "nothing is said to be gone");
+    broker.thaw();
+    watch
+        .until(SOON, "it is right again", |world| {
+            ok(world.source.state == SourceState::Up, format!("{:?}", world.source))
+        })
+        .await;
+    watch.end().await;
+}

@@ -310,7 +310,13 @@ impl Trial<'_> {
         );
         for subject in listening {
             let denied = self.deaf.lock().ok().and_then(|deaf| deaf.get(&subject).cloned());
-            let unlocks = "messages given up and refused, and changes, as they happen";
+            let unlocks = if subject.contains(".CONSUMER.") {
+                "messages given up, refused and terminated, and changes of consumers, as they happen"
+            } else if subject.contains(".STREAM.") {
+                "changes of streams and of their leaders, as they happen"
+            } else {
+                "when the JetStream API has too many requests"
+            };
             add(subject, Way::Subscribe, unlocks, false, denied.map_or(Outcome::Readable, Outcome::Denied));
         }
     }

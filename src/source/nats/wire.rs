@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::api::codes;
 use super::clock::RoundTrip;
 use super::lenient::one_line;
 use crate::model::time::Stamp;
@@ -65,6 +66,19 @@ pub(super) enum Failure {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl Failure {
+    /// Whether it may be over soon without anybody doing anything: servers start, elect, are busy.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Timeout { .. } | Self::NoResponders(_) | Self::Lost => true,
+            Self::Refused { code, err_code, .. } => {
+                *code == 503 && ![codes::NOT_ENABLED, codes::NOT_ENABLED_FOR_ACCOUNT].contains(err_code)
+            }
+            Self::Denied(_) | Self::Deaf(_) | Self::Unreadable { .. } => false,
+        }
+    }
 }
 
 /// One answer.

@@ -19,6 +19,8 @@ use crate::source::nats::lenient::one_line;
 use crate::source::nats::streams::{StreamInfo, StreamPage, remark};
 use crate::source::nats::wire::Failure;
 
+/// So many questions without an answer end a turn: one may be about a stream without a leader.
+const MOST_TIMEOUTS: u32 = 2;
 /// Requests that single messages leave for the next turn's lists.
 const RESERVE: u32 = 5;
 
@@ -28,6 +30,12 @@ struct Backlog {
     consumer: ConsumerId,
     at: Stamp,
     work: Work,
+}
+
+/// `$JS.API`, and the domain of the server itself, are answered by it or by leaders that are named.
+fn elsewhere(prefix: &str, domain: Option<&str>) -> Option<String> {
+    let own = domain.map(|domain| format!("$JS.{domain}.API"));
+    (prefix != "$JS.API" && own.as_deref() != Some(prefix)).then(|| prefix.to_owned())
 }
 
 /// What is remembered of a stream between turns.
@@ -59,21 +67,27 @@ impl Known {
 /// Streams, their consumers, and the oldest messages that those have left.
 pub(super) struct JetStream<'a> {
     api: Api<'a>,
+    /// The name for the clock of a JetStream that another server than the one we are connected to answers for.
+    elsewhere: Option<String>,
     streams: BTreeMap<Name, Known>,
     memory: Memory,
     /// When the oldest message of a consumer was last told.
     told: HashMap<ConsumerId, Mono>,
     retry: Retry,
+    /// Questions of this turn that were not answered.
+    timeouts: u32,
 }
 
 impl<'a> JetStream<'a> {
     pub(super) fn new(api: Api<'a>) -> Self {
         Self {
+            elsewhere: elsewhere(api.prefix, api.wire.client().server_info().domain.as_deref()),
             api,
             streams: BTreeMap::new(),
             memory: Memory::default(),
             told: HashMap::new(),
             retry: Retry::default(),
+            timeouts: 0,
         }
     }
 
@@ -88,17 +102,32 @@ impl<'a> JetStream<'a> {
 
     pub(super) async fn turn(&mut self) {
         let now = self.api.desk.clock().now().mono;
+        self.timeouts = 0;
         if self.retry.due(now) {
             self.list_streams().await;
         }
         let mut backlogs = Vec::new();
         for stream in self.due(now) {
+            if self.gives_up() {
+                break;
+            }
             self.list_consumers(&stream, &mut backlogs).await;
         }
         self.read_backlogs(backlogs).await;
         let subjects =
             self.streams.values().flat_map(|known| known.deliver_subjects.iter().cloned()).collect();
         self.api.desk.set_deliver_subjects(subjects);
+    }
+
+    /// Whether to leave the rest of this turn: a broker that does not answer would be waited for again and again.
+    fn gives_up(&self) -> bool {
+        self.timeouts >= MOST_TIMEOUTS
+    }
+
+    fn note_failure(&mut self, failure: &Failure) {
+        if matches!(failure, Failure::Timeout { .. } | Failure::Lost) {
+            self.timeouts += 1;
+        }
     }
 
     /// The streams whose turn it is.
@@ -118,6 +147,7 @@ impl<'a> JetStream<'a> {
             Err(failure) => return self.streams_failed(&failure),
         };
         self.retry.succeeded();
+        let elsewhere = self.elsewhere.as_deref();
         let mut entries = BTreeMap::new();
         let mut nameless = 0;
         let mut missing: BTreeSet<Name> = BTreeSet::new();
@@ -125,12 +155,12 @@ impl<'a> JetStream<'a> {
         for (index, (page, trip)) in pages.into_iter().enumerate() {
             for info in &page.streams.read {
                 if let Some(ts) = info.ts {
-                    desk.learn_time(info.leader(), trip, ts);
+                    desk.learn_time(info.leader().or(elsewhere), trip, ts);
                 }
             }
             if index == 0 {
                 let told = page.streams.read.first().and_then(|info| info.ts);
-                at = desk.stamp(trip.received, None, told);
+                at = desk.stamp(trip.received, elsewhere, told);
             }
             missing.extend(page.missing.iter().map(|name| Name::from(name.as_str())));
             nameless += page.streams.unreadable.len();
@@ -210,6 +240,7 @@ impl<'a> JetStream<'a> {
     fn streams_failed(&mut self, failure: &Failure) {
         let desk = self.api.desk;
         self.retry.failed(failure, desk.clock().now().mono);
+        self.timeouts = MOST_TIMEOUTS;
         match failure {
             Failure::Lost => {}
             Failure::NoResponders(_) => {
@@ -245,6 +276,9 @@ impl<'a> JetStream<'a> {
     async fn list_consumers(&mut self, stream: &Name, backlogs: &mut Vec<Backlog>) {
         let desk = self.api.desk;
         let result = self.api.pages::<ConsumerPage>(&format!("CONSUMER.LIST.{stream}")).await;
+        if let Err(failure) = &result {
+            self.note_failure(failure);
+        }
         let Some(known) = self.streams.get_mut(stream) else { return };
         let part = Part::Consumers(stream.clone());
         let (pages, whole) = match result {
@@ -260,6 +294,7 @@ impl<'a> JetStream<'a> {
             }
         };
         known.retry.succeeded();
+        let elsewhere = self.elsewhere.as_deref();
         desk.present(&part);
         let mut at = desk.clock().now();
         let mut reports = BTreeMap::new();
@@ -268,7 +303,7 @@ impl<'a> JetStream<'a> {
         for (index, (page, trip)) in pages.iter().enumerate() {
             if index == 0 {
                 let told = page.consumers.read.first().and_then(|info| info.ts);
-                at = desk.stamp(trip.received, known.leader.as_deref(), told);
+                at = desk.stamp(trip.received, known.leader.as_deref().or(elsewhere), told);
             }
             for info in &page.consumers.read {
                 active |= info.num_pending != Some(0) || info.num_ack_pending != Some(0);
@@ -309,7 +344,10 @@ impl JetStream<'_> {
         }
         for (backlog, mut question) in open {
             loop {
-                if self.api.desk.budget().left() <= RESERVE || !self.read_first(&backlog, &question).await {
+                if self.gives_up()
+                    || self.api.desk.budget().left() <= RESERVE
+                    || !self.read_first(&backlog, &question).await
+                {
                     break;
                 }
                 match self.try_tell(&backlog) {
@@ -346,7 +384,7 @@ impl JetStream<'_> {
         let desk = self.api.desk;
         let stamped_by = self.stamped_by(&backlog.stream);
         // On the clock of the server that stamped the message, so that the two can be compared.
-        let at = desk.stamp(backlog.at, stamped_by.as_deref(), None);
+        let at = desk.stamp(backlog.at, stamped_by.as_deref().or(self.elsewhere.as_deref()), None);
         self.told.insert(backlog.consumer.clone(), at.mono);
         desk.observe(
             at,
@@ -401,6 +439,10 @@ impl JetStream<'_> {
         let body = json!({ "seq": question.from, "next_by_subj": &*question.filter });
         let what = format!("STREAM.MSG.GET.{stream}");
         let result = self.api.ask::<MessageReply>(&what, Bytes::from(body.to_string())).await;
+        if let Err(failure) = &result {
+            self.note_failure(failure);
+        }
+        let Some(known) = self.streams.get_mut(stream) else { return false };
         let found = match result {
             Ok((reply, _, bytes)) => {
                 desk.bytes().spend(bytes as u64);
@@ -426,6 +468,14 @@ impl JetStream<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_domain_has_a_clock_of_its_own() {
+        assert_eq!(elsewhere("$JS.API", Some("hub")), None);
+        assert_eq!(elsewhere("$JS.hub.API", Some("hub")), None);
+        assert_eq!(elsewhere("$JS.leaf.API", Some("hub")), Some("$JS.leaf.API".to_owned()));
+        assert_eq!(elsewhere("from.acme", None), Some("from.acme".to_owned()));
+    }
 
     #[test]
     fn busy_streams_come_more_often_and_new_ones_first() {

@@ -40,7 +40,9 @@ impl Retry {
         self.failures = self.failures.saturating_add(1);
         let wait = match failure {
             Failure::Lost => Duration::ZERO,
-            Failure::Timeout { .. } => SHORTEST.saturating_mul(1 << self.failures.min(5)).min(RETRY_REFUSED),
+            failure if failure.may_pass() => {
+                SHORTEST.saturating_mul(1 << self.failures.min(5)).min(RETRY_REFUSED)
+            }
             _ => RETRY_REFUSED,
         };
         self.not_before = now + wait;
