@@ -13,7 +13,7 @@ use super::state::State;
 use super::words;
 use crate::model::id::{ChannelId, Name};
 use crate::model::measured::{Bounds, Measured};
-use crate::model::observation::ChannelKind;
+use crate::model::observation::{ChannelKind, SourceState};
 use crate::model::series::History;
 use crate::model::snapshot::{Channel, Flow, FlowKind, NotWatched, Totals};
 use crate::model::time::{Stamp, Timestamp};
@@ -168,6 +168,10 @@ pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched>
         }
     }
     for (id, source) in &state.sources {
+        if matches!(source.report.state, SourceState::Connecting | SourceState::Down) {
+            let why = source.report.error.clone().unwrap_or_else(|| "not reached yet".into());
+            out.push(NotWatched { what: id.as_str().into(), why, remedy: "".into() });
+        }
         for missing in &source.report.unavailable {
             out.push(NotWatched {
                 what: format!("{id}: {}", missing.what).into(),
