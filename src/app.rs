@@ -186,6 +186,7 @@ struct Shown {
 
 /// What the person is doing.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own that the person turns")]
 pub struct App {
     view: View,
     /// Which list of each view has the keys.

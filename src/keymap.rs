@@ -7,6 +7,8 @@ mod key;
 
 pub use key::{Code, Key};
 
+use std::fmt::Write as _;
+
 use crate::app::{Action, App, Layer, View};
 
 /// Keys that do something in a layer.
@@ -172,7 +174,7 @@ pub fn markdown() -> String {
     let mut out = String::from("| key | does |\n|---|---|\n");
     for (keys, help) in help_rows(Some(Layer::Main)).into_iter().chain(help_rows(None)) {
         let keys: Vec<String> = keys.split(' ').map(|key| format!("`{key}`")).collect();
-        out.push_str(&format!("| {} | {help} |\n", keys.join(" ")));
+        let _ = writeln!(out, "| {} | {help} |", keys.join(" "));
     }
     out
 }

@@ -3,6 +3,8 @@
 //! The program under test is this test binary itself, started again for its ignored test `program`: the real run loop over
 //! snapshots made here, so that nothing has to be built into the shipped program for the sake of tests.
 #![cfg(unix)]
+// Helpers outside `#[test]` functions are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "terminal/pty.rs"]
 mod pty;

@@ -201,7 +201,7 @@ impl Test {
             Self::Word(word, named) => {
                 named.iter().any(|key| any_text(&item.value(key, snapshot), |text| contains(text, word)))
             }
-            Self::Contains(key, word) => any_text(&item.value(key, snapshot), |text| contains(text, word)),
+            Self::Contains(key, part) => any_text(&item.value(key, snapshot), |text| contains(text, part)),
             Self::Is(key, word) => any_text(&item.value(key, snapshot), |text| text.to_lowercase() == *word),
             Self::Compare(key, comparison, wanted) => match item.value(key, snapshot) {
                 Field::Number(value) => match comparison {
@@ -209,8 +209,10 @@ impl Test {
                     Comparison::Less => value < *wanted,
                     Comparison::AtLeast => value >= *wanted,
                     Comparison::AtMost => value <= *wanted,
-                    // Infinity ("never") equals itself.
-                    Comparison::Equal => (value - wanted).abs() < f64::EPSILON || value == *wanted,
+                    // `never` is infinite, and the difference of two infinities is no number.
+                    Comparison::Equal => {
+                        (value - wanted).abs() < f64::EPSILON || value.total_cmp(wanted).is_eq()
+                    }
                 },
                 _ => false,
             },
@@ -218,10 +220,10 @@ impl Test {
     }
 }
 
-fn any_text(field: &Field<'_>, test: impl Fn(&str) -> bool) -> bool {
+fn any_text(field: &Field<'_>, holds: impl Fn(&str) -> bool) -> bool {
     match field {
-        Field::Text(text) => test(text),
-        Field::Words(words) => words.iter().any(|word| test(word)),
+        Field::Text(text) => holds(text),
+        Field::Words(words) => words.iter().any(|word| holds(word)),
         Field::Number(_) | Field::Unknown => false,
     }
 }

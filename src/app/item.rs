@@ -223,10 +223,10 @@ pub fn items(list: ListId, snapshot: &Snapshot) -> Vec<Item<'_>> {
             .iter()
             .flat_map(|entity| entity.replicas.iter().map(move |replica| Item::Copy(entity, replica)))
             .collect(),
-        ListId::Flows | ListId::Busiest => all(&snapshot.flows, |row| Item::Flow(row)),
-        ListId::Consumers => all(&snapshot.consumers, |row| Item::Consumer(row)),
-        ListId::Entities => all(&snapshot.entities, |row| Item::Entity(row)),
-        ListId::Services => all(&snapshot.services, |row| Item::Service(row)),
+        ListId::Flows | ListId::Busiest => all(&snapshot.flows, Item::Flow),
+        ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
+        ListId::Entities => all(&snapshot.entities, Item::Entity),
+        ListId::Services => all(&snapshot.services, Item::Service),
     }
 }
 
@@ -331,7 +331,7 @@ impl<'a> Item<'a> {
                     let effects = cause.effects.iter().flat_map(|effect| [&*effect.kind, &*effect.text]);
                     Field::Words(std::iter::once(&*cause.text).chain(effects).collect())
                 }
-                "team" => Field::maybe(cause.team.as_ref().map(|team| team.as_str())),
+                "team" => Field::maybe(cause.team.as_ref().map(super::super::model::id::TeamId::as_str)),
                 "domain" => domains(services_of(&cause.thing, snapshot), snapshot),
                 "since" => Field::since(&cause.since, snapshot),
                 _ => Field::Unknown,
@@ -369,14 +369,14 @@ fn flow_value<'a>(flow: &'a Flow, key: &str, snapshot: &'a Snapshot) -> Field<'a
     let both = || flow.from.iter().chain(&flow.to).collect::<Vec<_>>();
     match key {
         "kind" => Field::text(flow.kind.word()),
-        "from" => Field::Words(flow.from.iter().map(|id| id.as_str()).collect()),
+        "from" => Field::Words(flow.from.iter().map(super::super::model::id::ServiceId::as_str).collect()),
         "channel" => Field::text(&flow.label),
-        "to" => Field::Words(flow.to.iter().map(|id| id.as_str()).collect()),
+        "to" => Field::Words(flow.to.iter().map(super::super::model::id::ServiceId::as_str).collect()),
         "rate" => Field::measured(&flow.rate, |v| *v),
         "bytes" => Field::measured(&flow.bytes_rate, |v| *v),
         "errors" => Field::measured(&flow.errors_rate, |v| *v),
         "delay" => Field::delay(flow.delay.as_ref()),
-        "entity" => Field::maybe(flow.entity.as_ref().map(|id| id.as_str())),
+        "entity" => Field::maybe(flow.entity.as_ref().map(super::super::model::id::EntityId::as_str)),
         "team" => teams(both(), snapshot),
         "domain" => domains(both(), snapshot),
         "declared" => yes_no(flow.declared),
@@ -390,7 +390,9 @@ fn consumer_value<'a>(consumer: &'a Consumer, key: &str, snapshot: &'a Snapshot)
         "state" => Field::text(consumer.status.word()),
         "name" => Field::text(consumer.id.as_str()),
         "reads" => Field::text(consumer.channel.as_str()),
-        "service" => Field::Words(consumer.services.iter().map(|id| id.as_str()).collect()),
+        "service" => {
+            Field::Words(consumer.services.iter().map(super::super::model::id::ServiceId::as_str).collect())
+        }
         "lag" => count(&consumer.lag),
         "inflight" => count(&consumer.in_flight),
         "redelivered" => count(&consumer.redelivered),
@@ -405,7 +407,9 @@ fn consumer_value<'a>(consumer: &'a Consumer, key: &str, snapshot: &'a Snapshot)
             Drain::Never => f64::INFINITY,
         }),
         "since" => Field::since(&consumer.since, snapshot),
-        "entity" => Field::Words(consumer.feeds.iter().map(|id| id.as_str()).collect()),
+        "entity" => {
+            Field::Words(consumer.feeds.iter().map(super::super::model::id::EntityId::as_str).collect())
+        }
         "team" => teams(consumer.services.iter().collect(), snapshot),
         "domain" => domains(consumer.services.iter().collect(), snapshot),
         "source" => Field::text(consumer.source.as_str()),
@@ -417,13 +421,13 @@ fn entity_value<'a>(entity: &'a Entity, key: &str, snapshot: &'a Snapshot) -> Fi
     let owners = || entity.owners.iter().map(|owner| &owner.service);
     match key {
         "name" => Field::text(entity.id.as_str()),
-        "owner" => Field::Words(owners().map(|id| id.as_str()).collect()),
+        "owner" => Field::Words(owners().map(super::super::model::id::ServiceId::as_str).collect()),
         "service" => Field::Words(
             owners()
                 .chain(entity.replicas.iter().map(|replica| &replica.service))
                 .chain(entity.readers.iter().map(|reader| &reader.service))
                 .chain(&entity.reactors)
-                .map(|id| id.as_str())
+                .map(super::super::model::id::ServiceId::as_str)
                 .collect(),
         ),
         "store" => Field::Words(
@@ -432,7 +436,7 @@ fn entity_value<'a>(entity: &'a Entity, key: &str, snapshot: &'a Snapshot) -> Fi
                 .iter()
                 .filter_map(|owner| owner.store.as_ref())
                 .chain(entity.replicas.iter().filter_map(|replica| replica.store.as_ref()))
-                .map(|id| id.as_str())
+                .map(super::super::model::id::StoreId::as_str)
                 .collect(),
         ),
         "identifier" => Field::Words(
@@ -463,8 +467,8 @@ fn service_value<'a>(service: &'a Service, key: &str, snapshot: &'a Snapshot) ->
     match key {
         "state" => Field::text(health_word(service.state)),
         "name" => Field::text(service.id.as_str()),
-        "team" => Field::maybe(service.team.as_ref().map(|team| team.as_str())),
-        "domain" => Field::maybe(service.domain.as_ref().map(|domain| domain.as_str())),
+        "team" => Field::maybe(service.team.as_ref().map(super::super::model::id::TeamId::as_str)),
+        "domain" => Field::maybe(service.domain.as_ref().map(super::super::model::id::DomainId::as_str)),
         "latency" => {
             let known = service.health.iter().filter_map(|check| check.latency.low());
             known.max().map_or(Field::Unknown, |d| Field::Number(d.as_secs_f64()))
@@ -474,7 +478,9 @@ fn service_value<'a>(service: &'a Service, key: &str, snapshot: &'a Snapshot) ->
         "owns" => Field::count(service.owns.len()),
         "copies" => Field::count(service.copies.len()),
         "consumes" => Field::count(service.consumers.len()),
-        "store" => Field::Words(service.stores.iter().map(|id| id.as_str()).collect()),
+        "store" => {
+            Field::Words(service.stores.iter().map(super::super::model::id::StoreId::as_str).collect())
+        }
         "language" => Field::Words(service.libraries.iter().map(|library| &*library.lang).collect()),
         "since" => Field::since(&service.since, snapshot),
         "declared" => yes_no(service.declared),
@@ -508,12 +514,16 @@ fn services_of<'a>(thing: &'a Thing, snapshot: &'a Snapshot) -> Vec<&'a ServiceI
 }
 
 fn teams<'a>(services: Vec<&ServiceId>, snapshot: &'a Snapshot) -> Field<'a> {
-    let of = |id: &ServiceId| snapshot.service(id).and_then(|s| s.team.as_ref()).map(|team| team.as_str());
+    let of = |id: &ServiceId| {
+        snapshot.service(id).and_then(|s| s.team.as_ref()).map(super::super::model::id::TeamId::as_str)
+    };
     distinct(services.into_iter().filter_map(of).collect())
 }
 
 fn domains<'a>(services: Vec<&ServiceId>, snapshot: &'a Snapshot) -> Field<'a> {
-    let of = |id: &ServiceId| snapshot.service(id).and_then(|s| s.domain.as_ref()).map(|d| d.as_str());
+    let of = |id: &ServiceId| {
+        snapshot.service(id).and_then(|s| s.domain.as_ref()).map(super::super::model::id::DomainId::as_str)
+    };
     distinct(services.into_iter().filter_map(of).collect())
 }
 

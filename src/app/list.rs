@@ -165,7 +165,7 @@ impl List {
         if at_once || matches!(id, ListId::Causes | ListId::Changes) {
             self.order.reset(wanted);
         } else {
-            self.order.follow(wanted, now);
+            self.order.follow(&wanted, now);
         }
         let place = self.selected.as_ref().and_then(|row| self.rows().iter().position(|other| other == row));
         // The row is gone: its nearest neighbour is what stands in its place now.

@@ -37,7 +37,7 @@ impl<Id: Ord + Clone> StableOrder<Id> {
     }
 
     /// Follows the wanted order; `now` is any clock that only goes forward.
-    pub fn follow(&mut self, wanted: Vec<Id>, now: Duration) {
+    pub fn follow(&mut self, wanted: &[Id], now: Duration) {
         if self.shown == wanted {
             self.out_of_place.clear();
             return;
@@ -141,12 +141,12 @@ mod tests {
     fn a_row_moves_after_three_seconds_out_of_place() {
         let mut rows = StableOrder::default();
         rows.reset(order("abcd"));
-        rows.follow(order("dabc"), at(10.0));
+        rows.follow(&order("dabc"), at(10.0));
         assert_eq!(shown(&rows), "abcd");
         assert_eq!(rows.next_move(), Some(at(13.0)));
-        rows.follow(order("dabc"), at(12.9));
+        rows.follow(&order("dabc"), at(12.9));
         assert_eq!(shown(&rows), "abcd");
-        rows.follow(order("dabc"), at(13.0));
+        rows.follow(&order("dabc"), at(13.0));
         assert_eq!(shown(&rows), "dabc");
         assert_eq!(rows.next_move(), None);
     }
@@ -157,7 +157,7 @@ mod tests {
         rows.reset(order("abcd"));
         for tick in 0..100 {
             let wanted = if tick % 2 == 0 { "abdc" } else { "abcd" };
-            rows.follow(order(wanted), at(f64::from(tick)));
+            rows.follow(&order(wanted), at(f64::from(tick)));
             assert_eq!(shown(&rows), "abcd");
         }
     }
@@ -165,15 +165,15 @@ mod tests {
     #[test]
     fn new_rows_come_and_lost_rows_go_at_once() {
         let mut rows = StableOrder::default();
-        rows.follow(order("abc"), at(0.0));
+        rows.follow(&order("abc"), at(0.0));
         assert_eq!(shown(&rows), "abc");
-        rows.follow(order("xabcz"), at(0.1));
+        rows.follow(&order("xabcz"), at(0.1));
         assert_eq!(shown(&rows), "xabcz");
-        rows.follow(order("xcb"), at(0.2));
+        rows.follow(&order("xcb"), at(0.2));
         assert_eq!(shown(&rows), "xbc", "b and c have not changed places for long enough");
-        rows.follow(order("xcb"), at(3.2));
+        rows.follow(&order("xcb"), at(3.2));
         assert_eq!(shown(&rows), "xcb");
-        rows.follow(Vec::new(), at(3.3));
+        rows.follow(&[], at(3.3));
         assert_eq!(shown(&rows), "");
     }
 
@@ -181,7 +181,7 @@ mod tests {
     fn sorting_is_taken_at_once() {
         let mut rows = StableOrder::default();
         rows.reset(order("abc"));
-        rows.follow(order("cba"), at(0.0));
+        rows.follow(&order("cba"), at(0.0));
         rows.reset(order("cba"));
         assert_eq!(shown(&rows), "cba");
         assert_eq!(rows.next_move(), None);
@@ -194,7 +194,7 @@ mod tests {
             let mut rows = StableOrder::default();
             let mut now = 0.0;
             for wanted in &steps {
-                rows.follow(wanted.clone(), at(now));
+                rows.follow(wanted, at(now));
                 let mut a = rows.shown().to_vec();
                 let mut b = wanted.clone();
                 a.sort_unstable();
@@ -204,7 +204,7 @@ mod tests {
             }
             let last = steps.last().unwrap();
             for _ in 0..16 {
-                rows.follow(last.clone(), at(now));
+                rows.follow(last, at(now));
                 now += 3.0;
             }
             prop_assert_eq!(rows.shown(), &last[..]);

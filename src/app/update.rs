@@ -1,5 +1,6 @@
 //! What each input does.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -470,13 +471,13 @@ fn scrolled(at: usize, rows: isize, size: Option<(usize, usize)>) -> usize {
 fn incident(cause: &Cause, snapshot: &Snapshot) -> String {
     let mut text = format!("{} {}: {}", cause.name, severity_word(cause.severity), cause.text);
     if let Some(team) = &cause.team {
-        text.push_str(&format!(" (team {team})"));
+        let _ = write!(text, " (team {team})");
     }
     for effect in &cause.effects {
-        text.push_str(&format!("\n  {}: {}", effect.kind, effect.text));
+        let _ = write!(text, "\n  {}: {}", effect.kind, effect.text);
     }
     if let Some(system) = &snapshot.system {
-        text.push_str(&format!("\n{system}, seen by Headwater"));
+        let _ = write!(text, "\n{system}, seen by Headwater");
     }
     text
 }

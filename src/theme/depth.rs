@@ -145,7 +145,7 @@ const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
 /// Distance weighted for the eye ("redmean", a cheap approximation of perceptual distance).
 fn distance(a: Rgb, b: Rgb) -> u32 {
-    let mean = (u32::from(a.0) + u32::from(b.0)) / 2;
+    let mean = u32::midpoint(u32::from(a.0), u32::from(b.0));
     let square = |x: u8, y: u8| u32::from(x.abs_diff(y)).pow(2);
     (((512 + mean) * square(a.0, b.0)) >> 8) + 4 * square(a.1, b.1) + (((767 - mean) * square(a.2, b.2)) >> 8)
 }

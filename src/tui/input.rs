@@ -45,7 +45,7 @@ pub(super) fn translate(event: Event, layer: Layer, clicks: &mut Clicks, now: In
         }
         Event::Paste(text) => matches!(layer, Layer::Filter | Layer::Palette).then_some(Input::Paste(text)),
         Event::Resize(..) => Some(Input::Resized),
-        Event::Mouse(mouse) => mouse_of(&mouse, clicks, now).map(Input::Mouse),
+        Event::Mouse(mouse) => mouse_of(mouse, clicks, now).map(Input::Mouse),
         Event::FocusGained | Event::FocusLost => None,
     }
 }
@@ -86,7 +86,7 @@ fn key_of(event: &KeyEvent) -> Option<Key> {
     Some(Key { code, ctrl, alt, shift })
 }
 
-fn mouse_of(event: &MouseEvent, clicks: &mut Clicks, now: Instant) -> Option<MouseInput> {
+fn mouse_of(event: MouseEvent, clicks: &mut Clicks, now: Instant) -> Option<MouseInput> {
     let (x, y) = (event.column, event.row);
     match event.kind {
         MouseEventKind::Down(MouseButton::Left) => {

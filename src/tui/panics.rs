@@ -5,6 +5,7 @@
 //! restored, child processes are stopped, the report is printed last. Nothing has to end the process from inside a hook.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt::Write as _;
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
@@ -20,6 +21,7 @@ static INSTALL: Once = Once::new();
 /// While this lives, panics are written down instead of printed.
 pub(super) struct Watch(());
 
+#[allow(clippy::unused_self, reason = "panics are written down only while somebody watches")]
 impl Watch {
     pub(super) fn begin() -> Self {
         INSTALL.call_once(|| {
@@ -59,7 +61,7 @@ fn write_down(info: &PanicHookInfo<'_>) {
     let mut text = format!("thread '{}' {info}", thread.name().unwrap_or("unnamed"));
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\n{trace}"));
+        let _ = write!(text, "\n{trace}");
     }
     // Only the first: what panics after it is a consequence.
     REPORT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);

@@ -83,8 +83,7 @@ pub(in crate::ui) fn typed(sign: &str, line: &Line, ctx: &Ctx<'_>, room: usize) 
     let (before, after) = line.around_cursor();
     let mut before = text::clean(before).into_owned();
     while text::width(&before) > room {
-        let cut = before.chars().next().map_or(1, char::len_utf8);
-        before = before.get(cut..).unwrap_or_default().to_owned();
+        before.remove(0);
     }
     let after = text::truncate(after, room, ctx.glyphs.get(Glyph::Ellipsis)).into_owned();
     Cell::styled(sign, Role::Key)

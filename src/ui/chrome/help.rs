@@ -77,7 +77,10 @@ fn keys(column: usize) -> Vec<Cell> {
     lines
 }
 
-const SIGNS: &[(&str, &[(Glyph, Role, &str)])] = &[
+/// Signs with their meaning.
+type Signs = &'static [(Glyph, Role, &'static str)];
+
+const SIGNS: &[(&str, Signs)] = &[
     (
         "State",
         &[

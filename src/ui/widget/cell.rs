@@ -22,7 +22,7 @@ pub struct Look<'a> {
     pub now: Timestamp,
 }
 
-impl<'a> Look<'a> {
+impl Look<'_> {
     pub fn style(&self, role: Role) -> Style {
         self.theme.style(role)
     }

@@ -33,7 +33,7 @@ fn short(value: f64) -> String {
         value /= 1000.0;
         unit = larger;
     }
-    let digits = if value < 9.95 && (value.fract() != 0.0 || !unit.is_empty()) { 1 } else { 0 };
+    let digits = usize::from(value < 9.95 && (value.fract() != 0.0 || !unit.is_empty()));
     format!("{sign}{value:.digits$}{unit}")
 }
 
@@ -64,7 +64,7 @@ pub fn rate(per_second: f64) -> String {
 /// Like [`short`], with a second decimal below 0.1 and a bound below that.
 fn small(value: f64) -> String {
     match value.abs() {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v < 0.005 => "<0.01".to_owned(),
         v if v < 0.095 => format!("{value:.2}"),
         v if v < 9.95 => {
@@ -102,7 +102,7 @@ pub fn percent(share: f64) -> String {
         return "?".to_owned();
     }
     // Almost all is not all.
-    if value < 100.0 && value >= 99.5 {
+    if (99.5..100.0).contains(&value) {
         return "99.9 %".to_owned();
     }
     if value > 0.0 && value < 0.05 {
