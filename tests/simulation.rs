@@ -20,6 +20,9 @@ use headwater::model::snapshot::{Consumer, ConsumerStatus, Flow, FlowKind, Origi
 use headwater::model::time::{Mono, Stamp, Timestamp};
 use headwater::topology::Topology;
 
+#[path = "simulation/readme.rs"]
+mod readme;
+
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn topology() -> Arc<Topology> {
