@@ -246,6 +246,16 @@ fn poison_is_given_up_and_stays_said() {
     }
 }
 
+#[test]
+fn events_and_feeds_are_told_apart_though_they_share_streams() {
+    let mut trial = Trial::new(calm(), 33, Options::default());
+    let (snapshot, _) = trial.at(30_000);
+    let (feeds, events) = (&snapshot.totals.feeds, &snapshot.totals.events);
+    // By the scenario 9 + 14 + 45 records, and about 150 events: 18 orders, each with about eight events after it.
+    assert!(feeds.low().is_some_and(|rate| (55.0..=81.0).contains(rate)), "{feeds:?}");
+    assert!(events.low().is_some_and(|rate| (110.0..=190.0).contains(rate)), "{events:?}");
+}
+
 fn request<'a>(snapshot: &'a Snapshot, operation: &str) -> &'a Flow {
     let found = snapshot.flows.iter().find(|f| f.kind == FlowKind::Request && &*f.label == operation);
     found.unwrap_or_else(|| panic!("no flow for {operation}"))

@@ -9,6 +9,8 @@
 mod connect;
 #[path = "system/demo.rs"]
 mod demo;
+#[path = "system/demo_command.rs"]
+mod demo_command;
 #[path = "system/harness.rs"]
 mod harness;
 #[path = "system/headless.rs"]

@@ -2,7 +2,8 @@
 //!
 //! Events and feeds are counted once, where they come in: the rates of channels that keep messages (what is only
 //! taken over from another channel is left out), and of bare subjects that no such channel takes in. A channel is a feed when it is a
-//! bucket of keys, or when all that is declared on it are feeds; else events. Requests are what responders answered.
+//! bucket of keys, or when all that is declared on it are feeds; one that takes in both is split by what the feeds' followers
+//! get; the rest are events. Requests are what responders answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,6 +53,14 @@ impl Sum {
         self.at = self.at.max(Some(rate.at));
     }
 
+    /// Adds a part of a rate that is known as a whole only.
+    fn add_part(&mut self, part: f64, whole: &Measured<f64>) {
+        self.value += part;
+        self.known += 1;
+        self.rough = true;
+        self.at = self.at.max(Some(whole.at));
+    }
+
     fn measured(&self, now: Timestamp) -> Measured<f64> {
         let at = self.at.unwrap_or(now);
         match (self.known, self.rough) {
@@ -95,8 +104,15 @@ pub(super) fn totals(
         if (bare && kept) || (!report.fed_by.is_empty() && report.subjects.is_empty()) {
             continue;
         }
+        let declared = kinds.get(&report.id);
+        if let (Some(2), Some(all)) = (declared.map(BTreeSet::len), channel.rate.low()) {
+            let feed = feed_part(flows, &report.id).min(*all);
+            feeds.add_part(feed, &channel.rate);
+            events.add_part(all - feed, &channel.rate);
+            continue;
+        }
         let feed = report.kind == ChannelKind::KeyValue
-            || kinds.get(&report.id).is_some_and(|k| k.len() == 1 && k.contains(&true));
+            || declared.is_some_and(|kinds| kinds.len() == 1 && kinds.contains(&true));
         if feed { feeds.add(&channel.rate) } else { events.add(&channel.rate) }
     }
 
@@ -141,6 +157,18 @@ pub(super) fn totals(
         requests_history: memory.requests.clone(),
         error_history: memory.errors.clone(),
     }
+}
+
+/// The rate of the feeds on a channel that takes in events too: of each feed, what the quickest of its followers gets. The
+/// broker counts by channel alone, so this is an estimate; a feed that nobody follows is counted with the events.
+fn feed_part(flows: &[Arc<Flow>], channel: &ChannelId) -> f64 {
+    let mut by_feed: BTreeMap<&Name, f64> = BTreeMap::new();
+    for flow in flows.iter().filter(|f| f.kind == FlowKind::Feed && f.channel.as_ref() == Some(channel)) {
+        let rate = flow.rate.low().copied().unwrap_or(0.0);
+        let quickest = by_feed.entry(&flow.label).or_default();
+        *quickest = quickest.max(rate);
+    }
+    by_feed.values().sum()
 }
 
 /// What is not looked at: a number that is missing must not look like a zero.
