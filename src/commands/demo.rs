@@ -172,7 +172,7 @@ impl Running {
         scenario: Arc<Scenario>,
     ) -> Result<Self, CommandError> {
         match stage {
-            Stage::Simulated => Ok(Self::simulate(demo.seed.unwrap_or(SEED), topology, &scenario)),
+            Stage::Simulated => Ok(Self::simulate(demo.seed.unwrap_or(SEED), &topology, &scenario)),
             Stage::Theirs(options) => Self::open(*options, None, topology, scenario).await,
             Stage::Ours(program) => {
                 let server = Server::start(&program).await;
@@ -209,12 +209,12 @@ impl Running {
     }
 
     /// The simulation as the only source.
-    fn simulate(seed: u64, topology: Topology, scenario: &Scenario) -> Self {
+    fn simulate(seed: u64, topology: &Topology, scenario: &Scenario) -> Self {
         let plan = Plan::of(declared(topology.clone()), Origin::Simulated);
         let mut commands = plan.commands.subscribe();
         let watching = watch::start(plan);
         let start = simulation::starts_at(watching.clock);
-        let simulation = Simulation::new(&topology, scenario.clone(), seed, start);
+        let simulation = Simulation::new(topology, scenario.clone(), seed, start);
         let (tell, heard) = mpsc::channel(8);
         tokio::spawn(async move {
             while let Ok(command) = commands.recv().await {

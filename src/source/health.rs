@@ -137,9 +137,9 @@ pub async fn run(
     let (silence, _) = broadcast::channel(1);
     loop {
         tokio::select! {
-            Some(asked) = answers.recv() => {
-                fresh |= tally.count(&asked);
-                if let Some(report) = asked.outcome {
+            Some(news) = answers.recv() => {
+                fresh |= tally.count(&news);
+                if let Some(report) = news.outcome {
                     outbox.observe(Observation::Health(Box::new(report)));
                 }
             }
