@@ -75,8 +75,8 @@ glyphs! {
 
     /// In place of a number: not known. The ASCII form is that of the unknown state: the same meaning.
     NoValue = "–" "?",
-    /// Before a number: at least. (In ASCII also the arrow head: one stands before a digit, one at a line's end.)
-    AtLeast = "≥" ">",
+    /// Before a number: at least. (In ASCII not `>`: `>0` would claim what `≥0` does not.)
+    AtLeast = "≥" "+",
     /// Before a number: at most.
     AtMost = "≤" "<",
     /// Before a number or a name: about, likely.

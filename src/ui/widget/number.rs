@@ -163,7 +163,7 @@ pub fn drain(drain: &Drain) -> String {
 pub fn bounds<T>(glyphs: Glyphs, bounds: &Bounds<T>, format: impl Fn(&T) -> String) -> String {
     match bounds {
         Bounds::Exact(value) => format(value),
-        Bounds::AtLeast(value) => prefixed(glyphs.get(Glyph::AtLeast), &format(value)),
+        Bounds::AtLeast(value) => at_least(glyphs, &format(value)),
         Bounds::About { value, .. } => prefixed(glyphs.get(Glyph::About), &format(value)),
         Bounds::Between { lo, hi } => range(glyphs, &format(lo), &format(hi)),
         Bounds::Unknown(_) => glyphs.get(Glyph::NoValue).to_owned(),
@@ -178,7 +178,16 @@ pub fn bounds_short<T>(glyphs: Glyphs, bounds: &Bounds<T>, format: impl Fn(&T) -
     }
 }
 
-/// `≥` and `<0.1` would read as nonsense together: the sign of the text wins.
+/// At least next to nothing says no more than at least nothing; `<0.01/s` alone would claim an upper end.
+fn at_least(glyphs: Glyphs, text: &str) -> String {
+    let sign = glyphs.get(Glyph::AtLeast);
+    match text.strip_prefix('<') {
+        Some(rest) => format!("{sign}0{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')),
+        None => format!("{sign}{text}"),
+    }
+}
+
+/// `~` and `<0.1` would read as nonsense together: the sign of the text wins.
 fn prefixed(sign: &str, text: &str) -> String {
     if text.starts_with('<') { text.to_owned() } else { format!("{sign}{text}") }
 }
@@ -303,7 +312,7 @@ mod tests {
         assert_eq!(bounds(U, &Bounds::<u64>::unknown("permission denied"), secs), "–");
         assert_eq!(bounds(Glyphs::Ascii, &Bounds::<u64>::unknown("x"), secs), "?");
         assert_eq!(bounds(U, &Bounds::Between { lo: 4_101, hi: 4_102 }, |n| count(*n)), "~4.1k");
-        assert_eq!(bounds(U, &Bounds::AtLeast(0.001), |r| rate(*r)), "<0.01/s");
+        assert_eq!(bounds(U, &Bounds::AtLeast(0.001), |r| rate(*r)), "≥0/s");
         assert_eq!(bounds_short(U, &Bounds::Between { lo: 3, hi: 5 }, secs).unwrap(), "≤5.0 s");
     }
 
