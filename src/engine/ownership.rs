@@ -77,7 +77,7 @@ fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp)
                 behind: behind(row, now),
                 gave_up: row.map_or_else(|| unknown(copy.mode, now), |c| c.gave_up.clone()),
                 consumer,
-                max_staleness: copy.max_staleness,
+                max_staleness: topology.max_staleness(&service.id, &copy.entity),
                 evidence: copy.origin.evidence(),
             });
         }

@@ -7,18 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod declared;
+mod requests;
+
 use super::identity::Identity;
 use super::state::State;
 use super::subjects::is_internal;
-use super::wiring::{Wiring, likely_producer, listeners};
+use super::wiring::{Wiring, likely_producer};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, FlowId, Name, ServiceId, SourceId, escape};
 use crate::model::measured::Evidence;
 use crate::model::observation::{ChannelKind, Delivery};
 use crate::model::snapshot::FlowKind;
 use crate::model::traffic::TrafficKey;
-use crate::topology::declared::{Call, Origin, Reader};
 use crate::topology::subject;
-use crate::topology::word::Protocol;
 
 /// A flow without its numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,16 +65,6 @@ pub(super) struct SubjectPlan {
     pub(super) evidence: Evidence,
 }
 
-/// An event or feed as it is published.
-struct Published<'t> {
-    by: Vec<ServiceId>,
-    channel: Option<&'t Name>,
-    stream: Option<&'t Name>,
-    broker: Option<&'t Name>,
-    entity: Option<&'t EntityId>,
-    evidence: Vec<Evidence>,
-}
-
 /// Adds flows, bare subjects and what consumers feed to the wiring.
 pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) {
     let mut flows: BTreeMap<FlowId, FlowPlan> = BTreeMap::new();
@@ -82,13 +73,13 @@ pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
     };
     let mut taken: BTreeMap<ConsumerId, usize> = BTreeMap::new();
     let mut heard: BTreeSet<(SourceId, Name, ServiceId)> = BTreeSet::new();
-    for plan in declared_reads(state, identity, wiring, &mut heard) {
+    for plan in declared::reads(state, identity, wiring, &mut heard) {
         if let Some(consumer) = &plan.consumer {
             *taken.entry(consumer.clone()).or_default() += 1;
         }
         add(plan);
     }
-    for plan in requests(state, identity, wiring, &mut heard) {
+    for plan in requests::operations(state, identity, wiring, &mut heard) {
         add(plan);
     }
     for plan in undeclared_reads(state, wiring, &taken) {
@@ -122,254 +113,6 @@ pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
 
 fn id(kind: &str, name: &str, to: &str) -> FlowId {
     FlowId::new(format!("{kind}:{}>{}", escape(name), escape(to)))
-}
-
-/// Each declared reader of an event or feed; and what is published and read by nobody.
-fn declared_reads(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
-) -> Vec<FlowPlan> {
-    let (events, feeds) = published(identity);
-    let mut plans = Vec::new();
-    let mut read: BTreeSet<(FlowKind2, &str)> = BTreeSet::new();
-    for service in identity.topology.services.values() {
-        for c in &service.consumes {
-            read.insert((FlowKind2::Event, &c.event));
-            let from = events.get(&*c.event);
-            let wanted = Wanted {
-                kind: FlowKind::Event,
-                name: &c.event,
-                service: &service.id,
-                broker: c.broker.as_ref().or_else(|| from.and_then(|p| p.broker)),
-                channel: c.channel.as_ref().or_else(|| from.and_then(|p| p.channel)),
-                reader: c.consumer.as_ref(),
-                origin: &c.origin,
-            };
-            plans.push(declared_read(state, identity, wiring, &wanted, from, heard));
-        }
-        for f in &service.follows_feeds {
-            read.insert((FlowKind2::Feed, &f.feed));
-            let from = feeds.get(&*f.feed);
-            let wanted = Wanted {
-                kind: FlowKind::Feed,
-                name: &f.feed,
-                service: &service.id,
-                broker: f.broker.as_ref().or_else(|| from.and_then(|p| p.broker)),
-                channel: f.channel.as_ref().or_else(|| from.and_then(|p| p.channel)),
-                reader: f.consumer.as_ref(),
-                origin: &f.origin,
-            };
-            let mut plan = declared_read(state, identity, wiring, &wanted, from, heard);
-            if let (true, Some(provider)) = (plan.from.is_empty(), &f.from) {
-                plan.from = vec![provider.clone()];
-            }
-            plans.push(plan);
-        }
-    }
-    let unread_events = events.iter().map(|(name, p)| (FlowKind::Event, FlowKind2::Event, *name, p));
-    let unread_feeds = feeds.iter().map(|(name, p)| (FlowKind::Feed, FlowKind2::Feed, *name, p));
-    for (kind, key, name, from) in unread_events.chain(unread_feeds) {
-        if read.contains(&(key, name)) {
-            continue;
-        }
-        let channel = stored(state, identity, from.broker, from.stream, from.channel);
-        // A channel that takes in this alone counts it; one that takes in more bounds it.
-        let only = channel.as_ref().and_then(|id| state.channels.get(id)).is_some_and(|c| {
-            from.channel.is_some_and(|on| c.report.subjects.iter().all(|s| subject::covers(on, s)))
-        });
-        plans.push(FlowPlan {
-            id: id(kind.word(), name, ""),
-            kind,
-            from: from.by.clone(),
-            from_likely: false,
-            to: Vec::new(),
-            numbers: if channel.is_some() {
-                Numbers::Channel { only }
-            } else {
-                Numbers::Unknown("nobody reads it, and nothing else counts it".into())
-            },
-            channel,
-            label: name.into(),
-            consumer: None,
-            entity: from.entity.cloned(),
-            declared: true,
-            evidence: from.evidence.clone(),
-        });
-    }
-    plans
-}
-
-/// Sortable stand-in for [`FlowKind`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum FlowKind2 {
-    Event,
-    Feed,
-}
-
-type ByName<'t> = BTreeMap<&'t str, Published<'t>>;
-
-fn published<'t>(identity: &Identity<'t>) -> (ByName<'t>, ByName<'t>) {
-    let (mut events, mut feeds) = (ByName::new(), ByName::new());
-    let topology = identity.topology;
-    for service in topology.services.values() {
-        for p in &service.publishes {
-            let entry = events.entry(&p.event).or_insert_with(|| Published {
-                by: Vec::new(),
-                channel: p.channel.as_ref(),
-                stream: p.stream.as_ref(),
-                broker: p.broker.as_ref(),
-                entity: p.entity.as_ref(),
-                evidence: Vec::new(),
-            });
-            entry.by.push(service.id.clone());
-            entry.evidence.push(p.origin.evidence());
-        }
-        for p in &service.provides_feeds {
-            let entry = feeds.entry(&p.feed).or_insert_with(|| Published {
-                by: Vec::new(),
-                channel: p.channel.as_ref(),
-                stream: p.stream.as_ref(),
-                broker: p.broker.as_ref(),
-                entity: p.entity.as_ref(),
-                evidence: Vec::new(),
-            });
-            entry.by.push(service.id.clone());
-            entry.evidence.push(p.origin.evidence());
-        }
-    }
-    for published in events.values_mut().chain(feeds.values_mut()) {
-        published.by.sort();
-        published.by.dedup();
-    }
-    (events, feeds)
-}
-
-/// A declared read, kind aside.
-struct Wanted<'t> {
-    kind: FlowKind,
-    name: &'t Name,
-    service: &'t ServiceId,
-    broker: Option<&'t Name>,
-    channel: Option<&'t Name>,
-    reader: Option<&'t Reader>,
-    origin: &'t Origin,
-}
-
-fn declared_read(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    wanted: &Wanted<'_>,
-    from: Option<&Published<'_>>,
-    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
-) -> FlowPlan {
-    let mut evidence = vec![wanted.origin.evidence()];
-    evidence.extend(from.into_iter().flat_map(|p| p.evidence.iter().cloned()));
-    let consumer = find_consumer(state, identity, wiring, wanted);
-    let mut channel = consumer.as_ref().and_then(|id| state.consumers.get(id)).map(|c| c.channel.clone());
-    let mut numbers = Numbers::Consumer { shared: false };
-    if let Some(found) = consumer.as_ref().and_then(|id| state.consumers.get(id)) {
-        let at = found.polled.unwrap_or(found.seen).wall;
-        evidence.push(Evidence::observed(format!("consumer {}", super::state::short(found)), at));
-    } else {
-        let stream = wanted.reader.and_then(|r| r.stream.as_ref()).or_else(|| from.and_then(|p| p.stream));
-        let listens = listening(state, identity, wiring, wanted);
-        if let Some((source, subject, keys)) = listens {
-            heard.insert((source.clone(), subject.clone(), wanted.service.clone()));
-            channel = Some(ChannelId::subject(&source, &subject));
-            evidence.push(Evidence::observed(
-                format!("subscription on {subject}"),
-                state.sources.get(&source).and_then(|s| s.clients_listed).unwrap_or(state.latest).wall,
-            ));
-            numbers = Numbers::Delivered(keys);
-        } else {
-            channel = stored(state, identity, wanted.broker, stream, wanted.channel);
-            numbers = Numbers::Unknown(silent(state, wanted));
-        }
-    }
-    FlowPlan {
-        id: id(wanted.kind.word(), wanted.name, wanted.service.as_str()),
-        kind: wanted.kind,
-        from: from.map(|p| p.by.clone()).unwrap_or_default(),
-        from_likely: false,
-        to: vec![wanted.service.clone()],
-        channel,
-        label: wanted.name.clone(),
-        consumer,
-        entity: from.and_then(|p| p.entity.cloned()),
-        declared: true,
-        evidence,
-        numbers,
-    }
-}
-
-/// Why nothing is known of a declared flow.
-fn silent(state: &State, wanted: &Wanted<'_>) -> Name {
-    match wanted.reader.and_then(|r| r.stream.as_ref().zip(r.durable.as_ref())) {
-        Some((stream, durable)) if !state.channels.is_empty() => {
-            format!("declared; no consumer {stream}/{durable} seen").into()
-        }
-        _ => super::words::BY_SILENT.clone(),
-    }
-}
-
-/// The consumer by which a declared read happens: the one that is named; else the service's own on a channel whose
-/// subjects fit.
-fn find_consumer(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    wanted: &Wanted<'_>,
-) -> Option<ConsumerId> {
-    let here = |source: &SourceId| identity.is_broker(wanted.broker, source);
-    if let Some((stream, durable)) = wanted.reader.and_then(|r| r.stream.as_ref().zip(r.durable.as_ref())) {
-        return state.sources.keys().filter(|s| here(s)).find_map(|source| {
-            let id = ConsumerId::named(source, stream, durable);
-            state.consumers.contains_key(&id).then_some(id)
-        });
-    }
-    let on = wanted.channel?;
-    let node = wiring.services.get(wanted.service)?;
-    node.consumers
-        .iter()
-        .filter(|id| {
-            let Some(consumer) = state.consumers.get(*id) else { return false };
-            let filters = consumer.report.as_ref().map(|r| r.filters.as_slice()).unwrap_or_default();
-            let subjects = state.channels.get(&consumer.channel).map(|c| c.report.subjects.as_slice());
-            let fits = |list: &[Name]| list.iter().any(|s| subject::overlap(s, on));
-            here(&consumer.source)
-                && if filters.is_empty() { subjects.is_some_and(fits) } else { fits(filters) }
-        })
-        .min()
-        .cloned()
-}
-
-/// The subscription by which a declared read happens, with its counters.
-fn listening(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    wanted: &Wanted<'_>,
-) -> Option<(SourceId, Name, Vec<(SourceId, TrafficKey)>)> {
-    let on = wanted.channel?;
-    let node = wiring.services.get(wanted.service)?;
-    for (source, key) in &node.clients {
-        if !identity.is_broker(wanted.broker, source) {
-            continue;
-        }
-        let client = state.sources.get(source)?.clients.get(key)?;
-        let fits = client
-            .subscriptions
-            .iter()
-            .find(|s| !is_internal(&s.subject) && subject::overlap(&s.subject, on));
-        if let Some(found) = fits {
-            let keys = counters(state, wiring, source, wanted.service, &found.subject);
-            return Some((source.clone(), found.subject.clone(), keys));
-        }
-    }
-    None
 }
 
 /// The counters of what a service was handed on a subject.
@@ -454,104 +197,6 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
         });
     }
     plans
-}
-
-/// Operations that are answered, or declared to be.
-fn requests(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
-) -> Vec<FlowPlan> {
-    // By service and operation's subject: counters, evidence, the name that people use.
-    let mut operations: BTreeMap<(ServiceId, Name), FlowPlan> = BTreeMap::new();
-    let blank = |service: &ServiceId, on: &Name| FlowPlan {
-        id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),
-        kind: FlowKind::Request,
-        from: vec![service.clone()],
-        from_likely: false,
-        to: Vec::new(),
-        channel: None,
-        label: on.clone(),
-        consumer: None,
-        entity: None,
-        declared: false,
-        evidence: Vec::new(),
-        numbers: Numbers::Answered(Vec::new()),
-    };
-    for (service, node) in &wiring.services {
-        for (source, name) in &node.responders {
-            let Some(memory) = state.sources.get(source) else { continue };
-            let Some(responder) = memory.responders.get(name) else { continue };
-            for endpoint in &responder.endpoints {
-                let plan = operations
-                    .entry((service.clone(), endpoint.subject.clone()))
-                    .or_insert_with(|| blank(service, &endpoint.subject));
-                let key = TrafficKey::Answered { responder: name.clone(), subject: endpoint.subject.clone() };
-                if let Numbers::Answered(keys) = &mut plan.numbers {
-                    keys.push((source.clone(), key));
-                }
-                plan.evidence
-                    .push(Evidence::observed(format!("micro service {name}"), state.latest_of(source).wall));
-                heard.insert((source.clone(), endpoint.subject.clone(), service.clone()));
-            }
-        }
-    }
-    for service in identity.topology.services.values() {
-        for answer in &service.answers {
-            let on = answer.channel.as_ref().unwrap_or(&answer.operation);
-            let plan =
-                operations.entry((service.id.clone(), on.clone())).or_insert_with(|| blank(&service.id, on));
-            plan.label = answer.operation.clone();
-            plan.declared = true;
-            plan.entity.clone_from(&answer.entity);
-            plan.evidence.push(answer.origin.evidence());
-            if plan.numbers == Numbers::Answered(Vec::new()) {
-                plan.numbers = uncounted(state, identity, wiring, &service.id, answer.protocol, on, heard);
-            }
-        }
-    }
-    for caller in identity.topology.services.values() {
-        for call in &caller.calls {
-            let Call { service, operation: Some(operation), origin, .. } = call else { continue };
-            let known = operations
-                .iter()
-                .find(|((s, on), p)| s == service && (p.label == *operation || on == operation));
-            let key = known.map_or_else(|| (service.clone(), operation.clone()), |(key, _)| key.clone());
-            let plan = operations.entry(key).or_insert_with(|| FlowPlan {
-                declared: true,
-                numbers: Numbers::Unknown("called, and nobody says that it answers".into()),
-                ..blank(service, operation)
-            });
-            if !plan.to.contains(&caller.id) {
-                plan.to.push(caller.id.clone());
-            }
-            plan.evidence.push(origin.evidence());
-        }
-    }
-    operations.into_values().collect()
-}
-
-/// The numbers of an operation that no responder counts: of the subscription on its subject, if there is one.
-fn uncounted(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    service: &ServiceId,
-    protocol: Option<Protocol>,
-    on: &Name,
-    heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
-) -> Numbers {
-    if protocol.is_some_and(|p| p != Protocol::Nats) {
-        return Numbers::Unknown("its protocol is not watched".into());
-    }
-    for source in state.sources.keys() {
-        if identity.is_broker(None, source) && listeners(state, wiring, source, on).any(|s| s == service) {
-            heard.insert((source.clone(), on.clone(), service.clone()));
-            return Numbers::Delivered(counters(state, wiring, source, service, on));
-        }
-    }
-    Numbers::Unknown("declared; nobody seen that answers it".into())
 }
 
 /// Bare subjects that somebody listens on, or that a tap saw: not those where consumers deliver, nor operations.

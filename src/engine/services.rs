@@ -152,8 +152,8 @@ pub(super) fn row(
     let libraries: BTreeSet<Library> = clients.iter().flat_map(|c| c.libraries.iter().cloned()).collect();
     Service {
         id: id.clone(),
-        team: declared.and_then(|s| s.team.clone()),
-        domain: declared.and_then(|s| s.domain.clone()),
+        team: topology.team_of(id).cloned(),
+        domain: topology.domain_of(id).cloned(),
         declared: node.declared,
         state: memory.map_or(HealthState::Unknown, |m| m.state),
         why: memory.map_or_else(|| words::NAME_ONLY.clone(), |m| m.why.clone()),
@@ -216,7 +216,7 @@ pub(super) fn stores(state: &State, topology: &Topology) -> Vec<Store> {
                 service: store.service.clone(),
                 state: health,
                 why,
-                accessors: accessors(topology, &store.id, &store.service, &store.origin),
+                accessors: accessors(topology, &store.id),
             }
         })
         .collect()
@@ -251,27 +251,19 @@ fn component(
     }
 }
 
-fn accessors(
-    topology: &Topology,
-    store: &StoreId,
-    owner: &ServiceId,
-    origin: &crate::topology::declared::Origin,
-) -> Vec<Accessor> {
-    let mut out =
-        vec![Accessor { service: owner.clone(), access: "write".into(), evidence: origin.evidence() }];
-    for service in topology.services.values() {
-        for used in service.uses_stores.iter().filter(|u| &u.store == store) {
-            let access = match used.access {
+fn accessors(topology: &Topology, store: &StoreId) -> Vec<Accessor> {
+    topology
+        .accessors(store)
+        .into_iter()
+        .map(|touched| Accessor {
+            service: touched.service.id.clone(),
+            access: match touched.access {
                 Some(Access::Read) => "read",
                 Some(Access::Write | Access::ReadWrite) => "write",
                 None => "unknown",
-            };
-            out.push(Accessor {
-                service: service.id.clone(),
-                access: access.into(),
-                evidence: used.origin.evidence(),
-            });
-        }
-    }
-    out
+            }
+            .into(),
+            evidence: touched.origin.evidence(),
+        })
+        .collect()
 }
