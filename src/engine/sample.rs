@@ -146,3 +146,11 @@ pub(crate) fn poll(ms: u64, channel: &ChannelReport, consumers: &[ConsumerReport
         ],
     )
 }
+
+/// A topology from the text of one file.
+pub(crate) fn topology(text: &str) -> std::sync::Arc<crate::topology::Topology> {
+    use crate::topology::load::{Source, read};
+    let loaded = read(vec![Source { file: "system.yaml".into(), content: Ok(text.as_bytes().to_vec()) }]);
+    assert_eq!(loaded.errors(), 0, "{:?}", loaded.problems);
+    std::sync::Arc::new(loaded.topology.unwrap())
+}
