@@ -68,9 +68,6 @@ pub const RATE_WINDOW: Duration = Duration::from_secs(5);
 /// Distributions of delays over so much time.
 pub const DELAY_WINDOW: Duration = Duration::from_secs(60);
 
-/// How often counters of things that have gone are looked for.
-const SWEEP: Duration = Duration::from_secs(60);
-
 /// What an engine is told at the start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineOptions {
@@ -125,19 +122,17 @@ pub struct Engine {
     /// The structure that the wiring was built from; `None` asks for a new one.
     wired: Option<u64>,
     cache: Cache,
-    swept: Stamp,
 }
 
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(options: EngineOptions) -> Self {
-        let state = State { latest: options.started, ..State::default() };
+        let state = State::new(options.started);
         Self::with(options, state)
     }
 
     fn with(options: EngineOptions, state: State) -> Self {
         Self {
-            swept: options.started,
             options,
             state,
             topology: Arc::default(),
@@ -195,7 +190,7 @@ impl Engine {
         if let Some(text) = self.reloaded.take() {
             self.state.changes.push(&now, None, text);
         }
-        self.sweep(&now);
+        self.state.sweep(&now);
         let structure = self.state.structure;
         let rewired = self.wired != Some(structure);
         if rewired {
@@ -239,19 +234,6 @@ impl Engine {
             flows: built.flows,
             causes: built.causes,
             totals: built.totals,
-        }
-    }
-
-    /// Forgets counters of what has gone.
-    fn sweep(&mut self, now: &Stamp) {
-        if now.mono.since(self.swept.mono) < SWEEP {
-            return;
-        }
-        self.swept = *now;
-        let forgotten = self.state.sources.values_mut().fold(false, |any, s| s.forget(now) | any);
-        if forgotten {
-            self.state.revision += 1;
-            self.state.structure = self.state.revision;
         }
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct ConsumerState {
     trend: Trend,
     pub(super) lag_history: History,
     pub(super) staleness_history: History,
+    /// The revision whose staleness is in its history.
+    aged: u64,
     /// Messages processed per second over time.
     pub(super) history: History,
     /// When anything was last delivered.
@@ -105,6 +107,7 @@ impl ConsumerState {
             trend: Trend::Steady,
             lag_history: History::default(),
             staleness_history: History::default(),
+            aged: 0,
             history: History::default(),
             last_seen: None,
             revision: 0,
@@ -367,6 +370,18 @@ impl ConsumerState {
         })
     }
 
+    /// Draws its staleness once for each time that it was told: not for each time that a row is made.
+    pub(super) fn draw(&mut self, staleness: &Measured<Duration>) {
+        if self.aged == self.revision {
+            return;
+        }
+        self.aged = self.revision;
+        let age = staleness.bounds.high().or(staleness.low());
+        if let (Some(age), Some(polled)) = (age, self.polled) {
+            self.staleness_history.push(polled.mono, age.as_secs_f64());
+        }
+    }
+
     pub(super) fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
         Measured::new(
             trend::drain(&self.recent(), processed_rate),
@@ -379,7 +394,8 @@ impl ConsumerState {
         self.trend
     }
 
-    pub(super) fn delay(&self, windows: Windows, now: Mono) -> Option<crate::model::snapshot::Delay> {
-        self.delays.distribution(windows.delay, now)
+    /// Over the window that ends with the last poll.
+    pub(super) fn delay(&self, windows: Windows) -> Option<crate::model::snapshot::Delay> {
+        self.delays.distribution(windows.delay, self.polled?.mono)
     }
 }

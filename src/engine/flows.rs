@@ -10,7 +10,7 @@ use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{ChannelKind, ChannelReport, Retention};
 use crate::model::series::History;
 use crate::model::snapshot::{Channel, Delay, Flow};
-use crate::model::time::{Mono, Timestamp};
+use crate::model::time::Timestamp;
 use crate::model::traffic::TrafficKey;
 
 /// The revision of the newest number that a flow shows.
@@ -44,13 +44,13 @@ struct Figures {
 }
 
 /// The row of a flow.
-pub(super) fn row(plan: &FlowPlan, state: &State, windows: Windows, now: Mono) -> Flow {
+pub(super) fn row(plan: &FlowPlan, state: &State, windows: Windows) -> Flow {
     let figures = match &plan.numbers {
-        Numbers::Consumer { shared } => consumed(plan, *shared, state, windows, now),
+        Numbers::Consumer { shared } => consumed(plan, *shared, state, windows),
         Numbers::Delivered(keys) => delivered(keys, state, windows),
         Numbers::Answered(keys) => answered(keys, state, windows),
         Numbers::Channel { only } => appended(plan, *only, state, windows),
-        Numbers::Unknown(why) => nothing(why, state.latest.wall),
+        Numbers::Unknown(why) => nothing(why, state.structure_at.wall),
     };
     Flow {
         id: plan.id.clone(),
@@ -86,9 +86,9 @@ fn nothing(why: &crate::model::id::Name, at: Timestamp) -> Figures {
 }
 
 /// What the consumer has processed: redeliveries move no data.
-fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows, now: Mono) -> Figures {
+fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows) -> Figures {
     let Some(consumer) = plan.consumer.as_ref().and_then(|id| state.consumers.get(id)) else {
-        return nothing(&words::BY_SILENT, state.latest.wall);
+        return nothing(&words::BY_SILENT, state.structure_at.wall);
     };
     let channel = plan.channel.as_ref().and_then(|id| state.channels.get(id));
     let mut rate = consumer.acked_rate(windows);
@@ -102,7 +102,7 @@ fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows, now:
         rate,
         bytes,
         errors,
-        delay: consumer.delay(windows, now),
+        delay: consumer.delay(windows),
         history: consumer.history.clone(),
         last_seen: consumer.last_seen,
     }
@@ -175,7 +175,9 @@ fn sum(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Opti
 
 /// What was handed to subscriptions.
 fn delivered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Figures {
-    let Some(sum) = sum(keys, state, windows) else { return nothing(&words::NOT_COUNTED, state.latest.wall) };
+    let Some(sum) = sum(keys, state, windows) else {
+        return nothing(&words::NOT_COUNTED, state.structure_at.wall);
+    };
     let bytes = if sum.bytes > 0.0 || sum.messages == 0.0 {
         Measured::exact(sum.bytes, sum.at, words::BY_SUBSCRIPTIONS.clone())
     } else {
@@ -193,7 +195,9 @@ fn delivered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -
 
 /// What responders answered, as they count it: requests, errors, Δ busy time ÷ Δ requests.
 fn answered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Figures {
-    let Some(sum) = sum(keys, state, windows) else { return nothing(&words::NOT_COUNTED, state.latest.wall) };
+    let Some(sum) = sum(keys, state, windows) else {
+        return nothing(&words::NOT_COUNTED, state.structure_at.wall);
+    };
     let bytes = if sum.bytes > 0.0 {
         Measured::exact(sum.bytes, sum.at, words::BY_ANSWERS.clone())
     } else {
@@ -212,7 +216,7 @@ fn answered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) ->
 /// What a channel took in.
 fn appended(plan: &FlowPlan, only: bool, state: &State, windows: Windows) -> Figures {
     let Some(channel) = plan.channel.as_ref().and_then(|id| state.channels.get(id)) else {
-        return nothing(&words::NOT_COUNTED, state.latest.wall);
+        return nothing(&words::NOT_COUNTED, state.structure_at.wall);
     };
     let (mut rate, mut bytes) = (channel.rate(windows), channel.bytes_rate(windows));
     if !only {
@@ -281,7 +285,7 @@ pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, win
             }
         }
     }
-    let at = rate.map_or(state.latest.wall, |(_, at)| at);
+    let at = rate.map_or(state.structure_at.wall, |(_, at)| at);
     let measured = |value: f64| {
         let bounds = if exact { Bounds::Exact(value) } else { Bounds::About { value, error: None } };
         Measured::new(bounds, at, words::BY_SUBSCRIPTIONS.clone())

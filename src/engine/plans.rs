@@ -177,7 +177,7 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
             },
             ([], None) => reads.name.clone(),
         };
-        let at = reads.polled.unwrap_or(reads.seen).wall;
+        let at = state.structure_at.wall;
         let mut evidence = vec![Evidence::observed(format!("consumer {}", super::state::short(reads)), at)];
         evidence.extend(bound.into_iter().flat_map(|b| b.evidence.iter().cloned()));
         evidence.extend(producers.into_iter().flat_map(|p| p.evidence.iter().cloned()));
@@ -214,7 +214,7 @@ fn subjects(state: &State, wiring: &mut Wiring) {
         let operations: BTreeSet<&str> =
             memory.responders.values().flat_map(|r| &r.endpoints).map(|e| &*e.subject).collect();
         let bare = |s: &str| !is_internal(s) && !delivery.contains(s) && !operations.contains(s);
-        let at = state.latest_of(source).wall;
+        let at = state.structure_at.wall;
         let mut entry = |subject: &Name, from: &str| {
             let id = ChannelId::subject(source, subject);
             if !wiring.subjects.contains_key(&id) {
@@ -281,7 +281,7 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                 let not_itself = !from.services.contains(service);
                 let mut evidence = vec![Evidence::observed(
                     format!("subscription on {}", s.subject),
-                    state.latest_of(source).wall,
+                    state.structure_at.wall,
                 )];
                 evidence.extend(from.evidence.iter().filter(|_| not_itself).cloned());
                 plans.push(FlowPlan {
@@ -326,7 +326,7 @@ fn upstreams(state: &State, wiring: &Wiring) -> Vec<FlowPlan> {
                 declared: false,
                 evidence: vec![Evidence::observed(
                     format!("configuration of {}", channel.report.name),
-                    channel.polled.wall,
+                    state.structure_at.wall,
                 )],
                 numbers: Numbers::Channel { only },
             });

@@ -64,10 +64,10 @@ pub(super) struct Built {
 pub(super) fn build(inputs: Inputs<'_>) -> Built {
     let Inputs { cache, state, wiring, topology, windows, now, rewired } = inputs;
     let moved = cache.seen != state.revision || rewired;
-    consumers(cache, state, wiring, windows, &now, rewired);
+    consumers(cache, state, wiring, windows, rewired);
     if moved {
         channels(cache, state, wiring, windows, rewired);
-        flow_rows(cache, state, wiring, windows, &now, rewired);
+        flow_rows(cache, state, wiring, windows, rewired);
         keep(&mut cache.sources, state.sources.iter().map(|(id, s)| (id.clone(), s.row(id, windows))));
         keep(&mut cache.stores, services::stores(state, topology).into_iter().map(|s| (s.id.clone(), s)));
     }
@@ -120,14 +120,7 @@ fn keep<K: Ord, R: PartialEq>(old: &mut BTreeMap<K, Arc<R>>, rows: impl Iterator
         .collect();
 }
 
-fn consumers(
-    cache: &mut Cache,
-    state: &mut State,
-    wiring: &Wiring,
-    windows: Windows,
-    now: &Stamp,
-    rewired: bool,
-) {
+fn consumers(cache: &mut Cache, state: &mut State, wiring: &Wiring, windows: Windows, rewired: bool) {
     let State { consumers, channels, sources, revision, .. } = state;
     cache.consumers.retain(|id, _| consumers.contains_key(id));
     cache.shown.retain(|id, _| consumers.contains_key(id));
@@ -145,10 +138,8 @@ fn consumers(
         let clocks = source.map_or(&empty, |s| &s.clocks);
         let channel = channels.get(&consumer.channel).map(|c| &c.report);
         let staleness = consumer.staleness(clocks, channel);
-        if let Some(age) = staleness.bounds.high().or(staleness.low()) {
-            consumer.staleness_history.push(now.mono, age.as_secs_f64());
-        }
-        let row = consumer_row(consumer, bound, staleness, windows, now);
+        consumer.draw(&staleness);
+        let row = consumer_row(consumer, bound, staleness, windows);
         cache.shown.insert(id.clone(), *revision);
         cache.consumers.insert(id.clone(), Arc::new(row));
     }
@@ -159,7 +150,6 @@ fn consumer_row(
     bound: Option<&Bound>,
     staleness: Measured<std::time::Duration>,
     windows: Windows,
-    now: &Stamp,
 ) -> Consumer {
     let acked_rate = consumer.acked_rate(windows);
     let mut evidence = Vec::new();
@@ -197,7 +187,7 @@ fn consumer_row(
         why: consumer.why.clone(),
         since: consumer.since,
         trend: consumer.trend(),
-        delay: consumer.delay(windows, now.mono),
+        delay: consumer.delay(windows),
         max_delay: bound.and_then(|b| b.max_delay),
         feeds: bound.map(|b| b.feeds.clone()).unwrap_or_default(),
         lag_history: consumer.lag_history.clone(),
@@ -234,15 +224,8 @@ fn channels(cache: &mut Cache, state: &State, wiring: &Wiring, windows: Windows,
     }
 }
 
-fn flow_rows(
-    cache: &mut Cache,
-    state: &State,
-    wiring: &Wiring,
-    windows: Windows,
-    now: &Stamp,
-    rewired: bool,
-) {
-    let make = |plan: &FlowPlan| Arc::new(flows::row(plan, state, windows, now.mono));
+fn flow_rows(cache: &mut Cache, state: &State, wiring: &Wiring, windows: Windows, rewired: bool) {
+    let make = |plan: &FlowPlan| Arc::new(flows::row(plan, state, windows));
     if rewired {
         let kept = std::mem::take(&mut cache.flows);
         let rows = std::mem::take(&mut cache.rows);

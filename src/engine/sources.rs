@@ -168,7 +168,8 @@ impl SourceMemory {
         revision: u64,
         changes: &mut Changes,
     ) -> bool {
-        let mut rewired = false;
+        // The first list tells who is not there, too.
+        let mut rewired = self.clients_listed.is_none();
         let mut listed = BTreeSet::new();
         for report in &listing.entries {
             let key = (report.name.clone(), report.user.clone(), report.account.clone());
@@ -211,12 +212,7 @@ impl SourceMemory {
     }
 
     /// Takes the list of responders; returns whether what they answer changed.
-    pub(super) fn list_responders(
-        &mut self,
-        listing: &Listing<ResponderReport>,
-        at: Stamp,
-        revision: u64,
-    ) -> bool {
+    pub(super) fn list_responders(&mut self, listing: &Listing<ResponderReport>, revision: u64) -> bool {
         let mut rewired = false;
         for report in &listing.entries {
             let before = self.responders.get(&report.name);
@@ -235,7 +231,6 @@ impl SourceMemory {
             self.responders.retain(|name, _| listed.contains(name));
             rewired |= before != self.responders.len();
         }
-        let _ = at;
         rewired
     }
 

@@ -1,10 +1,11 @@
 //! How old the oldest message is that a consumer still has to process.
 //!
 //! 0 exactly when nothing is pending and nothing in flight. Otherwise broker's now − append time of that message, where
-//! broker's now = our wall clock at the poll + the offset of the clock of the server that stamped it. It is said of the
-//! moment of the poll and carries that moment: between two polls it does not grow, because the message may have been processed
-//! a millisecond after the poll. When the message that was read has been processed before the poll, the next one is
-//! younger: then the age of the old one is an upper bound, and the age of the channel's newest message a lower one.
+//! broker's now = the time that the server which stamped it told with the poll; else our wall clock at the poll + the
+//! offset of its clock. It is said of the moment of the poll and carries that moment: between two polls it does not grow,
+//! because the message may have been processed a millisecond after the poll. When the message that was read has been
+//! processed before the poll, the next one is younger: then the age of the old one is an upper bound, and the age of
+//! the channel's newest message a lower one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,8 +61,13 @@ pub(super) fn staleness(inputs: &Inputs<'_>) -> Measured<Duration> {
         // Another server of the cluster: its clock is near the one that answers, how near is not known.
         None => (inputs.clocks.get(&None).copied(), false),
     };
-    let now = inputs.polled.wall.offset(offset.map_or(0, |o| o.nanos));
-    let error = offset.filter(|_| same_clock).map(|o| o.uncertainty);
+    // The server that stamped it told its own time with the poll: no offset is needed, and no travel time is in it.
+    let told = inputs.polled.broker.filter(|_| backlog.stamped_by.is_none());
+    let now = told.unwrap_or_else(|| inputs.polled.wall.offset(offset.map_or(0, |o| o.nanos)));
+    let error = match told {
+        Some(_) => Some(Duration::ZERO),
+        None => offset.filter(|_| same_clock).map(|o| o.uncertainty),
+    };
     let age = |appended: Timestamp| now.nanos_since(appended);
     let passed = matches!((inputs.floor, backlog.channel_seq), (Some(floor), Some(seq)) if floor >= seq);
     let bounds = match &backlog.oldest {
@@ -146,8 +152,15 @@ mod tests {
         floor: u64,
         now_ms: u64,
     ) -> Bounds<Duration> {
-        let inputs =
-            Inputs { polled: at(now_ms), lag, in_flight, floor: Some(floor), backlog, newest: None, clocks };
+        let inputs = Inputs {
+            polled: Stamp { broker: None, ..at(now_ms) },
+            lag,
+            in_flight,
+            floor: Some(floor),
+            backlog,
+            newest: None,
+            clocks,
+        };
         staleness(&inputs).bounds
     }
 
@@ -173,6 +186,21 @@ mod tests {
         let ahead = clocks(2_000_000_000, Duration::ZERO);
         assert_eq!(of(&SOME, &NONE, Some(&old), &ahead, 0, 10_000), Bounds::Exact(S(8)));
         assert_eq!(of(&SOME, &NONE, Some(&old), &ahead, 0, 13_000), Bounds::Exact(S(11)));
+    }
+
+    #[test]
+    fn a_time_that_came_with_the_poll_needs_no_offset() {
+        let old = backlog(Bounds::Exact(at(4_000).wall));
+        let inputs = Inputs {
+            polled: Stamp { broker: Some(at(9_500).wall), ..at(10_000) },
+            lag: &SOME,
+            in_flight: &NONE,
+            floor: Some(0),
+            backlog: Some(&old),
+            newest: None,
+            clocks: &clocks(7, S(1)),
+        };
+        assert_eq!(staleness(&inputs).bounds, Bounds::Exact(Duration::from_millis(5_500)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! again in the middle of a run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ use crate::model::observation::{
 use crate::model::snapshot::Thing;
 use crate::model::time::Stamp;
 
+/// How often counters of what has gone are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
 /// Everything that the engine remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
@@ -27,6 +31,10 @@ pub(super) struct State {
     pub(super) revision: u64,
     /// Revision of the last change to who there is and what is connected to what.
     pub(super) structure: u64,
+    /// When that was: the moment of what the wiring says.
+    pub(super) structure_at: Stamp,
+    /// When counters of what has gone were last looked for.
+    swept: Stamp,
     /// The newest moment that anything told of.
     pub(super) latest: Stamp,
     pub(super) sources: BTreeMap<SourceId, SourceMemory>,
@@ -40,6 +48,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Nothing remembered, at the start.
+    pub(super) fn new(started: Stamp) -> Self {
+        Self { latest: started, structure_at: started, swept: started, ..Self::default() }
+    }
+
     pub(super) fn ingest(&mut self, batch: &Batch) {
         self.revision += 1;
         if batch.at.mono > self.latest.mono {
@@ -61,11 +74,23 @@ impl State {
                 }
             }
         }
+        if self.structure == self.revision {
+            self.structure_at = batch.at;
+        }
     }
 
-    /// When a source last listed its programs, else the newest moment of all.
-    pub(super) fn latest_of(&self, source: &SourceId) -> Stamp {
-        self.sources.get(source).and_then(|s| s.clients_listed).unwrap_or(self.latest)
+    /// Forgets counters of what has gone.
+    pub(super) fn sweep(&mut self, now: &Stamp) {
+        if now.mono.since(self.swept.mono) < SWEEP {
+            return;
+        }
+        self.swept = *now;
+        let forgotten = self.sources.values_mut().fold(false, |any, s| s.forget(now) | any);
+        if forgotten {
+            self.revision += 1;
+            self.structure = self.revision;
+            self.structure_at = *now;
+        }
     }
 
     fn observe(&mut self, source: &SourceId, at: Stamp, what: &Observation) {
@@ -102,7 +127,7 @@ impl State {
             }
             Observation::Responders(listing) => {
                 let Some(memory) = self.sources.get_mut(source) else { return };
-                if memory.list_responders(listing, at, revision) {
+                if memory.list_responders(listing, revision) {
                     self.structure = revision;
                 }
             }

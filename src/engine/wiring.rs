@@ -205,7 +205,7 @@ fn bind_consumers(state: &State, identity: &Identity<'_>, unnamed: &BTreeSet<Sou
                 if !heard.is_empty() {
                     binding.evidence = vec![Evidence::observed(
                         format!("listens on the deliver subject {subject}"),
-                        consumer.polled.unwrap_or(consumer.seen).wall,
+                        state.structure_at.wall,
                     )];
                     binding.services = heard;
                     binding.likely = false;

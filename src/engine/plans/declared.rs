@@ -172,7 +172,7 @@ fn declared_read(
     let mut channel = consumer.as_ref().and_then(|id| state.consumers.get(id)).map(|c| c.channel.clone());
     let mut numbers = Numbers::Consumer { shared: false };
     if let Some(found) = consumer.as_ref().and_then(|id| state.consumers.get(id)) {
-        let at = found.polled.unwrap_or(found.seen).wall;
+        let at = state.structure_at.wall;
         evidence.push(Evidence::observed(format!("consumer {}", short(found)), at));
     } else {
         let stream = wanted.reader.and_then(|r| r.stream.as_ref()).or_else(|| from.and_then(|p| p.stream));
@@ -180,10 +180,7 @@ fn declared_read(
         if let Some((source, subject, keys)) = listens {
             heard.insert((source.clone(), subject.clone(), wanted.service.clone()));
             channel = Some(ChannelId::subject(&source, &subject));
-            evidence.push(Evidence::observed(
-                format!("subscription on {subject}"),
-                state.sources.get(&source).and_then(|s| s.clients_listed).unwrap_or(state.latest).wall,
-            ));
+            evidence.push(Evidence::observed(format!("subscription on {subject}"), state.structure_at.wall));
             numbers = Numbers::Delivered(keys);
         } else {
             channel = stored(state, identity, wanted.broker, stream, wanted.channel);

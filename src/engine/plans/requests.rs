@@ -49,7 +49,7 @@ pub(super) fn operations(
                     keys.push((source.clone(), key));
                 }
                 plan.evidence
-                    .push(Evidence::observed(format!("micro service {name}"), state.latest_of(source).wall));
+                    .push(Evidence::observed(format!("micro service {name}"), state.structure_at.wall));
                 heard.insert((source.clone(), endpoint.subject.clone(), service.clone()));
             }
         }
