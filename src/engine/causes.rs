@@ -36,6 +36,8 @@ pub(super) struct Rows<'a> {
 struct Book<'a> {
     rows: &'a Rows<'a>,
     causes: Vec<Cause>,
+    /// The service that a cause is about, by its place: also when its store is named.
+    about: BTreeMap<usize, ServiceId>,
     said: BTreeSet<Thing>,
     /// Copies that have been said: they have no id of their own.
     copies: BTreeSet<(String, ServiceId)>,
@@ -62,8 +64,15 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
             *share > MOSTLY || (*share > FAILING && errors > SEVERAL - 0.5)
         })
         .collect();
-    let mut book =
-        Book { rows, causes: Vec::new(), said: BTreeSet::new(), copies: BTreeSet::new(), calls, failing };
+    let mut book = Book {
+        rows,
+        causes: Vec::new(),
+        about: BTreeMap::new(),
+        said: BTreeSet::new(),
+        copies: BTreeSet::new(),
+        calls,
+        failing,
+    };
     book.sources();
     book.services();
     book.consumers();
@@ -79,7 +88,7 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
     causes
 }
 
-impl<'a> Book<'a> {
+impl Book<'_> {
     fn sources(&mut self) {
         for source in self.rows.sources.iter().filter(|s| s.report.state == SourceState::Down) {
             let why = source.report.error.as_deref().unwrap_or("not reached");
@@ -112,8 +121,8 @@ impl<'a> Book<'a> {
                 continue;
             }
             let reached = self.reaches(&service.id);
-            let because = self.causes.iter_mut().find(|c| service_of(c).is_some_and(|s| reached.contains(s)));
-            if let Some(cause) = because {
+            let because = self.about.iter().find(|(_, s)| reached.contains(*s)).map(|(at, _)| *at);
+            if let Some(cause) = because.and_then(|at| self.causes.get_mut(at)) {
                 cause.effects.push(Effect {
                     thing: Thing::Service(service.id.clone()),
                     kind: "failing now".into(),
@@ -144,11 +153,7 @@ impl<'a> Book<'a> {
     fn service(&mut self, service: &Arc<Service>, severity: Severity) {
         // A store that its health check calls down is the cause in the cause.
         let rows = self.rows;
-        let store = rows
-            .stores
-            .iter()
-            .find(|s| s.service == service.id && s.state == HealthState::Down)
-            .filter(|_| severity == Severity::Down || severity == Severity::Degraded);
+        let store = rows.stores.iter().find(|s| s.service == service.id && s.state == HealthState::Down);
         let (thing, name, text): (Thing, Name, Name) = match store {
             Some(store) => (
                 Thing::Store(store.id.clone()),
@@ -170,6 +175,7 @@ impl<'a> Book<'a> {
                 effects.extend(self.growing_old(entity, replica));
             }
         }
+        self.about.insert(self.causes.len(), service.id.clone());
         self.causes.push(Cause {
             thing,
             name,
@@ -325,14 +331,6 @@ impl<'a> Book<'a> {
     }
 }
 
-/// The service that a cause is about.
-fn service_of(cause: &Cause) -> Option<&ServiceId> {
-    match &cause.thing {
-        Thing::Service(id) => Some(id),
-        _ => None,
-    }
-}
-
 fn is_bad(status: ConsumerStatus) -> bool {
     use ConsumerStatus::{Rewound, Slow, Stalled, Stopped};
     matches!(status, Stalled | Stopped | Slow | Rewound)
@@ -349,13 +347,11 @@ fn who(consumer: &Consumer) -> Name {
 /// What a consumer reads, as people call it.
 fn reads(consumer: &Consumer) -> Name {
     let filters = consumer.report.as_ref().map(|r| r.filters.as_slice()).unwrap_or_default();
-    match filters {
-        [one] => one.clone(),
-        _ => {
-            let id = consumer.id.as_str();
-            id.split_once('/').map_or(id, |(_, rest)| rest).into()
-        }
+    if let [one] = filters {
+        return one.clone();
     }
+    let id = consumer.id.as_str();
+    id.split_once('/').map_or(id, |(_, rest)| rest).into()
 }
 
 /// `4.1k messages, oldest 2m05, not draining`
@@ -368,11 +364,11 @@ fn behind(consumer: &Consumer) -> Effect {
         .saturating_add(consumer.in_flight.low().copied().unwrap_or(0));
     let mut text = say::messages(waiting);
     if let Some(age) = consumer.staleness.low().filter(|age| !age.is_zero()) {
-        text.push_str(&format!(", oldest {}", say::span(*age)));
+        text = format!("{text}, oldest {}", say::span(*age));
     }
     match consumer.drain.low() {
         Some(Drain::Never) => text.push_str(", not draining"),
-        Some(Drain::In(time)) => text.push_str(&format!(", drained in {}", say::span(*time))),
+        Some(Drain::In(time)) => text = format!("{text}, drained in {}", say::span(*time)),
         _ => {}
     }
     Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }

@@ -30,6 +30,7 @@ pub(super) struct ChannelState {
 
 /// What a poll of a channel revealed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent answers to four questions")]
 pub(super) struct Revealed {
     /// The first message came while watching.
     pub(super) first_message: bool,

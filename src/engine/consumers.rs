@@ -130,10 +130,8 @@ impl ConsumerState {
         }
         self.gave_up.poll(&report, !self.was_there);
         let sample = Sample::of(&report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
-        if let Some(last) = self.samples.back().copied() {
-            if sample.is_behind(&last) {
-                self.go_back(&last);
-            }
+        if let Some(last) = self.samples.back().copied().filter(|last| sample.is_behind(last)) {
+            self.go_back(&last);
         }
         let position = sample.delivered.or(sample.floor).map(|p| p.1);
         if matches!((self.rewound, position), (Some(target), Some(seq)) if seq >= target) {

@@ -277,10 +277,9 @@ pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, win
                     }
                     of.2 = of.2.max(meter.counted.wall);
                 }
-                if let Some((messages, size, at, of)) = group {
-                    if rate.is_none_or(|(most, _)| messages > most) {
-                        (rate, bytes, history) = (Some((messages, at)), size, of);
-                    }
+                let most = rate.map(|(most, _)| most);
+                if let Some((messages, size, at, of)) = group.filter(|g| most.is_none_or(|most| g.0 > most)) {
+                    (rate, bytes, history) = (Some((messages, at)), size, of);
                 }
             }
         }

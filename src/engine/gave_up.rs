@@ -85,9 +85,8 @@ impl GaveUp {
     /// Messages given up, before and since.
     pub(super) fn bounds(&self) -> Bounds<u64> {
         match self.before {
-            Before::NotKnown => Bounds::AtLeast(self.seen),
             Before::None if self.never || !self.missed => Bounds::Exact(self.seen),
-            Before::None => Bounds::AtLeast(self.seen),
+            Before::None | Before::NotKnown => Bounds::AtLeast(self.seen),
             Before::Between(lo, _) if self.missed => Bounds::AtLeast(lo.saturating_add(self.seen)),
             Before::Between(lo, hi) => {
                 Bounds::between(lo.saturating_add(self.seen), hi.saturating_add(self.seen))

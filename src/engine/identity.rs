@@ -19,7 +19,7 @@ pub(super) struct Identity<'a> {
     pub(super) sources: &'a BTreeSet<SourceId>,
 }
 
-impl<'a> Identity<'a> {
+impl Identity<'_> {
     /// Who a group of connections is: by name, queue groups and user.
     pub(super) fn client(&self, client: &ClientReport, known: &BTreeSet<ServiceId>) -> Binding {
         let mut clues = Vec::new();

@@ -82,7 +82,7 @@ fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp)
             });
         }
     }
-    for flow in rows.flows.iter() {
+    for flow in rows.flows {
         let Some(entity) = flow.entity.as_ref().and_then(|id| entities.get_mut(id)) else { continue };
         let keeps: BTreeSet<ServiceId> = entity
             .replicas
@@ -108,7 +108,8 @@ fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp)
         }
         if flow.kind != crate::model::snapshot::FlowKind::Request {
             let channel = flow.channel.as_ref().and_then(|id| state.channels.get(id));
-            entity.last_change = entity.last_change.max(channel.and_then(|c| c.last_at()));
+            entity.last_change =
+                entity.last_change.max(channel.and_then(super::channels::ChannelState::last_at));
         }
     }
     for entity in entities.values_mut() {

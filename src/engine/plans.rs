@@ -215,48 +215,33 @@ fn subjects(state: &State, wiring: &mut Wiring) {
             memory.responders.values().flat_map(|r| &r.endpoints).map(|e| &*e.subject).collect();
         let bare = |s: &str| !is_internal(s) && !delivery.contains(s) && !operations.contains(s);
         let at = state.structure_at.wall;
-        let mut entry = |subject: &Name, from: &str| {
-            let id = ChannelId::subject(source, subject);
-            if !wiring.subjects.contains_key(&id) {
-                let plan = SubjectPlan {
-                    source: source.clone(),
-                    subject: subject.clone(),
-                    groups: BTreeMap::new(),
-                    seen: false,
-                    evidence: Evidence::observed(from, at),
-                };
-                wiring.subjects.insert(id.clone(), plan);
-            }
-            id
+        let own: BTreeSet<&Option<Name>> =
+            memory.clients.values().filter(|c| c.own).map(|c| &c.name).collect();
+        let blank = |subject: &Name, from: &str| SubjectPlan {
+            source: source.clone(),
+            subject: subject.clone(),
+            groups: BTreeMap::new(),
+            seen: false,
+            evidence: Evidence::observed(from, at),
         };
         for client in memory.clients.values().filter(|c| !c.own) {
             for s in client.subscriptions.iter().filter(|s| bare(&s.subject)) {
-                entry(&s.subject, "subscriptions");
+                let id = ChannelId::subject(source, &s.subject);
+                wiring.subjects.entry(id).or_insert_with(|| blank(&s.subject, "subscriptions"));
             }
         }
         for key in memory.traffic.keys() {
             match key {
-                TrafficKey::Delivered { subject, queue, client } if bare(subject) => {
-                    let own = memory.clients.values().any(|c| c.own && c.name == *client);
-                    let id = ChannelId::subject(source, subject);
-                    if let (false, Some(plan)) = (own, wiring.subjects.get_mut(&id)) {
+                TrafficKey::Delivered { subject, queue, client }
+                    if bare(subject) && !own.contains(client) =>
+                {
+                    if let Some(plan) = wiring.subjects.get_mut(&ChannelId::subject(source, subject)) {
                         plan.groups.entry(queue.clone()).or_default().push(key.clone());
                     }
                 }
                 TrafficKey::Seen { subject } if bare(subject) => {
                     let id = ChannelId::subject(source, subject);
-                    if !wiring.subjects.contains_key(&id) {
-                        let plan = SubjectPlan {
-                            source: source.clone(),
-                            subject: subject.clone(),
-                            groups: BTreeMap::new(),
-                            seen: true,
-                            evidence: Evidence::observed("tap", at),
-                        };
-                        wiring.subjects.insert(id, plan);
-                    } else if let Some(plan) = wiring.subjects.get_mut(&id) {
-                        plan.seen = true;
-                    }
+                    wiring.subjects.entry(id).or_insert_with(|| blank(subject, "tap")).seen = true;
                 }
                 _ => {}
             }

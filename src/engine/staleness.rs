@@ -49,9 +49,8 @@ pub(super) fn staleness(inputs: &Inputs<'_>) -> Measured<Duration> {
         (Bounds::Exact(0), Bounds::Exact(0)) => {
             return Measured::exact(Duration::ZERO, inputs.polled.wall, words::BY_NOTHING_WAITS.clone());
         }
-        (Bounds::Unknown(why), _) => return unknown(why.clone()),
         // A broker that keeps no account of what is in flight: with nothing pending nothing more can be said.
-        (Bounds::Exact(0), Bounds::Unknown(why)) => return unknown(why.clone()),
+        (Bounds::Unknown(why), _) | (Bounds::Exact(0), Bounds::Unknown(why)) => return unknown(why.clone()),
         _ => {}
     }
     let Some(backlog) = inputs.backlog else { return unknown(words::NOT_READ.clone()) };

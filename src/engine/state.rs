@@ -60,7 +60,9 @@ impl State {
         }
         let source = &batch.source;
         if !self.sources.contains_key(source) {
-            self.sources.insert(source.clone(), SourceMemory::new(batch.at));
+            // Not when the batch was closed: a merged one begins earlier.
+            let began = batch.observations.first().map_or(batch.at, |seen| seen.at);
+            self.sources.insert(source.clone(), SourceMemory::new(began));
             self.structure = self.revision;
         }
         for observed in &batch.observations {
@@ -68,10 +70,9 @@ impl State {
         }
         if !batch.traffic.is_empty() {
             let revision = self.revision;
-            if let Some(memory) = self.sources.get_mut(source) {
-                if memory.count(&batch.traffic, batch.at, revision) {
-                    self.structure = revision;
-                }
+            let memory = self.sources.get_mut(source);
+            if memory.is_some_and(|memory| memory.count(&batch.traffic, batch.at, revision)) {
+                self.structure = revision;
             }
         }
         if self.structure == self.revision {

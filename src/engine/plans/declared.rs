@@ -244,13 +244,11 @@ fn find_consumer(
         .cloned()
 }
 
-/// The subscription by which a declared read happens, with its counters.
-fn listening(
-    state: &State,
-    identity: &Identity<'_>,
-    wiring: &Wiring,
-    wanted: &Wanted<'_>,
-) -> Option<(SourceId, Name, Vec<(SourceId, TrafficKey)>)> {
+/// A subscription: on which source, on which subject, and its counters.
+type Heard = (SourceId, Name, Vec<(SourceId, TrafficKey)>);
+
+/// The subscription by which a declared read happens.
+fn listening(state: &State, identity: &Identity<'_>, wiring: &Wiring, wanted: &Wanted<'_>) -> Option<Heard> {
     let on = wanted.channel?;
     let node = wiring.services.get(wanted.service)?;
     for (source, key) in &node.clients {
