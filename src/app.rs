@@ -269,8 +269,14 @@ impl App {
     /// The list of the current view that has the keys (or had them before the detail pane took them).
     pub fn current_list(&self) -> ListId {
         let lists = self.view.lists();
-        let at = self.panes.get(&self.view).copied().unwrap_or(0);
-        lists.get(at).or(lists.first()).copied().unwrap_or(ListId::Causes)
+        lists.get(self.pane()).or(lists.first()).copied().unwrap_or(ListId::Causes)
+    }
+
+    /// Its place among the view's lists: the one that the person chose, else the first that has rows, so that keys do
+    /// something on a quiet system too.
+    fn pane(&self) -> usize {
+        let first = || self.view.lists().iter().position(|id| !self.list(*id).rows().is_empty()).unwrap_or(0);
+        self.panes.get(&self.view).copied().unwrap_or_else(first)
     }
 
     /// Whether a list has the keys.

@@ -184,6 +184,7 @@ impl App {
             self.detail_scroll = scrolled(self.detail_scroll, rows, self.hits.detail_size());
         } else {
             let before = self.selected().cloned();
+            self.stay();
             self.current_list_mut().step(rows);
             if self.selected() != before.as_ref() {
                 self.detail_scroll = 0;
@@ -194,19 +195,27 @@ impl App {
     fn next_pane(&mut self, by: isize) {
         let lists = self.view.lists().len();
         let count = lists + usize::from(self.detail == Detail::Beside);
-        let at = if self.detail_focused() { lists } else { self.panes.get(&self.view).copied().unwrap_or(0) };
+        let before = self.pane();
+        let at = if self.detail_focused() { lists } else { before };
         let next = (at as isize + by).rem_euclid(count.max(1) as isize) as usize;
         if next >= lists {
             self.detail_focused = true;
         } else {
-            if self.panes.insert(self.view, next).unwrap_or(0) != next {
+            self.panes.insert(self.view, next);
+            if before != next {
                 self.detail_scroll = 0;
             }
             self.detail_focused = false;
         }
     }
 
+    /// Using a pane is choosing it: the keys do not jump away when another gets its first row.
+    fn stay(&mut self) {
+        self.panes.insert(self.view, self.pane());
+    }
+
     fn open(&mut self) {
+        self.stay();
         match self.detail {
             Detail::Closed => {
                 self.detail = Detail::Beside;

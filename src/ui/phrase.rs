@@ -106,12 +106,12 @@ pub fn over(value: &Measured<Duration>, max: Option<Duration>) -> Option<bool> {
 /// The shape of a history in a few columns: ten seconds each once so much has been watched, before that a second each.
 pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16, role: Role) -> Cell {
     let step = if ctx.snapshot.watched.as_secs() < 60 { 1 } else { 10 };
-    line_of(ctx, &history.last(step, usize::from(columns), ctx.mono()), columns, role)
+    line_of(ctx, &history.last(step, usize::from(columns), ctx.mono()), columns, 0.0, role)
 }
 
 /// The last minute of a history in at most sixty columns. What shares a column is cut at whole multiples of the clock, so
-/// that a column keeps its values while time goes on.
-pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16) -> Cell {
+/// that a column keeps its values while time goes on. `least` is what full height means at least.
+pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, least: f32) -> Cell {
     const MINUTE: usize = 60;
     let columns = columns.min(MINUTE as u16);
     let group = MINUTE.div_ceil(usize::from(columns.max(1)));
@@ -122,14 +122,14 @@ pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16) -> Cell {
     if !values.is_empty() {
         values.extend(std::iter::repeat_n(f32::NAN, to_come));
     }
-    line_of(ctx, &values, columns, Role::Chart)
+    line_of(ctx, &values, columns, least, Role::Chart)
 }
 
 /// Values as a sparkline from zero. A steady line runs at half height, so that it is calm and a peak stands out.
-fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, role: Role) -> Cell {
+fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, least: f32, role: Role) -> Cell {
     let known = || values.iter().copied().filter(|v| v.is_finite());
     let mean = known().sum::<f32>() / known().count().max(1) as f32;
-    let top = known().fold(mean * 1.8, f32::max);
+    let top = known().fold((mean * 1.8).max(least), f32::max);
     Cell::styled(sparkline(ctx.glyphs, values, usize::from(columns), Scale::ZeroTo(top)), role)
 }
 

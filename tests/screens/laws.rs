@@ -215,3 +215,17 @@ fn a_click_selects_the_row_under_it() {
         }
     }
 }
+
+/// On a quiet system the keys go to the first panel that has rows, and stay where they were used.
+#[test]
+fn keys_find_something_on_a_quiet_system() {
+    let mut stage = Stage::new(fixture::good_day(), View::Overview);
+    assert_eq!(stage.app.current_list(), ListId::Changes);
+    stage.press(&[Action::NextPane, Action::Down]);
+    assert_eq!(stage.app.current_list(), ListId::Stalest);
+    stage.snapshot = std::sync::Arc::new(fixture::bad_day());
+    stage.press(&[Action::Down]);
+    assert_eq!(stage.app.current_list(), ListId::Stalest, "a first cause must not take the keys away");
+    let mut fresh = Stage::new(fixture::bad_day(), View::Overview);
+    assert_eq!(fresh.press(&[Action::Down]).app.current_list(), ListId::Causes);
+}

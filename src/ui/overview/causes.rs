@@ -186,6 +186,10 @@ fn checked(snapshot: &Snapshot) -> String {
     if snapshot.topology.is_some() {
         let copies: usize = snapshot.entities.iter().map(|e| e.replicas.len()).sum();
         parts.push(many(copies, "copy", "copies"));
+        let conflicts = snapshot.entities.iter().filter(|entity| !entity.conflicts.is_empty()).count();
+        if conflicts > 0 {
+            parts.push(format!("{} in conflict (see Ownership)", many(conflicts, "entity", "entities")));
+        }
     }
     parts.join(", ")
 }

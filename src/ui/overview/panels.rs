@@ -15,6 +15,8 @@ use crate::ui::area::{line, take_top, title};
 use crate::ui::widget::{Cell, number};
 use crate::ui::{blank, phrase, signs};
 
+/// A few errors must not look like many: full height is at least one in twenty.
+const ERRORS_AT_LEAST: f32 = 0.05;
 /// Columns of a label and of its number.
 const LABEL: u16 = 9;
 const NUMBER: u16 = 8;
@@ -50,7 +52,8 @@ pub fn traffic(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
         Cell::text(name).draw(buf, body.x + 2, y, LABEL, look);
         let number = figure(ctx, name, value);
         number.draw_right(buf, body.x + LABEL, y, NUMBER.min(body.width), look);
-        phrase::minute(ctx, history, chart).draw(buf, chart_x, y, chart, look);
+        phrase::minute(ctx, history, chart, if name == "errors" { ERRORS_AT_LEAST } else { 0.0 })
+            .draw(buf, chart_x, y, chart, look);
     }
 }
 
