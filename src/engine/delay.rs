@@ -215,6 +215,8 @@ mod tests {
     use crate::engine::sample::{at, channel, consumed, consumer, filled};
     use crate::model::observation::Position;
 
+    /// Milliseconds as a figure of a distribution.
+    #[allow(clippy::unnecessary_wraps, reason = "compared with optional figures")]
     fn ms(n: i64) -> Option<i64> {
         Some(n * 1_000_000)
     }

@@ -212,11 +212,11 @@ mod tests {
             }
             assert!(Glyphs::Ascii.get(*glyph).is_ascii(), "{glyph:?}");
         }
-        for step in 0..8 {
+        for (step, block) in SPARK_UNICODE.iter().enumerate() {
             let height = step as f32 / 7.0;
             assert_eq!(Glyphs::Unicode.spark(height).width(), 1);
             assert_eq!(Glyphs::Ascii.spark(height).len(), 1);
-            assert_eq!(Glyphs::Unicode.spark(height), SPARK_UNICODE[step]);
+            assert_eq!(Glyphs::Unicode.spark(height), *block);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use headwater::app::list::ListId;
 use headwater::app::{Action, View};
+use headwater::model::series::History;
 use headwater::model::snapshot::{Snapshot, Thing};
 use headwater::ui::widget::text::is_unsafe;
 use ratatui::buffer::Buffer;
@@ -165,7 +166,7 @@ fn silence_is_no_reason_to_be_empty() {
         &mut snapshot.flows,
         |_| true,
         |flow| {
-            (flow.rate, flow.bytes_rate, flow.history) = (zero.clone(), zero.clone(), Default::default());
+            (flow.rate, flow.bytes_rate, flow.history) = (zero.clone(), zero.clone(), History::default());
         },
     );
     fixture::store::edit(
