@@ -1,10 +1,11 @@
 //! Messages given up after their last delivery: lost to their consumer.
 //!
-//! While watching, each one is told by a notice: exact. What happened before leaves a trace only while the
-//! consumer has nothing else to do: nothing pending, nothing in flight, and yet the position below which all is
-//! processed stays behind the deliveries. Then at least one message in between was given up (at least as many as are
-//! still marked as delivered again), and at most all of them. A consumer without a limit on deliveries, or one with fewer
-//! deliveries than that limit, or one made while watching, gave nothing up before.
+//! While watching, each one is told by a notice: exact. What happened before leaves two traces. The broker keeps the mark
+//! "delivered again" on what it gave up, also when the position has passed it and across a restart (seen on nats-server
+//! 2.9.10 and 2.15.1): no mark, nothing given up; nothing in flight, and the marks are those given up. With a limit of
+//! one delivery there are no marks; then, while nothing is pending and nothing in flight, a position that stays behind the
+//! deliveries tells that at least one message in between was given up, and at most all of them. A consumer without a limit
+//! on deliveries, or one with fewer deliveries than that limit, or one made while watching, gave nothing up before.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,13 +63,20 @@ impl GaveUp {
             self.before = Before::None;
             return;
         }
+        if let (2.., Some(marked)) = (limit, report.redelivered.exact().copied()) {
+            if marked == 0 {
+                self.before = Before::None;
+            } else if report.in_flight.exact() == Some(&0) {
+                self.before = Before::Between(marked, marked);
+            }
+            return;
+        }
         let idle = report.lag.exact() == Some(&0) && report.in_flight.exact() == Some(&0);
         let behind = delivered.channel_seq.saturating_sub(floor.channel_seq);
         if idle && behind > 0 {
             // A message between the two was delivered, so there are no more of them than deliveries either.
             let most = behind.min(delivered.consumer_seq.saturating_sub(floor.consumer_seq).max(1));
-            let marked = report.redelivered.exact().copied().unwrap_or(0);
-            self.before = Before::Between(marked.clamp(1, most), most);
+            self.before = Before::Between(1, most);
         }
     }
 
@@ -117,30 +125,38 @@ mod tests {
         }
     }
 
+    fn marked(delivered: (u64, u64), floor: (u64, u64), marked: u64) -> ConsumerReport {
+        ConsumerReport { redelivered: Bounds::Exact(marked), ..report(delivered, floor, Some(5)) }
+    }
+
     #[test]
-    fn a_position_that_stays_behind_with_nothing_to_do_bounds_what_was_lost_before() {
+    fn with_one_delivery_a_position_that_stays_behind_bounds_what_was_lost_before() {
         let mut gave_up = GaveUp::default();
-        gave_up.poll(&report((15, 10), (5, 7), Some(5)), false);
+        gave_up.poll(&report((10, 10), (7, 7), Some(1)), false);
         assert_eq!(gave_up.bounds(), Bounds::Between { lo: 1, hi: 3 });
         gave_up.seen += 2;
         assert_eq!(gave_up.bounds(), Bounds::Between { lo: 3, hi: 5 });
+        let mut caught_up = GaveUp::default();
+        caught_up.poll(&report((15, 10), (15, 10), Some(1)), false);
+        assert_eq!(
+            caught_up.bounds(),
+            Bounds::AtLeast(0),
+            "a position that caught up says nothing of before"
+        );
     }
 
     #[test]
-    fn marks_of_redelivery_raise_the_lower_bound() {
+    fn marks_of_redelivery_tell_what_was_lost_before_wherever_the_position_is() {
+        for floor in [(5, 7), (15, 10)] {
+            let mut gave_up = GaveUp::default();
+            gave_up.poll(&marked((15, 10), floor, 2), false);
+            assert_eq!(gave_up.bounds(), Bounds::Exact(2));
+            gave_up.seen = 3;
+            assert_eq!(gave_up.bounds(), Bounds::Exact(5));
+        }
         let mut gave_up = GaveUp::default();
-        let marked = ConsumerReport { redelivered: Bounds::Exact(2), ..report((15, 10), (5, 7), Some(5)) };
-        gave_up.poll(&marked, false);
-        assert_eq!(gave_up.bounds(), Bounds::Between { lo: 2, hi: 3 });
-    }
-
-    #[test]
-    fn a_caught_up_position_says_nothing_of_before() {
-        let mut gave_up = GaveUp::default();
-        gave_up.poll(&report((15, 10), (15, 10), Some(5)), false);
-        assert_eq!(gave_up.bounds(), Bounds::AtLeast(0));
-        gave_up.seen = 3;
-        assert_eq!(gave_up.bounds(), Bounds::AtLeast(3));
+        gave_up.poll(&marked((15, 10), (15, 10), 0), false);
+        assert_eq!(gave_up.bounds(), Bounds::Exact(0), "no mark, nothing given up");
     }
 
     #[test]
@@ -157,7 +173,7 @@ mod tests {
     #[test]
     fn work_in_hand_hides_the_trace() {
         let mut gave_up = GaveUp::default();
-        let busy = ConsumerReport { in_flight: Bounds::Exact(1), ..report((15, 10), (5, 7), Some(5)) };
+        let busy = ConsumerReport { in_flight: Bounds::Exact(1), ..marked((15, 10), (5, 7), 1) };
         gave_up.poll(&busy, false);
         assert_eq!(gave_up.bounds(), Bounds::AtLeast(0));
     }
