@@ -235,7 +235,11 @@ impl Book<'_> {
                 }
             }
             let text: Name = if bad {
-                format!("{}: {}", reads(consumer), consumer.why).into()
+                // The decisive words first: what it reads may be cut where there is little room.
+                match reads(consumer) {
+                    Some(subject) => format!("{}; reads {subject}", consumer.why).into(),
+                    None => consumer.why.clone(),
+                }
             } else {
                 gave_up_text(consumer).into()
             };
@@ -345,13 +349,11 @@ fn who(consumer: &Consumer) -> Name {
 }
 
 /// What a consumer reads, as people call it.
-fn reads(consumer: &Consumer) -> Name {
-    let filters = consumer.report.as_ref().map(|r| r.filters.as_slice()).unwrap_or_default();
-    if let [one] = filters {
-        return one.clone();
+fn reads(consumer: &Consumer) -> Option<&Name> {
+    match consumer.report.as_ref()?.filters.as_slice() {
+        [one] => Some(one),
+        _ => None,
     }
-    let id = consumer.id.as_str();
-    id.split_once('/').map_or(id, |(_, rest)| rest).into()
 }
 
 /// `4.1k messages, oldest 2m05, not draining`

@@ -138,7 +138,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         let or_earlier = case.was_there && first.at == case.began;
         return Verdict {
             status: Slow,
-            why: "advances, and falls behind: its lag grows".into(),
+            why: "falls behind: its lag grows, though it advances".into(),
             from,
             or_earlier,
         };

@@ -77,8 +77,9 @@ glyphs! {
     NoValue = "–" "?",
     /// Before a number: at least. (In ASCII not `>`: `>0` would claim what `≥0` does not.)
     AtLeast = "≥" "+",
-    /// Before a number: at most.
-    AtMost = "≤" "<",
+    /// Before a number: at most. (In ASCII not `<`, which is "less than", nor `-`, which is "below zero": the bracket that
+    /// closes an interval with its end.)
+    AtMost = "≤" "]",
     /// Before a number or a name: about, likely.
     About = "~" "~",
     /// Between the ends of a range.
@@ -247,13 +248,31 @@ mod tests {
             G::Growing,
             G::Steady,
             G::Draining,
+            G::NoValue,
+            G::AtLeast,
+            G::AtMost,
+            G::About,
         ];
         for set in [Glyphs::Unicode, Glyphs::Ascii] {
             let mut seen = BTreeMap::new();
             for glyph in meaning {
+                // What is not known is not known, of a state as of a number.
+                if set == Glyphs::Ascii && glyph == G::NoValue {
+                    continue;
+                }
                 if let Some(other) = seen.insert(set.get(glyph), glyph) {
                     panic!("{set:?}: {glyph:?} and {other:?} are both {}", set.get(glyph));
                 }
+            }
+        }
+    }
+
+    /// `<0.1 ms` is less than that, `-3` below zero: neither is "at most".
+    #[test]
+    fn what_stands_before_a_number_is_no_sign_of_arithmetic() {
+        for glyph in [Glyph::AtLeast, Glyph::AtMost, Glyph::About] {
+            for set in [Glyphs::Unicode, Glyphs::Ascii] {
+                assert!(!["<", ">", "-", "="].contains(&set.get(glyph)), "{glyph:?}");
             }
         }
     }

@@ -59,13 +59,22 @@ impl Problem {
     pub fn line(&self, root: &Path) -> String {
         let folder = escaped(&root.to_string_lossy());
         // When the topology is a single file, the root is that file.
-        let mut path = if self.at.file.is_empty() || root.ends_with(&*self.at.file) {
+        let path = if self.at.file.is_empty() || root.ends_with(&*self.at.file) {
             folder
         } else if self.at.file.starts_with('/') || root.as_os_str().is_empty() {
             self.at.file.to_string()
         } else {
             format!("{}/{}", folder.trim_end_matches('/'), self.at.file)
         };
+        self.line_at(path)
+    }
+
+    /// [`Problem::line`] where the root is known to the reader and only costs room: `services/a.yaml:3:1: error: …`
+    pub fn line_below(&self, root: &Path) -> String {
+        if self.at.file.is_empty() { self.line(root) } else { self.line_at(self.at.file.to_string()) }
+    }
+
+    fn line_at(&self, mut path: String) -> String {
         if self.at.line > 0 {
             // Writing to a string cannot fail.
             let _ = write!(path, ":{}", self.at.line);
@@ -151,6 +160,13 @@ mod tests {
             problem.line(Path::new("topo")),
             "topo/services/a.yaml:3:5: error: unknown field `onws`; did you mean `owns`?"
         );
+        assert_eq!(
+            problem.line_below(Path::new("topo")),
+            "services/a.yaml:3:5: error: unknown field `onws`; did you mean `owns`?"
+        );
+        let whole =
+            Problem::error(&Origin { file: "".into(), line: 0, column: 0 }, "no such file or directory");
+        assert_eq!(whole.line_below(Path::new("topo")), "topo: error: no such file or directory");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use super::declared::Topology;
 use super::load::{self, Loaded};
-use super::problem::{Problem, escaped};
+use super::problem::{Problem, Severity, escaped};
 use crate::model::snapshot::TopologyState;
 
 /// Clocks of file systems are this coarse at worst.
@@ -90,11 +90,14 @@ impl Watcher {
         &self.root
     }
 
-    /// For the snapshot.
+    /// For the snapshot: of the problems the errors alone when there are any, for they are why the files were not taken;
+    /// each with its place below the root, which `path` names.
     pub fn state(&self) -> TopologyState {
+        let errors = self.problems.iter().any(|p| p.severity == Severity::Error);
+        let told = self.problems.iter().filter(|p| !errors || p.severity == Severity::Error);
         TopologyState {
             path: escaped(&self.root.to_string_lossy()).into(),
-            problems: self.problems.iter().map(|p| p.line(&self.root).into()).collect(),
+            problems: told.map(|p| p.line_below(&self.root).into()).collect(),
             services: self.good.as_ref().map_or(0, |t| t.services.len()),
         }
     }

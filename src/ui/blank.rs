@@ -12,6 +12,9 @@ use super::Ctx;
 use super::widget::text::wrap;
 use super::widget::{Cell, number};
 
+/// So many missing rights are told one by one.
+const MOST: usize = 3;
+
 /// One line of an explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -77,11 +80,15 @@ pub fn why(ctx: &Ctx<'_>, list: ListId) -> Vec<Line> {
         return lines;
     }
     lines.push(say(nothing(list, ctx.snapshot)));
-    for missing in unavailable(ctx.snapshot, list) {
+    let missing = unavailable(ctx.snapshot, list);
+    for missing in missing.iter().take(MOST) {
         lines.push(say(format!("{}: {}", missing.what, missing.why)));
         if !missing.remedy.is_empty() {
             lines.push(hint(&*missing.remedy));
         }
+    }
+    if missing.len() > MOST {
+        lines.push(say(format!("and {} more", missing.len() - MOST)));
     }
     if lines.len() > 1 {
         lines.push(hint("headwater doctor lists what may be read and the permission that grants it"));
@@ -126,8 +133,8 @@ pub fn brokers(snapshot: &Snapshot) -> impl Iterator<Item = &Source> {
     snapshot.sources.iter().map(|source| &**source).filter(|source| &*source.report.kind != "health")
 }
 
-/// What cannot be read and belongs to a list.
-fn unavailable(snapshot: &Snapshot, list: ListId) -> impl Iterator<Item = &Unavailable> {
+/// What cannot be read and belongs to a list: what its rows come from when that is missing, else what they may come from.
+fn unavailable(snapshot: &Snapshot, list: ListId) -> Vec<&Unavailable> {
     let about: &[&str] = match list {
         ListId::Consumers | ListId::Stalest => &["consumer", "stream", "jetstream"],
         ListId::Services => &["connection", "stream", "consumer", "service"],
@@ -136,9 +143,17 @@ fn unavailable(snapshot: &Snapshot, list: ListId) -> impl Iterator<Item = &Unava
         }
         ListId::Causes | ListId::Changes => &[],
     };
-    brokers(snapshot)
-        .flat_map(|source| &source.report.unavailable)
-        .filter(move |missing| about.iter().any(|word| missing.what.to_lowercase().contains(word)))
+    let missing = |words: &[&str]| -> Vec<&Unavailable> {
+        brokers(snapshot)
+            .flat_map(|source| &source.report.unavailable)
+            .filter(|missing| words.iter().any(|word| missing.what.to_lowercase().contains(word)))
+            .collect()
+    };
+    let own = match list {
+        ListId::Consumers | ListId::Services => missing(about.get(..1).unwrap_or_default()),
+        _ => Vec::new(),
+    };
+    if own.is_empty() { missing(about) } else { own }
 }
 
 fn nothing(list: ListId, snapshot: &Snapshot) -> String {

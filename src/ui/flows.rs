@@ -54,11 +54,16 @@ pub fn about(look: &Look<'_>, flow: &Flow) -> Cell {
         FlowKind::Feed => "feeds",
         FlowKind::Request => "answers",
     };
+    // `pubber answers –` would say nothing.
+    let (verb, to) = match (flow.kind, flow.to.is_empty()) {
+        (FlowKind::Request, true) => ("answers;", Cell::styled("nobody known asks", Role::Muted)),
+        _ => (verb, phrase::services(look, &flow.to, false)),
+    };
     let mut cell = Cell::glyph(look, glyph, role)
         .then(" ", Role::Text)
         .and(phrase::services(look, &flow.from, flow.from_likely))
         .then(format!(" {verb} "), Role::Muted)
-        .and(phrase::services(look, &flow.to, false));
+        .and(to);
     if let Some(entity) = &flow.entity {
         cell = cell.then(" about ", Role::Muted).then(entity.as_str(), Role::Text);
     }

@@ -19,7 +19,7 @@ use super::blank;
 
 /// From this width on the selected entity is described beside the matrix.
 const WIDE: u16 = 130;
-/// Columns of that description.
+/// Columns of that description at least; what the matrix does not need is added.
 const CARD: u16 = 54;
 /// Below this height there is only the matrix.
 const ROOM_FOR_A_CARD: u16 = 14;
@@ -37,7 +37,8 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     // The detail pane says more than the card does.
     let card = ctx.app.detail() == Detail::Closed;
     if card && area.width >= WIDE {
-        let (left, right) = take_left(area, area.width - CARD - 3);
+        let most = area.width - CARD - 3;
+        let (left, right) = take_left(area, matrix::wanted(ctx, most).min(most));
         matrix::draw(ctx, buf, left, hits);
         card::draw(ctx, buf, take_left(right, 3).1);
     } else if card && area.height >= ROOM_FOR_A_CARD {

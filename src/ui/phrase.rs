@@ -6,6 +6,7 @@ use crate::model::id::{ConsumerId, ServiceId};
 use crate::model::measured::Measured;
 use crate::model::series::History;
 use crate::model::snapshot::{Channel, Delay, DelayMethod, Since, Snapshot};
+use crate::model::time::nanos;
 use crate::theme::{Glyph, Role};
 
 use super::Ctx;
@@ -40,17 +41,29 @@ pub fn since(look: &Look<'_>, since: &Since) -> Cell {
     }
 }
 
-/// The 95th percentile of a delay, or the mean where only that is told; `~` unless each message was measured.
+/// The 95th percentile of a delay, or the mean where only that is told; `~` unless each message was measured,
+/// `≤` when it is little more than the time between two polls.
 pub fn delay(look: &Look<'_>, delay: Option<&Delay>) -> Cell {
     let Some(delay) = delay else { return none(look) };
     let Some(figure) = delay.p95.or(delay.p50) else { return none(look) };
+    if let Some(most) = delay_at_most(delay, figure) {
+        return Cell::number(number::at_most(look.glyphs, &number::signed_nanos(most)), Role::Estimate);
+    }
     let text = number::signed_nanos(figure);
     match delay.method {
         DelayMethod::Exact => Cell::number(text, Role::Text),
         DelayMethod::Interval | DelayMethod::Mean => {
-            Cell::number(format!("{}{text}", look.glyph(Glyph::About)), Role::Estimate)
+            Cell::number(number::prefixed(look.glyph(Glyph::About), &text), Role::Estimate)
         }
     }
+}
+
+/// The upper end of a figure that tells little more than how often we looked: one between two polls whose uncertainty is
+/// half of it or more. As an estimate it would say half a second of a consumer that takes a millisecond.
+pub fn delay_at_most(delay: &Delay, figure: i64) -> Option<i64> {
+    let error = nanos(delay.error?);
+    let blurred = delay.method == DelayMethod::Interval && (0..=error.saturating_mul(2)).contains(&figure);
+    (blurred && error > 0).then(|| figure.saturating_add(error))
 }
 
 /// How a delay's figures came about, in words.
@@ -150,4 +163,36 @@ pub fn local<'a>(id: &'a str, snapshot: &Snapshot) -> &'a str {
         return id;
     }
     id.split_once('/').map_or(id, |(_, rest)| rest).trim_start_matches("subject:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Timestamp;
+    use crate::theme::{Glyphs, Theme};
+
+    const MS: i64 = 1_000_000;
+
+    fn shown(p95: i64, error: u64, method: DelayMethod) -> String {
+        let theme = Theme::mono();
+        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0) };
+        let error = Some(Duration::from_millis(error));
+        let p95 = Some(p95 * MS);
+        delay(
+            &look,
+            Some(&Delay { p50: None, p95, p99: None, max: None, count: 9, method, error, negative: 0 }),
+        )
+        .plain()
+    }
+
+    #[test]
+    fn the_time_between_two_polls_is_no_estimate_of_a_delay() {
+        assert_eq!(shown(526, 526, DelayMethod::Interval), "≤1.1 s");
+        assert_eq!(shown(1_000, 500, DelayMethod::Interval), "≤1.5 s");
+        assert_eq!(shown(1_001, 500, DelayMethod::Interval), "~1.0 s");
+        assert_eq!(shown(526, 0, DelayMethod::Interval), "~526 ms");
+        assert_eq!(shown(-20, 500, DelayMethod::Interval), "~-20 ms", "clocks disagree: shown, not bounded");
+        assert_eq!(shown(2, 1, DelayMethod::Exact), "2 ms");
+        assert_eq!(shown(2, 1, DelayMethod::Mean), "~2 ms");
+    }
 }

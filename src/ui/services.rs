@@ -1,4 +1,4 @@
-//! View 5, Services: how each service fares, what it owns, copies, consumes, publishes, answers and calls.
+//! View 5, Services: how each service fares, what it owns, copies, consumes, sends, answers and calls.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const COLUMNS: &[Column] = &[
     Column::number("owns", "owns", 4, 2),
     Column::number("copies", "copies", 6, 4),
     Column::number("consumes", "consumes", 8, 5),
-    Column::number("published", "publishes", 9, 6),
+    Column::number("published", "sends", 7, 6),
     Column::number("answers", "answers", 7, 7),
     Column::number("calls", "calls", 6, 7),
     Column::text("language", "client libraries", 11, 28, 11),

@@ -87,6 +87,38 @@ fn disconnected() {
     }
 }
 
+/// A lost source is told on one line: the reason once, and how old its numbers are.
+#[test]
+fn a_lost_source_is_told_once() {
+    let (snapshot, now) = fixture::disconnected();
+    let text = Stage::at(snapshot, now, View::Consumers).text((80, 24), Dress::Default);
+    assert!(text.contains("nats lost: connection refused (127.0.0.1:4222); numbers are 2m00 old"), "{text}");
+    assert_eq!(text.matches("connection refused").count(), 1, "{text}");
+    assert!(text.contains("NOT watched: kafka"), "{text}");
+}
+
+/// Where a topology file is wrong, and why, is read at the usual size, and that there is more.
+#[test]
+fn a_fault_in_the_topology_is_read_whole() {
+    let mut snapshot = fixture::good_day();
+    let problem = "services/billing.yaml:12:5: error: unknown field `onws`; did you mean `owns`?";
+    snapshot.topology.as_mut().unwrap().problems = vec![problem.into(), "x".into(), "y".into()];
+    let text = Stage::new(snapshot.clone(), View::Flows).text((80, 24), Dress::Default);
+    assert!(text.contains("topology not taken: services/billing.yaml:12:5 and 2 more"), "{text}");
+    assert!(text.contains("\n   unknown field `onws`; did you mean `owns`?"), "{text}");
+    let text = Stage::new(snapshot.clone(), View::Flows).text((60, 15), Dress::Default);
+    assert!(
+        text.contains("topology not taken: services/billing.yaml:12:5: ") && text.contains(" and 2 more"),
+        "{text}"
+    );
+    snapshot.topology.as_mut().unwrap().problems = vec!["a.yaml:1:1: warning: odd".into()];
+    let text = Stage::new(snapshot, View::Flows).text((80, 24), Dress::Default);
+    assert!(
+        text.contains(" topology: a.yaml:1:1: odd "),
+        "a warning keeps nothing from being taken:\n{text}"
+    );
+}
+
 /// Every empty view says why.
 #[test]
 fn empty_views_speak() {

@@ -43,7 +43,11 @@ fn a_bad_edit_keeps_the_last_good_topology_and_says_what_is_wrong() {
     let state = watcher.state();
     assert_eq!(state.services, 1);
     assert_eq!(state.problems.len(), 1);
-    assert!(state.problems[0].contains("a.yaml:2:1: error: unknown field `onws`"), "{}", state.problems[0]);
+    assert!(
+        state.problems[0].starts_with("a.yaml:2:1: error: unknown field `onws`"),
+        "{}",
+        state.problems[0]
+    );
     write(dir.path(), "a.yaml", "service: c\n");
     assert!(watcher.check(now));
     assert_eq!(watcher.problems(), []);
@@ -61,6 +65,18 @@ fn an_edit_that_leaves_size_and_time_is_noticed_while_the_time_is_fresh() {
     File::options().write(true).open(&path).and_then(|f| f.set_modified(at)).expect("set");
     assert!(watcher.check(at + Duration::from_secs(2)));
     assert_eq!(services(&watcher), ["b"]);
+}
+
+#[test]
+fn errors_are_told_before_what_is_only_odd() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write(dir.path(), "a.yaml", "service: a\n");
+    let mut watcher = Watcher::new(dir.path(), SystemTime::now());
+    let at = |line| super::super::declared::Origin { file: "a.yaml".into(), line, column: 1 };
+    watcher.problems = vec![Problem::warning(&at(1), "odd"), Problem::error(&at(2), "wrong")];
+    assert_eq!(watcher.state().problems, ["a.yaml:2:1: error: wrong".into()]);
+    watcher.problems.truncate(1);
+    assert_eq!(watcher.state().problems, ["a.yaml:1:1: warning: odd".into()]);
 }
 
 #[test]

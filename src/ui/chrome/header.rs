@@ -11,18 +11,20 @@ use crate::model::snapshot::{Origin, Snapshot, Source};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::signs;
-use crate::ui::widget::{Cell, number};
+use crate::ui::widget::{Cell, Look, number};
 
 /// Columns between two pieces of the first line.
 const GAP: u16 = 2;
+/// From this height on a fault in the topology may take two lines.
+const TALL: u16 = 20;
 
 /// Draws the header at the top of an area and returns how many lines it took.
 pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) -> u16 {
     let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width - 2, height: 1 };
     first_line(ctx, buf, Rect { width: area.width - 1, ..line(0) });
     let mut used = 1;
-    for notice in notices(ctx) {
-        notice.draw(buf, line(used).x, line(used).y, line(used).width, &ctx.look());
+    for notice in notices(ctx, line(0).width, area.height >= TALL) {
+        notice.draw(buf, line(used), &ctx.look());
         used += 1;
     }
     tabs(ctx, buf, line(used), hits);
@@ -146,41 +148,100 @@ fn cost(snapshot: &Snapshot) -> Option<Cell> {
     Some(cell)
 }
 
+/// One line of bad news. Where there is no room, the text in the middle gives way: what it is about and how much more
+/// there is are always said.
+struct Notice {
+    head: Cell,
+    text: Cell,
+    tail: Cell,
+}
+
+impl Notice {
+    fn width(&self) -> usize {
+        self.head.width() + self.text.width() + self.tail.width()
+    }
+
+    fn draw(&self, buf: &mut Buffer, area: Rect, look: &Look<'_>) {
+        let used = self.head.draw(buf, area.x, area.y, area.width, look);
+        let left = area.width.saturating_sub(used);
+        let tail = (self.tail.width() as u16).min(left);
+        let text = self.text.draw(buf, area.x + used, area.y, left - tail, look);
+        self.tail.draw(buf, area.x + used + text, area.y, tail, look);
+    }
+}
+
+/// ` and 2 more`, or nothing.
+fn more(n: usize) -> Cell {
+    if n == 0 { Cell::empty() } else { Cell::styled(format!(" and {n} more"), Role::Muted) }
+}
+
 /// Lines for what is not watched and what is wrong with the topology.
-fn notices(ctx: &Ctx<'_>) -> Vec<Cell> {
+fn notices(ctx: &Ctx<'_>, width: u16, tall: bool) -> Vec<Notice> {
     let snapshot = ctx.snapshot;
+    let lost: Vec<&Source> = snapshot.sources.iter().map(|source| &**source).filter(|s| is_lost(s)).collect();
     let mut lines = Vec::new();
-    if let Some((first, rest)) = snapshot.not_watched.split_first() {
-        let mut cell = Cell::styled("NOT watched: ", Role::StateDegraded)
-            .then(&first.what, Role::Text)
-            .then(format!(" ({})", first.why), Role::Muted);
-        if !rest.is_empty() {
-            cell = cell.then(format!(" and {} more", rest.len()), Role::Muted);
-        }
-        lines.push(cell);
+    // What was lost has a line of its own.
+    let mut blind = snapshot
+        .not_watched
+        .iter()
+        .filter(|blind| lost.iter().all(|source| source.id.as_str() != &*blind.what));
+    if let Some(first) = blind.next() {
+        lines.push(Notice {
+            head: Cell::styled("NOT watched: ", Role::StateDegraded),
+            text: Cell::text(&first.what).then(format!(" ({})", first.why), Role::Muted),
+            tail: more(blind.count()),
+        });
     }
-    for source in &snapshot.sources {
-        if let (SourceState::Down, Some(error)) = (source.report.state, &source.report.error) {
-            let age = source.answered_at.map(|at| number::elapsed(ctx.now.age_since(at)));
-            let age = age.map(|age| format!("; numbers are {age} old")).unwrap_or_default();
-            lines.push(
-                Cell::styled(format!("{} lost: ", source.id), Role::StateDown)
-                    .then(error, Role::Text)
-                    .then(age, Role::Muted),
-            );
-            break;
-        }
+    if let Some((source, rest)) = lost.split_first() {
+        let error = source.report.error.as_deref().unwrap_or("it does not answer");
+        let age = source.answered_at.map(|at| number::elapsed(ctx.now.age_since(at)));
+        let age = age.map(|age| format!("; numbers are {age} old")).unwrap_or_default();
+        lines.push(Notice {
+            head: Cell::styled(format!("{} lost: ", source.id), Role::StateDown),
+            text: Cell::text(error),
+            tail: Cell::styled(age, Role::Muted).and(more(rest.len())),
+        });
     }
-    if let Some(problem) = snapshot.topology.as_ref().and_then(|topology| topology.problems.first()) {
-        let more = snapshot.topology.as_ref().map_or(0, |topology| topology.problems.len() - 1);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        lines.push(
-            Cell::styled("topology not taken: ", Role::StateDegraded)
-                .then(problem, Role::Text)
-                .then(format!("{more}; the last good one is shown"), Role::Muted),
-        );
-    }
+    lines.extend(topology(snapshot, width, tall));
     lines
+}
+
+/// Whether a broker answered once and does not now: its numbers stand, and grow old. Health checks that fail are news of
+/// the services, and a source that never answered has no numbers.
+fn is_lost(source: &Source) -> bool {
+    let away = matches!(source.report.state, SourceState::Down | SourceState::Connecting);
+    away && source.answered_at.is_some() && &*source.report.kind != "health"
+}
+
+/// What is wrong with the topology files: on one line, or on two when the place and the fault need them.
+fn topology(snapshot: &Snapshot, width: u16, tall: bool) -> Vec<Notice> {
+    let problems = snapshot.topology.as_ref().map_or(&[][..], |topology| &topology.problems);
+    let Some((first, rest)) = problems.split_first() else { return Vec::new() };
+    let split = |word: &str| first.split_once(&format!(": {word}: "));
+    // A warning alone keeps nothing from being taken.
+    let (taken, (place, fault)) = match (split("error"), split("warning")) {
+        (Some(parts), _) => (false, parts),
+        (None, Some(parts)) => (true, parts),
+        (None, None) => (false, (&**first, "")),
+    };
+    let head = Cell::styled(if taken { "topology: " } else { "topology not taken: " }, Role::StateDegraded);
+    let kept = if taken { "" } else { "; the last good one is shown" };
+    let whole = if fault.is_empty() { place.to_owned() } else { format!("{place}: {fault}") };
+    let notice = |text: &str, kept: &str| Notice {
+        head: head.clone(),
+        text: Cell::text(text),
+        tail: more(rest.len()).then(kept, Role::Muted),
+    };
+    for kept in [kept, ""] {
+        let line = notice(&whole, kept);
+        let fits = line.width() <= usize::from(width);
+        if fits || (kept.is_empty() && (!tall || fault.is_empty())) {
+            return vec![line];
+        }
+    }
+    let below = Notice { head: Cell::text("  "), text: Cell::text(fault), tail: Cell::empty() };
+    let first = notice(place, kept);
+    vec![if first.width() <= usize::from(width) { first } else { notice(place, "") }, below]
 }
 
 fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {

@@ -117,6 +117,7 @@ const SIGNS: &[(&str, Signs)] = &[
         &[
             (Glyph::NoValue, Role::Muted, "unknown, never 0; `i` tells why"),
             (Glyph::AtLeast, Role::Text, "at least: it was so when watching began"),
+            (Glyph::AtMost, Role::Text, "at most: more cannot be told from here"),
             (Glyph::About, Role::Estimate, "an estimate; before a name: likely"),
             (Glyph::Growing, Role::Growing, "growing"),
             (Glyph::Steady, Role::Text, "steady"),

@@ -155,7 +155,11 @@ impl<'a> Page<'a> {
             return;
         };
         let figure = |value: Option<i64>| {
-            value.map_or_else(|| self.look.glyph(Glyph::NoValue).to_owned(), number::signed_nanos)
+            let Some(value) = value else { return self.look.glyph(Glyph::NoValue).to_owned() };
+            match phrase::delay_at_most(delay, value) {
+                Some(most) => number::at_most(self.look.glyphs, &number::signed_nanos(most)),
+                None => number::signed_nanos(value),
+            }
         };
         let figures = match delay.method {
             crate::model::snapshot::DelayMethod::Mean => format!("mean {}", figure(delay.p50)),
@@ -180,7 +184,10 @@ impl<'a> Page<'a> {
             self.indented(LABEL, &text, Role::StateDegraded);
         }
         if let Some(limit) = limit {
-            let late = delay.p95.is_some_and(|p95| p95 > crate::model::time::nanos(limit));
+            // An upper end above the limit does not say that the delay is.
+            let late = delay.p95.is_some_and(|p95| {
+                p95 > crate::model::time::nanos(limit) && phrase::delay_at_most(delay, p95).is_none()
+            });
             let text = format!(
                 "may take at most {}{}",
                 number::duration(limit),

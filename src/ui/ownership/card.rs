@@ -87,20 +87,18 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
         together(&mut lines, cell, kept, width);
     }
     if !entity.reactors.is_empty() {
-        lines.push(
-            Cell::glyph(look, Glyph::Reacts, Role::Reader)
-                .then(" ", Role::Text)
-                .and(phrase::services(look, &entity.reactors, false))
-                .then(" react to its events", Role::Muted),
-        );
+        let cell = Cell::glyph(look, Glyph::Reacts, Role::Reader)
+            .then(" ", Role::Text)
+            .and(phrase::services(look, &entity.reactors, false))
+            .then(" react to its events", Role::Muted);
+        lines.extend(cell.wrapped(usize::from(width), 4));
     }
     for reader in &entity.readers {
-        lines.push(
-            Cell::glyph(look, Glyph::Asks, Role::Reader)
-                .then(" ", Role::Text)
-                .then(reader.service.as_str(), Role::Text)
-                .then(format!(" asks {}", reader.operation), Role::Muted),
-        );
+        let cell = Cell::glyph(look, Glyph::Asks, Role::Reader)
+            .then(" ", Role::Text)
+            .then(reader.service.as_str(), Role::Text)
+            .then(format!(" asks {}", reader.operation), Role::Muted);
+        lines.extend(cell.wrapped(usize::from(width), 4));
     }
     if ctx.snapshot.topology.is_none() {
         let text = format!(
@@ -118,12 +116,12 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
 /// Both on one line where there is room, else the second indented under the first.
 fn together(lines: &mut Vec<Cell>, first: Cell, second: Cell, width: u16) {
     if second.is_empty() {
-        lines.push(first);
+        lines.extend(first.wrapped(usize::from(width), 4));
     } else if first.width() + second.width() <= usize::from(width) {
         lines.push(first.and(second));
     } else {
-        lines.push(first);
-        lines.push(Cell::text(" ").and(second));
+        lines.extend(first.wrapped(usize::from(width), 4));
+        lines.extend(Cell::text(" ").and(second).wrapped(usize::from(width), 4));
     }
 }
 

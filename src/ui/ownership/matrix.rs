@@ -20,8 +20,16 @@ use super::relation::relation;
 
 /// Columns of a cell with the gap after it, at least and at most: `●≤1.9s` fits the least.
 const STEP: (u16, u16) = (8, 16);
+/// Columns of a cell that leave room for most names above it.
+const USEFUL: u16 = 11;
 /// Domains and two staggered rows of names.
 const HEAD: u16 = 3;
+
+/// Columns that the matrix makes good use of: every service with room for its cell. More would only spread it.
+pub fn wanted(ctx: &Ctx<'_>, area: u16) -> u16 {
+    let all = columns(ctx.snapshot, ctx.app.across(), usize::MAX).0.len() as u16;
+    (names_width(ctx, area) + 1).saturating_add(all.saturating_mul(USEFUL))
+}
 
 /// Draws the matrix.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
@@ -201,9 +209,9 @@ pub fn legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     let mut cell = Cell::empty();
     let signs: [(&str, Role, &str); 5] = [
         (look.glyph(Glyph::Owns), Role::Owner, "owns"),
-        (look.glyph(Glyph::Copy), Role::Copy, "copy, its age"),
-        (look.glyph(Glyph::Reacts), Role::Reader, "reacts to events"),
-        (look.glyph(Glyph::Asks), Role::Reader, "asks by request"),
+        (look.glyph(Glyph::Copy), Role::Copy, "copy, age"),
+        (look.glyph(Glyph::Reacts), Role::Reader, "reacts"),
+        (look.glyph(Glyph::Asks), Role::Reader, "asks"),
         (look.glyph(Glyph::Conflict), Role::Conflict, "conflict"),
     ];
     if ctx.snapshot.topology.is_none() {

@@ -173,6 +173,46 @@ impl Cell {
         out
     }
 
+    /// This cell on as many lines as it takes, broken at spaces; all but the first are indented. A word that is longer
+    /// than a line is left to be cut.
+    #[must_use]
+    pub fn wrapped(&self, columns: usize, indent: usize) -> Vec<Cell> {
+        if self.width() <= columns {
+            return vec![self.clone()];
+        }
+        // A word ends at a space, and may be of several parts.
+        let mut words: Vec<Cell> = Vec::new();
+        let mut open = false;
+        for (part, role) in &self.parts {
+            for piece in part.split_inclusive(' ') {
+                match words.last_mut().filter(|_| open) {
+                    Some(word) => word.parts.push((piece.to_owned(), *role)),
+                    None => words.push(Cell::styled(piece, *role)),
+                }
+                open = !piece.ends_with(' ');
+            }
+        }
+        let mut lines = Vec::new();
+        let mut line = Cell::empty();
+        let mut started = false;
+        for word in words {
+            // The space after the last word of a line needs no room.
+            let wide = text::width(word.plain().trim_end());
+            if started && line.width() + wide > columns {
+                lines.push(std::mem::replace(&mut line, Cell::text(" ".repeat(indent))));
+            }
+            started = started || wide > 0;
+            line = line.and(word);
+        }
+        lines.push(line);
+        for line in &mut lines {
+            if let Some((text, _)) = line.parts.last_mut() {
+                text.truncate(text.trim_end().len());
+            }
+        }
+        lines
+    }
+
     /// Draws at a place, in at most `columns`, over what is there. Returns the columns used.
     pub fn draw(&self, buf: &mut Buffer, x: u16, y: u16, columns: u16, look: &Look<'_>) -> u16 {
         draw_parts(&self.fitted(usize::from(columns), look.glyphs), buf, x, y, look)
@@ -251,6 +291,20 @@ mod tests {
         assert_eq!(text_of(&cell.fitted(5, Glyphs::Unicode)), "a␛bc…");
         assert_eq!(text_of(&cell.fitted(3, Glyphs::Unicode)), "a␛…");
         assert_eq!(text_of(&cell.fitted(4, Glyphs::Unicode)), "a␛b…");
+    }
+
+    #[test]
+    fn wrapping_keeps_words_and_roles() {
+        let cell = Cell::text("◆ ")
+            .then("~", Role::Estimate)
+            .then("accounts in ", Role::Muted)
+            .then("db", Role::Text);
+        assert_eq!(cell.wrapped(40, 2), [cell.clone()]);
+        let lines: Vec<String> = cell.wrapped(12, 2).iter().map(Cell::plain).collect();
+        assert_eq!(lines, ["◆ ~accounts", "  in db"]);
+        assert_eq!(cell.wrapped(12, 2)[0].parts[1], ("~".to_owned(), Role::Estimate));
+        let lines: Vec<String> = cell.wrapped(3, 1).iter().map(Cell::plain).collect();
+        assert_eq!(lines, ["◆", " ~accounts", " in", " db"]);
     }
 
     #[test]

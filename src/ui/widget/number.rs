@@ -173,7 +173,7 @@ pub fn bounds<T>(glyphs: Glyphs, bounds: &Bounds<T>, format: impl Fn(&T) -> Stri
 /// A shorter form of [`bounds`] that is still true, where there is one: of a range, its upper end.
 pub fn bounds_short<T>(glyphs: Glyphs, bounds: &Bounds<T>, format: impl Fn(&T) -> String) -> Option<String> {
     match bounds {
-        Bounds::Between { hi, .. } => Some(prefixed(glyphs.get(Glyph::AtMost), &format(hi))),
+        Bounds::Between { hi, .. } => Some(at_most(glyphs, &format(hi))),
         _ => None,
     }
 }
@@ -187,8 +187,13 @@ fn at_least(glyphs: Glyphs, text: &str) -> String {
     }
 }
 
+/// A formatted number as the upper end of what is possible: `≤5.0 s`.
+pub fn at_most(glyphs: Glyphs, text: &str) -> String {
+    prefixed(glyphs.get(Glyph::AtMost), text)
+}
+
 /// `~` and `<0.1` would read as nonsense together: the sign of the text wins.
-fn prefixed(sign: &str, text: &str) -> String {
+pub fn prefixed(sign: &str, text: &str) -> String {
     if text.starts_with('<') { text.to_owned() } else { format!("{sign}{text}") }
 }
 
