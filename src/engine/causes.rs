@@ -238,7 +238,7 @@ impl Book<'_> {
                 // The decisive words first: what it reads may be cut where there is little room.
                 match reads(consumer) {
                     Some(subject) => format!("{}; reads {subject}", consumer.why).into(),
-                    None => consumer.why.clone(),
+                    None => format!("{}; consumer {}", consumer.why, local(consumer)).into(),
                 }
             } else {
                 gave_up_text(consumer).into()
@@ -354,6 +354,12 @@ fn reads(consumer: &Consumer) -> Option<&Name> {
         [one] => Some(one),
         _ => None,
     }
+}
+
+/// A consumer without its source: `ORDERS/billing`.
+fn local(consumer: &Consumer) -> &str {
+    let id = consumer.id.as_str();
+    id.split_once('/').map_or(id, |(_, rest)| rest)
 }
 
 /// `4.1k messages, oldest 2m05, not draining`

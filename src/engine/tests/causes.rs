@@ -106,7 +106,7 @@ fn a_stalled_consumer_explains_the_age_of_the_copy_that_it_feeds() {
     assert_eq!(
         lines(&snapshot.causes),
         [
-            "stalled billing: ORDERS/billing: in flight is at its maximum of 1000: the service does not acknowledge",
+            "stalled billing: in flight is at its maximum of 1000: the service does not acknowledge; consumer ORDERS/billing",
             "  behind: 4.1k messages, oldest 2m05, not draining",
             "  growing old: Order ● billing 2m05 > 2.0 s",
         ]
