@@ -381,11 +381,17 @@ impl ConsumerState {
     }
 
     pub(super) fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
-        Measured::new(
-            trend::drain(&self.recent(), processed_rate),
-            self.measured_at(),
-            words::BY_DRAIN.clone(),
-        )
+        let bounds = match trend::drain(&self.recent(), processed_rate) {
+            // Nothing waits for delivery, and what is in flight may still be worked on.
+            Bounds::Exact(Drain::Never)
+                if self.samples.back().is_some_and(|s| s.lag == Some(0))
+                    && !matches!(self.status, ConsumerStatus::Stalled | ConsumerStatus::Stopped) =>
+            {
+                Bounds::unknown("nothing waits for delivery; what is in flight is not acknowledged yet")
+            }
+            bounds => bounds,
+        };
+        Measured::new(bounds, self.measured_at(), words::BY_DRAIN.clone())
     }
 
     pub(super) fn trend(&self) -> Trend {

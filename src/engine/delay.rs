@@ -170,7 +170,7 @@ impl Delays {
         let count = self.count(window, now);
         let mut samples: Vec<Sample> =
             self.samples.iter().filter(|s| now.since(s.at) <= window).copied().collect();
-        if samples.is_empty() && count == 0 {
+        if count == 0 {
             return None;
         }
         samples.sort_unstable_by_key(|s| (s.nanos, s.error));
@@ -271,6 +271,17 @@ mod tests {
         delays.waiting(3, at(0).wall, at(1_000).wall);
         delays.abandoned(3);
         delays.poll(&consumed(&base, 3, 0, 0), None, 0, at(2_000).mono, at(2_000).wall);
+        assert_eq!(delays.distribution(Duration::MAX, at(2_000).mono), None);
+    }
+
+    #[test]
+    fn without_anything_processed_there_is_no_delay() {
+        let base = consumer("nats", "A", "b");
+        let mut delays = Delays::default();
+        // It waited and is gone, and nothing was processed: it was purged.
+        delays.waiting(3, at(0).wall, at(1_000).wall);
+        delays.poll(&consumed(&base, 3, 0, 0), None, 0, at(2_000).mono, at(2_000).wall);
+        assert_eq!(delays.samples.len(), 1);
         assert_eq!(delays.distribution(Duration::MAX, at(2_000).mono), None);
     }
 

@@ -18,8 +18,9 @@ use crate::model::snapshot::Source;
 use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::{Traffic, TrafficKey};
 
-/// What makes one group of connections: name, user, account.
-pub(super) type ClientKey = (Option<Name>, Option<Name>, Option<Name>);
+/// What makes one group of connections: name, user, account, and whether it is Headwater's own (another Headwater on the
+/// same account bears the same name).
+pub(super) type ClientKey = (Option<Name>, Option<Name>, Option<Name>, bool);
 
 /// Counters of something that has not been seen for so long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
@@ -172,7 +173,7 @@ impl SourceMemory {
         let mut rewired = self.clients_listed.is_none();
         let mut listed = BTreeSet::new();
         for report in &listing.entries {
-            let key = (report.name.clone(), report.user.clone(), report.account.clone());
+            let key = (report.name.clone(), report.user.clone(), report.account.clone(), report.own);
             listed.insert(key.clone());
             let before = self.clients.get(&key);
             rewired |= before.is_none_or(|b| b.subscriptions != report.subscriptions || b.own != report.own);
@@ -296,6 +297,21 @@ mod tests {
         assert_eq!(source.report(&up(SourceState::Connecting), at(1_500), 3).text, None);
         let told = source.report(&up(SourceState::Up), at(2_000), 4);
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 is back"));
+    }
+
+    #[test]
+    fn another_headwater_beside_this_one_does_not_reconnect_at_every_poll() {
+        let mut source = SourceMemory::new(at(0));
+        let mut changes = Changes::default();
+        let other = ClientReport { since: Some(at(500).wall), ..client("headwater", &[]) };
+        let own = ClientReport { own: true, since: Some(at(0).wall), ..other.clone() };
+        for s in 1..6 {
+            let rewired =
+                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), s, &mut changes);
+            assert_eq!(rewired, s == 1);
+        }
+        assert!(changes.list().is_empty());
+        assert_eq!(source.clients.len(), 2);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! In order:
 //! 1. paused by its configuration → paused; position went back and has not recovered → rewound;
-//! 2. nothing pending → ok (a quiet channel is not a problem), unless what is in flight has come again, and nothing has
-//!    been processed for longer than the acknowledgement time → stalled;
-//! 3. work, and something was processed within the window: slow when the lag was never zero in it and grew, else ok;
+//! 2. nothing pending → ok (a quiet channel is not a problem), unless nothing has been processed for longer than the
+//!    acknowledgement time and what is in flight has come again, or nobody pulls → stalled, or stopped;
+//! 3. work, and something was processed within the window: slow when the lag was never zero in it and grew, else ok; too
+//!    few polls of a backlog that does not shrink tell neither;
 //! 4. work, and nothing processed: with a sign that explains it (nobody pulls or listens; in flight at its maximum) after 3 polls
 //!    over 4 s, without one after 10 polls over 10 s → stalled, or stopped when nobody is there any more;
 //! 5. what was already so at the first two polls, and is unmistakable, is said at once;
@@ -143,6 +144,10 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
             or_earlier,
         };
     }
+    // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
+    if case.idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
+        return Verdict::now(Unknown, words::TOO_SHORT.clone());
+    }
     if advanced || case.advanced.is_some() || case.idle.is_some() {
         return keeps_up(case, "advances");
     }
@@ -179,7 +184,44 @@ fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
             or_earlier: case.was_there && case.advanced.is_none() && case.free.is_none(),
         };
     }
-    keeps_up(case, "nothing waits for delivery")
+    abandoned(case, in_flight).unwrap_or_else(|| keeps_up(case, "nothing waits for delivery"))
+}
+
+/// Messages were pulled, and for longer than their acknowledgement may take nothing was acknowledged or delivered and
+/// nobody asked for more. They do not come again either while nobody pulls, so nothing is marked as delivered again.
+fn abandoned(case: &Case<'_>, in_flight: u64) -> Option<Verdict> {
+    let last = case.samples.last()?;
+    if case.report.delivery != Delivery::Pull {
+        return None;
+    }
+    // The last poll that found a pull (or was not told), and the last that found new deliveries.
+    let asked = case.samples.iter().rfind(|s| s.waiting != Some(0)).map(|s| s.at);
+    let handed = case.samples.windows(2).rev().find_map(|pair| match pair {
+        [a, b] if a.delivered.map(|d| d.0) != b.delivered.map(|d| d.0) => Some(b.at),
+        _ => None,
+    });
+    let seen = latest([latest([case.advanced, case.free]), latest([asked, handed])]);
+    let from = seen.unwrap_or(case.began);
+    let patience = case.report.ack_wait.unwrap_or(PATIENCE).max(WINDOW.1);
+    if last.at.mono.since(from.mono) <= patience {
+        return None;
+    }
+    let whose = match (case.presence, case.service) {
+        (Presence::Gone, Some(service)) => format!(", and {service} has no connection"),
+        (Presence::Connected, Some(service)) => format!(", though {service} is connected"),
+        _ => String::new(),
+    };
+    let messages = if in_flight == 1 { "message is" } else { "messages are" };
+    Some(Verdict {
+        status: if case.presence == Presence::Connected {
+            ConsumerStatus::Stalled
+        } else {
+            ConsumerStatus::Stopped
+        },
+        why: format!("nobody pulls, and {in_flight} delivered {messages} not acknowledged{whose}").into(),
+        from: Some(from),
+        or_earlier: case.was_there && seen.is_none(),
+    })
 }
 
 /// How long the broker waits for an acknowledgement; zero where it does not tell.
@@ -469,6 +511,50 @@ mod tests {
         assert_eq!(trial.judge().status, Stalled);
         trial.samples.truncate(20);
         assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn messages_that_nobody_acknowledges_and_nobody_pulls_are_stopped_after_their_acknowledgement_time() {
+        let mut trial = polls(40, |_| (10, 5, 0, 5)).with(|s| s.waiting = Some(0));
+        trial.report.ack_wait = Some(Duration::from_secs(30));
+        trial.report.max_deliver = Some(3);
+        trial.presence = Presence::NotKnown;
+        let verdict = trial.judge();
+        assert_eq!(
+            (verdict.status, &*verdict.why, verdict.or_earlier),
+            (Stopped, "nobody pulls, and 5 delivered messages are not acknowledged", true)
+        );
+        trial.presence = Presence::Gone;
+        assert_eq!(trial.judge().status, Stopped);
+        trial.presence = Presence::Connected;
+        assert_eq!(trial.judge().status, Stalled);
+        // Within the acknowledgement time it is ordinary.
+        trial.presence = Presence::Gone;
+        trial.samples.truncate(31);
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn messages_held_by_a_service_that_pulls_or_was_just_given_them_are_no_problem() {
+        // A pull waits.
+        let mut trial = polls(60, |_| (10, 5, 0, 5));
+        trial.report.ack_wait = Some(Duration::from_secs(30));
+        assert_eq!(trial.judge().status, Ok);
+        // It asked ten seconds ago.
+        trial.samples.iter_mut().skip(50).for_each(|s| s.waiting = Some(0));
+        assert_eq!(trial.judge().status, Ok);
+        // It was handed a batch ten seconds ago, and does not pull while it works on it.
+        let mut trial = polls(60, |s| (if s < 50 { 5 } else { 10 }, 3, 0, if s < 50 { 2 } else { 7 }))
+            .with(|s| s.waiting = Some(0));
+        trial.report.ack_wait = Some(Duration::from_secs(30));
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn a_backlog_that_does_not_shrink_needs_more_than_a_few_polls() {
+        let behind = |n| polls(n, |s| (s * 10 + 5, s * 10, 1_000, 5)).judge().status;
+        assert_eq!((behind(3), behind(6)), (Unknown, Ok));
+        assert_eq!(polls(3, |s| (s * 10 + 5, s * 10, 1_000 - s * 10, 5)).judge().status, Ok);
     }
 
     #[test]

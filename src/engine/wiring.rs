@@ -196,7 +196,11 @@ fn bind_consumers(state: &State, identity: &Identity<'_>, unnamed: &BTreeSet<Sou
     for (id, consumer) in &state.consumers {
         let stream = state.channels.get(&consumer.channel).map_or("", |c| &*c.report.name);
         let report = consumer.report.as_ref();
-        let mut binding = identity.consumer(&consumer.source, stream, &consumer.name, report, &known);
+        let mut binding = if is_copier(&consumer.name, report) {
+            crate::topology::bind::Binding::default()
+        } else {
+            identity.consumer(&consumer.source, stream, &consumer.name, report, &known)
+        };
         if binding.likely || binding.services.is_empty() {
             // Who listens where it delivers to is seen, not concluded.
             if let Some(Delivery::Push { subject, .. }) = report.map(|r| &r.delivery) {
@@ -247,6 +251,12 @@ fn bind_consumers(state: &State, identity: &Identity<'_>, unnamed: &BTreeSet<Sou
             },
         );
     }
+}
+
+/// The broker's own consumer, by which a stream copies another (mirror or source): no service reads by it.
+fn is_copier(name: &str, report: Option<&crate::model::observation::ConsumerReport>) -> bool {
+    ["JS_SRC_", "JS_MIRROR_"].iter().any(|prefix| name.starts_with(prefix))
+        && report.is_none_or(|r| matches!(r.delivery, Delivery::Push { .. }))
 }
 
 fn presence(
@@ -328,5 +338,22 @@ pub(super) fn likely_producer(name: &str, subjects: &[Name], wiring: &Wiring) ->
             evidence: vec![Evidence::inferred(format!("rule: the first word \"{word}\" is its name"))],
         },
         None => Producers::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample::consumer;
+    use crate::model::observation::ConsumerReport;
+
+    #[test]
+    fn a_consumer_by_which_the_broker_copies_a_stream_is_no_service() {
+        let pull = consumer("nats", "ORDERS", "JS_SRC_x");
+        let delivery = Delivery::Push { subject: "$JS.S.x".into(), queue: None, bound: Some(true) };
+        let push = ConsumerReport { delivery, ..pull.clone() };
+        assert!(is_copier("JS_SRC_x", Some(&push)) && is_copier("JS_MIRROR_x", Some(&push)));
+        assert!(is_copier("JS_SRC_x", None));
+        assert!(!is_copier("JS_SRC_x", Some(&pull)) && !is_copier("billing", Some(&push)));
     }
 }

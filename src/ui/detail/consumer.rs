@@ -122,7 +122,12 @@ fn limits(it: &Consumer) -> Vec<String> {
             "in flight is at its maximum of {}: the service does not acknowledge, and the broker sends no more until it does",
             number::exact(max)
         ));
-    } else if waiting && report.delivery == Delivery::Pull && report.waiting_pulls == Some(0) {
+    } else if waiting
+        && out_now == 0
+        && matches!(it.status, ConsumerStatus::Stalled | ConsumerStatus::Stopped)
+        && report.delivery == Delivery::Pull
+        && report.waiting_pulls == Some(0)
+    {
         out.push("messages wait and no pull does: nobody asks for them now".to_owned());
     }
     if let Delivery::Push { subject, bound: Some(false), .. } = &report.delivery {
