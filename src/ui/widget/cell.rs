@@ -299,7 +299,7 @@ mod tests {
             .then("~", Role::Estimate)
             .then("accounts in ", Role::Muted)
             .then("db", Role::Text);
-        assert_eq!(cell.wrapped(40, 2), [cell.clone()]);
+        assert_eq!(cell.wrapped(40, 2), std::slice::from_ref(&cell));
         let lines: Vec<String> = cell.wrapped(12, 2).iter().map(Cell::plain).collect();
         assert_eq!(lines, ["◆ ~accounts", "  in db"]);
         assert_eq!(cell.wrapped(12, 2)[0].parts[1], ("~".to_owned(), Role::Estimate));
