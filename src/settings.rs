@@ -142,6 +142,14 @@ pub enum SettingsError {
         /// What is wrong with it.
         error: AddressError,
     },
+    /// A file of credentials or certificates.
+    #[error("{from}: {why}")]
+    File {
+        /// The flag, variable or field of a context that named it.
+        from: String,
+        /// Which file, and why it cannot be used.
+        why: String,
+    },
     /// A NATS context.
     #[error(transparent)]
     Context(#[from] ContextError),
@@ -216,6 +224,11 @@ pub fn probe(global: &Global) -> Result<Found<ProbeLevel>, SettingsError> {
 }
 
 impl Settings {
+    /// Reads every file that connecting needs: what is missing now would be missing at each try.
+    pub fn check_files(&self, global: &Global, environment: Lookup<'_>) -> Result<(), SettingsError> {
+        self.sources.iter().try_for_each(|source| connection::check_files(source, global, environment))
+    }
+
     /// Brings everything together. `brokers` are those of the topology, in its order.
     pub fn resolve(
         global: &Global,

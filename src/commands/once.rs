@@ -1,5 +1,6 @@
 //! `headwater once`: watches for a while, prints one snapshot, ends.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::cli::{Format, Global, Once};
 use crate::commands::watch::{self, Plan, Watching};
 use crate::commands::{CommandError, print, runtime};
+use crate::model::id::SourceId;
 use crate::model::observation::SourceState;
 use crate::model::snapshot::{Snapshot, Source};
 use crate::report::{json, table};
@@ -39,9 +41,45 @@ async fn take(watching: &mut Watching, watch_for: Duration) -> Result<Arc<Snapsh
     let begin = Instant::now();
     reached(watching, begin + watch_for + PATIENCE).await?;
     let until = Instant::now() + watch_for;
-    until_deadline(watching, until, |_| false).await;
-    until_deadline(watching, until + SECOND_POLL, polled_twice).await;
-    Ok(newest(watching))
+    let mut polls = Polls::default();
+    until_deadline(watching, until, |snapshot| {
+        polls.both(snapshot);
+        false
+    })
+    .await;
+    until_deadline(watching, until + SECOND_POLL, |snapshot| polls.both(snapshot)).await;
+    let last = newest(watching);
+    let refused = all_refused(&last);
+    if refused.is_empty() { Ok(last) } else { Err(CommandError::NoSource(refused)) }
+}
+
+/// For each source why nothing of it can be read, when the connection stands but not one request was answered by
+/// any of them; empty as soon as one has told something.
+fn all_refused(snapshot: &Snapshot) -> Vec<String> {
+    // A round trip is known from the first answer on.
+    let refused = |source: &Source| {
+        source.report.state == SourceState::Degraded
+            && source.report.rtt.is_none()
+            && source.report.unavailable.iter().any(|part| part.why.contains("permission denied"))
+    };
+    let silent = |source: &Arc<Source>| refused(source) || source.answered_at.is_none();
+    if !snapshot.channels.is_empty() || !snapshot.sources.iter().all(silent) {
+        return Vec::new();
+    }
+    let line = |source: &Arc<Source>| {
+        let mut why: Vec<&str> = source
+            .report
+            .unavailable
+            .iter()
+            .map(|part| &*part.why)
+            .filter(|why| why.contains("permission denied"))
+            .collect();
+        why.sort_unstable();
+        why.dedup();
+        let address = &source.report.address;
+        format!("{address}: none of what is asked is authorised: {} (`headwater doctor`)", why.join("; "))
+    };
+    snapshot.sources.iter().filter(|source| refused(source)).map(line).collect()
 }
 
 /// Waits until at least one source answers; when none does by `deadline`, says for each why.
@@ -71,7 +109,7 @@ pub async fn reached(watching: &mut Watching, deadline: Instant) -> Result<(), C
 async fn until_deadline(
     watching: &mut Watching,
     deadline: Instant,
-    found: impl Fn(&Snapshot) -> bool,
+    mut found: impl FnMut(&Snapshot) -> bool,
 ) -> bool {
     loop {
         if found(&newest(watching)) {
@@ -92,7 +130,25 @@ fn answers(source: &Source) -> bool {
     matches!(source.report.state, SourceState::Up | SourceState::Degraded)
 }
 
-/// Whether every channel has been seen at least twice, so that it has a rate.
-fn polled_twice(snapshot: &Snapshot) -> bool {
-    snapshot.channels.iter().all(|channel| channel.rate.low().is_some())
+/// What has been seen of the rounds of questions: a source tells its count of requests after each.
+#[derive(Default)]
+struct Polls {
+    counts: BTreeMap<SourceId, BTreeSet<u64>>,
+}
+
+impl Polls {
+    /// Whether every source that answers has been polled at least twice, and every channel has a rate.
+    fn both(&mut self, snapshot: &Snapshot) -> bool {
+        let mut enough = snapshot.channels.iter().all(|channel| channel.rate.low().is_some());
+        for source in
+            snapshot.sources.iter().filter(|source| answers(source) && &*source.report.kind == "nats")
+        {
+            let seen = self.counts.entry(source.id.clone()).or_default();
+            if source.report.load.requests > 0 {
+                seen.insert(source.report.load.requests);
+            }
+            enough &= seen.len() >= 2;
+        }
+        enough
+    }
 }

@@ -89,6 +89,7 @@ pub fn plan(global: &Global) -> Result<(Plan, Settings), CommandError> {
     };
     let brokers = declared.as_ref().map_or_else(Vec::new, |d| brokers(&d.topology));
     let settings = Settings::resolve(global, environment, &brokers)?;
+    settings.check_files(global, environment)?;
     let nats = settings.sources.iter().map(|source| source.options.clone()).collect();
     let plan = Plan {
         nats,

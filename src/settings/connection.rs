@@ -1,7 +1,7 @@
 //! Which NATS systems to connect to, and as whom.
 //!
 //! Servers: `--nats` and `--context`, else the brokers of the topology, else `$NATS_URL`, else the selected NATS
-//! context, else this machine. Credentials: those in an address that was given here, else flags, else the
+//! context, else (with `--monitor`) monitoring alone, else this machine. Credentials: those in an address that was given here, else flags, else the
 //! environment, else the context.
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::{DeclaredBroker, Lookup, NatsSource, Origin, SettingsError, set};
 use crate::cli::Global;
 use crate::model::id::SourceId;
 use crate::source::nats::context::{self, Context};
-use crate::source::nats::options::{Auth, DEFAULT_SERVER, NatsOptions};
+use crate::source::nats::options::{Auth, DEFAULT_SERVER, NamedFile, NatsOptions};
 use crate::source::nats::secret::{Redacted, Secret};
 
 /// The id of a source that nobody named.
@@ -73,7 +73,13 @@ fn servers(
         let loaded = context::load(&name, SourceId::from(DEFAULT_ID), environment).map_err(unusable)?;
         return Ok(vec![of_context(loaded)]);
     }
-    Ok(vec![addressed(DEFAULT_ID, DEFAULT_SERVER, Origin::Default)?])
+    let mut local = addressed(DEFAULT_ID, DEFAULT_SERVER, Origin::Default)?;
+    if !global.monitor.is_empty() {
+        // Somebody who names only a monitoring endpoint means that one, and no server of this machine.
+        local.options.servers.clear();
+        local.servers_from = Origin::Flag("--monitor");
+    }
+    Ok(vec![local])
 }
 
 fn from_flags(global: &Global, environment: Lookup<'_>) -> Result<Vec<NatsSource>, SettingsError> {
@@ -241,6 +247,47 @@ fn certificates(
     }
     tls.first |= global.tls_first;
     Ok(())
+}
+
+/// Whether the files of one source can be used; says who named the one that cannot.
+pub(super) fn check_files(
+    source: &NatsSource,
+    global: &Global,
+    environment: Lookup<'_>,
+) -> Result<(), SettingsError> {
+    source.options.check_files().map_err(|(file, failure)| SettingsError::File {
+        from: who_named(file, source, global, environment),
+        why: failure.text,
+    })
+}
+
+fn who_named(file: NamedFile, source: &NatsSource, global: &Global, environment: Lookup<'_>) -> String {
+    let (flag, given, variable, field) = match file {
+        NamedFile::Authorities => ("--tls-ca", global.tls_ca.is_some(), "NATS_CA", "ca"),
+        NamedFile::Certificate => ("--tls-cert", global.tls_cert.is_some(), "NATS_CERT", "cert"),
+        NamedFile::Key => ("--tls-key", global.tls_key.is_some(), "NATS_KEY", "key"),
+        NamedFile::Creds | NamedFile::Nkey | NamedFile::Jwt => {
+            let field = match file {
+                NamedFile::Nkey => "nkey",
+                NamedFile::Jwt => "user_jwt",
+                _ => "creds",
+            };
+            return match &source.auth_from {
+                Origin::Context { file, .. } => format!("'{field}' in {}", file.display()),
+                other => other.to_string(),
+            };
+        }
+    };
+    if given {
+        flag.to_owned()
+    } else if set(environment, variable).is_some() {
+        format!("${variable}")
+    } else if let Origin::Context { file, .. } = &source.servers_from {
+        format!("'{field}' in {}", file.display())
+    } else {
+        // Servers from a flag, certificates from the one context beside it.
+        format!("'{field}' of the NATS context")
+    }
 }
 
 fn monitors(sources: &mut [NatsSource], given: &[String]) -> Result<(), SettingsError> {

@@ -314,3 +314,65 @@ fn the_rest() {
     assert_eq!(settings.topology.unwrap().value, PathBuf::from("dir"));
     assert!(settings.terminal.mouse);
 }
+
+#[test]
+fn files_that_cannot_be_used_are_told_with_who_named_them() {
+    let person = Person::new()
+        .context("creds", r#"{"url": "nats://h", "creds": "/none/a.creds"}"#)
+        .context("ca", r#"{"url": "nats://h", "ca": "/none/a.ca"}"#);
+    let refused = |line: &str| {
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        let lookup = |name: &str| person.environment.get(name).cloned();
+        let settings = Settings::resolve(&cli.global, &lookup, &[]).unwrap();
+        settings.check_files(&cli.global, &lookup).unwrap_err().to_string()
+    };
+    let empty = person.home.path().join("empty");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.display();
+    assert_eq!(
+        refused("headwater --creds /none/x"),
+        "--creds: cannot read the credentials file /none/x: no such file"
+    );
+    assert_eq!(
+        refused("headwater --nkey /none/x"),
+        "--nkey: cannot read the nkey file /none/x: no such file"
+    );
+    assert_eq!(
+        refused(&format!("headwater --nkey {empty}")),
+        format!("--nkey: the nkey file {empty} holds no user seed (a line that begins with SU)")
+    );
+    assert_eq!(
+        refused("headwater --tls-ca /none/x"),
+        "--tls-ca: cannot read the certificate authorities /none/x: no such file"
+    );
+    assert_eq!(
+        refused("headwater --tls-cert /none/x --tls-key /none/y"),
+        "--tls-cert: cannot read the client certificate /none/x: no such file"
+    );
+    assert_eq!(
+        refused("headwater --context creds"),
+        format!(
+            "'creds' in {}: cannot read the credentials file /none/a.creds: no such file",
+            person.file("creds").display()
+        )
+    );
+    assert_eq!(
+        refused("headwater --context ca"),
+        format!(
+            "'ca' in {}: cannot read the certificate authorities /none/a.ca: no such file",
+            person.file("ca").display()
+        )
+    );
+}
+
+#[test]
+fn a_monitoring_endpoint_alone_means_no_server_of_this_machine() {
+    let person = Person::new();
+    let source = person.runs("headwater --monitor http://m:8222", &[]).unwrap().sources.remove(0);
+    assert_eq!(source.options.servers_shown(), "");
+    assert_eq!(source.options.monitors, ["http://m:8222"]);
+    assert_eq!(source.servers_from, Origin::Flag("--monitor"));
+    let person = person.with("NATS_URL", "nats://env");
+    let source = person.runs("headwater --monitor http://m:8222", &[]).unwrap().sources.remove(0);
+    assert_eq!(source.options.servers_shown(), "nats://env");
+}

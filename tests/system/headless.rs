@@ -297,6 +297,47 @@ async fn one_of_two_servers_is_enough_and_the_other_is_named_as_missing() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_ask_nothing_is_exit_code_3_and_told_what_is_denied() {
+    let nobody = User::new("nobody", "pw").may_not_publish(&[">"]).may_not_subscribe(&[">"]);
+    let broker = Broker::start(Config::jetstream().user(User::new("app", "right")).user(nobody));
+    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
+    let url = format!("nats://nobody:pw@{address}");
+    let output =
+        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "1s", "--nats", &url]))
+            .await
+            .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains(&address) && told.contains("none of what is asked is authorised"), "{told}");
+    assert!(told.contains("permission denied"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn monitoring_alone_names_the_monitoring_endpoint_and_no_server() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let given = url.clone();
+    let output =
+        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "0s", "--monitor", &given]))
+            .await
+            .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains(&url) && !told.contains("nats://"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shortest_look_still_polls_twice() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect().await;
+    jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let document =
+        tokio::task::spawn_blocking(move || headwater::once(&broker.url(), &["--for", "0s"])).await.unwrap();
+    let row = headwater::row(&document, "channels", "nats/ORDERS");
+    assert_eq!(row["rate"], 0.0, "one poll alone gives no rate: {row:#}");
+}
+
 fn unix_nanos() -> i128 {
     i128::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos())
         .unwrap()

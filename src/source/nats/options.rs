@@ -92,6 +92,23 @@ pub struct TlsOptions {
     pub first: bool,
 }
 
+/// What a file or value is for, so that whoever named it can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedFile {
+    /// Credentials.
+    Creds,
+    /// The seed of an nkey.
+    Nkey,
+    /// A user's token and its seed.
+    Jwt,
+    /// Certificate authorities.
+    Authorities,
+    /// Our certificate.
+    Certificate,
+    /// Its key.
+    Key,
+}
+
 impl NatsOptions {
     /// Options for a list of servers, separated by commas; credentials in it become [`Auth`].
     pub fn new(source: SourceId, servers: &str) -> Result<Self, AddressError> {
@@ -159,6 +176,27 @@ impl NatsOptions {
         let servers: Vec<_> = self.servers.iter().map(ServerUrl::addr).collect();
         let options = self.connect_options()?.name(name);
         options.connect(servers).await.map_err(|error| self.failure(&error))
+    }
+
+    /// Whether every file that is named can be read and holds what it should; names the first that does not.
+    pub fn check_files(&self) -> Result<(), (NamedFile, ConnectFailure)> {
+        let credentials = match &self.auth {
+            Auth::NkeyFile(_) | Auth::Nkey(_) => NamedFile::Nkey,
+            Auth::Jwt { .. } => NamedFile::Jwt,
+            _ => NamedFile::Creds,
+        };
+        self.with_auth(ConnectOptions::new()).map_err(|failure| (credentials, failure))?;
+        let files = [
+            (NamedFile::Authorities, &self.tls.ca, "certificate authorities", "CERTIFICATE"),
+            (NamedFile::Certificate, &self.tls.cert, "client certificate", "CERTIFICATE"),
+            (NamedFile::Key, &self.tls.key, "client key", "PRIVATE KEY"),
+        ];
+        for (file, path, what, label) in files {
+            if let Some(path) = path {
+                check_pem(path, what, label).map_err(|failure| (file, failure))?;
+            }
+        }
+        Ok(())
     }
 
     /// What async-nats needs; reads the files of seeds and credentials.

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::advisories::SUBJECTS;
 use super::api::codes;
 use super::lenient::{one_line, or_default};
-use super::options::{ConnectFailure, NatsOptions};
+use super::options::{ConnectFailure, FailureKind, NatsOptions};
 use super::secret::Redacted;
 use super::wire::{Failure, Patience, Violation, Wire, violation};
 use crate::source::Clock;
@@ -118,7 +118,12 @@ impl Examination {
 }
 
 /// Connects once and tries every right.
+///
+/// Where only monitoring endpoints are read, they are all there is to try.
 pub async fn examine(options: &NatsOptions) -> Result<Examination, ConnectFailure> {
+    if options.servers.is_empty() {
+        return monitored_only(options).await;
+    }
     let (events, mut heard) = mpsc::channel(256);
     let client = options.connect(move |event| drop(events.try_send(event))).await?;
     let server = client.server_info();
@@ -163,6 +168,28 @@ pub async fn examine(options: &NatsOptions) -> Result<Examination, ConnectFailur
     found.rights.sort_by_key(|right| !right.needed);
     Ok(found)
 }
+
+async fn monitored_only(options: &NatsOptions) -> Result<Examination, ConnectFailure> {
+    let rights = monitors(options).await;
+    if !rights.iter().any(|right| right.outcome == Outcome::Readable) {
+        let why = |right: &Right| match &right.outcome {
+            Outcome::NoAnswer(why) | Outcome::NotTried(why) => format!("{}: {why}", right.subject),
+            _ => right.subject.clone(),
+        };
+        let text = rights.iter().map(why).collect::<Vec<_>>().join("; ");
+        return Err(ConnectFailure { kind: FailureKind::Unreachable, text });
+    }
+    Ok(Examination {
+        server: String::new(),
+        version: "by monitoring alone".to_owned(),
+        user: None,
+        account: None,
+        rights,
+    })
+}
+
+/// A name that no stream has: it is asked about where there is none.
+const NO_SUCH_STREAM: &str = "HEADWATER_TRIES_A_STREAM_THAT_IS_NOT_THERE";
 
 struct Trial<'a> {
     wire: &'a Wire,
@@ -377,7 +404,9 @@ impl Trial<'_> {
         }
         let mut denied = Vec::new();
         let mut silent = None;
-        for stream in streams {
+        // Without a stream, one that does not exist still tells a denial from 'stream not found'.
+        let tried = if streams.is_empty() { &[NO_SUCH_STREAM][..] } else { streams };
+        for stream in tried {
             let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
             match self.ask(&format!("{subject}.{stream}"), body).await {
                 // The last two: an empty stream, or one that has just gone. The question was let through.
@@ -391,6 +420,9 @@ impl Trial<'_> {
             ([], None) if streams.is_empty() => Outcome::NotInUse("there is no stream".to_owned()),
             ([], None) => Outcome::Readable,
             ([], Some(failure)) => outcome(&Err(failure)),
+            (_, _) if streams.is_empty() => {
+                Outcome::Denied(format!("permission denied for {subject}.{NO_SUCH_STREAM}"))
+            }
             (some, _) => Outcome::Denied(format!("permission denied for {}", some.join(", "))),
         }
     }
