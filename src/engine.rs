@@ -192,12 +192,14 @@ impl Engine {
         }
         self.state.sweep(&now);
         let structure = self.state.structure;
-        let rewired = self.wired != Some(structure);
-        if rewired {
-            self.wiring = wiring::wire(&self.state, &self.topology);
+        if self.wired != Some(structure) {
+            let same_topology = self.wired.is_some();
+            let before = std::mem::take(&mut self.wiring);
+            self.wiring = wiring::wire(&self.state, &self.topology, same_topology.then_some(&before));
+            self.cache.rewired(&mut self.state, &before, &self.wiring);
             self.wired = Some(structure);
         }
-        services::judge(&mut self.state, &self.wiring, &now);
+        self.state.dirty.services |= services::judge(&mut self.state, &self.wiring, &now);
         self.state.generation += 1;
         let built = rows::build(rows::Inputs {
             cache: &mut self.cache,
@@ -206,7 +208,6 @@ impl Engine {
             topology: &self.topology,
             windows: self.options.windows,
             now,
-            rewired,
         });
         let watched = now.mono.since(self.options.started.mono);
         Snapshot {

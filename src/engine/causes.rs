@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ownership::find;
 use super::say;
-use crate::model::id::{Name, ServiceId, TeamId};
+use crate::model::id::{ConsumerId, Name, ServiceId, TeamId};
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{
-    Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, FlowKind, Replica, Service, Severity,
-    Since, Source, Store, Thing,
+    Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, Replica, Service, Severity, Since, Source,
+    Store, Thing,
 };
 
 /// An operation fails when more than this share of its requests do, and at least [`SEVERAL`] in the window: single
@@ -28,8 +29,10 @@ pub(super) struct Rows<'a> {
     pub(super) services: &'a BTreeMap<ServiceId, Arc<Service>>,
     pub(super) stores: &'a [Arc<Store>],
     pub(super) entities: &'a [Arc<Entity>],
-    pub(super) consumers: Vec<&'a Arc<Consumer>>,
-    pub(super) flows: &'a [Arc<Flow>],
+    /// Sorted by id.
+    pub(super) consumers: &'a [Arc<Consumer>],
+    /// Flows by request.
+    pub(super) requests: Vec<&'a Arc<Flow>>,
 }
 
 /// Collects causes and remembers what has been said.
@@ -49,16 +52,15 @@ struct Book<'a> {
 /// What needs a person now.
 pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
     let mut calls: BTreeMap<&ServiceId, BTreeSet<&ServiceId>> = BTreeMap::new();
-    for flow in rows.flows.iter().filter(|f| f.kind == FlowKind::Request) {
+    for flow in &rows.requests {
         for caller in &flow.to {
             calls.entry(caller).or_default().extend(&flow.from);
         }
     }
     let failing = rows
-        .flows
+        .requests
         .iter()
-        .filter(|f| f.kind == FlowKind::Request)
-        .filter_map(|f| Some((f, *f.errors_rate.low()? / f.rate.low().filter(|rate| **rate > 0.0)?)))
+        .filter_map(|f| Some((*f, *f.errors_rate.low()? / f.rate.low().filter(|rate| **rate > 0.0)?)))
         .filter(|(flow, share)| {
             let errors = flow.errors_rate.low().unwrap_or(&0.0) * super::RATE_WINDOW.as_secs_f64();
             *share > MOSTLY || (*share > FAILING && errors > SEVERAL - 0.5)
@@ -164,7 +166,7 @@ impl Book<'_> {
         };
         self.said.insert(thing.clone());
         let mut effects = self.failing_because(&service.id);
-        for consumer in rows.consumers.iter().filter(|c| service.consumers.contains(&c.id)) {
+        for consumer in service.consumers.iter().filter_map(|id| find(rows.consumers, id)) {
             if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
                 effects.push(behind(consumer));
                 effects.extend(lost(consumer));
@@ -202,7 +204,15 @@ impl Book<'_> {
 
     fn consumers(&mut self) {
         let rows = self.rows;
-        for consumer in &rows.consumers {
+        let mut fed: BTreeMap<&ConsumerId, Vec<(&Entity, &Replica)>> = BTreeMap::new();
+        for entity in rows.entities {
+            for replica in &entity.replicas {
+                if let Some(consumer) = &replica.consumer {
+                    fed.entry(consumer).or_default().push((entity, replica));
+                }
+            }
+        }
+        for consumer in rows.consumers {
             let bad = is_bad(consumer.status);
             let gave_up = consumer.gave_up.low().copied().unwrap_or(0);
             if !(bad || gave_up > 0) || !self.said.insert(Thing::Consumer(consumer.id.clone())) {
@@ -221,17 +231,15 @@ impl Book<'_> {
                     effects.extend(lost(consumer));
                 }
             }
-            for entity in rows.entities {
-                for replica in entity.replicas.iter().filter(|r| r.consumer.as_ref() == Some(&consumer.id)) {
-                    if bad {
-                        effects.extend(self.growing_old(entity, replica));
-                    } else {
-                        effects.push(Effect {
-                            thing: Thing::Entity(entity.id.clone()),
-                            kind: "lost data".into(),
-                            text: format!("{} ● {}", entity.id, replica.service).into(),
-                        });
-                    }
+            for (entity, replica) in fed.get(&consumer.id).into_iter().flatten() {
+                if bad {
+                    effects.extend(self.growing_old(entity, replica));
+                } else {
+                    effects.push(Effect {
+                        thing: Thing::Entity(entity.id.clone()),
+                        kind: "lost data".into(),
+                        text: format!("{} ● {}", entity.id, replica.service).into(),
+                    });
                 }
             }
             let text: Name = if bad {
@@ -261,8 +269,7 @@ impl Book<'_> {
         for entity in rows.entities {
             for replica in &entity.replicas {
                 let Some(effect) = self.too_old(entity, replica) else { continue };
-                let consumer =
-                    replica.consumer.as_ref().and_then(|id| rows.consumers.iter().find(|c| &c.id == id));
+                let consumer = replica.consumer.as_ref().and_then(|id| find(rows.consumers, id));
                 self.causes.push(Cause {
                     thing: Thing::Entity(entity.id.clone()),
                     name: format!("{} ● {}", entity.id, replica.service).into(),

@@ -1,6 +1,6 @@
 //! Named positions: what polls and notices say of each consumer, and the row made of it.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,9 @@ use super::words;
 use super::{staleness, trend};
 use crate::model::id::{ChannelId, ConsumerId, Name, SourceId};
 use crate::model::measured::{Bounds, Measured};
-use crate::model::observation::{BacklogReport, ChannelReport, ConsumerReport, Notice, NoticeKind};
+use crate::model::observation::{
+    BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
+};
 use crate::model::series::History;
 use crate::model::snapshot::{ConsumerStatus, Drain, Since, Trend};
 use crate::model::time::{Mono, Stamp, Timestamp};
@@ -35,7 +37,7 @@ pub(super) struct ConsumerState {
     /// It was there when watching its channel began.
     pub(super) was_there: bool,
     /// Polls since it began (anew).
-    samples: VecDeque<Sample>,
+    samples: Vec<Sample>,
     /// The first of them: rates over the whole run begin here.
     first: Option<Sample>,
     advanced: Option<Stamp>,
@@ -54,14 +56,22 @@ pub(super) struct ConsumerState {
     trend: Trend,
     pub(super) lag_history: History,
     pub(super) staleness_history: History,
-    /// The revision whose staleness is in its history.
-    aged: u64,
+    /// How old its oldest message was at the last poll: see [`staleness`].
+    pub(super) staleness: Measured<Duration>,
+    /// The poll whose staleness is in the history.
+    drawn: Option<Mono>,
+    /// Bytes per message of its channel at the last poll.
+    pub(super) mean_size: Option<f64>,
+    /// When its channel took its newest message, at the last poll, if every message is for it.
+    newest: Option<Timestamp>,
     /// Messages processed per second over time.
     pub(super) history: History,
     /// When anything was last delivered.
     pub(super) last_seen: Option<Timestamp>,
     /// The engine's revision when it last changed.
     pub(super) revision: u64,
+    /// The engine's revision when what decides who it is last changed.
+    pub(super) rewired: u64,
 }
 
 /// What a poll is judged with.
@@ -91,7 +101,7 @@ impl ConsumerState {
             polled: None,
             seen,
             was_there,
-            samples: VecDeque::new(),
+            samples: Vec::with_capacity(READINGS + 1),
             first: None,
             advanced: None,
             idle: None,
@@ -107,10 +117,14 @@ impl ConsumerState {
             trend: Trend::Steady,
             lag_history: History::default(),
             staleness_history: History::default(),
-            aged: 0,
+            staleness: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
+            drawn: None,
+            mean_size: None,
+            newest: None,
             history: History::default(),
             last_seen: None,
             revision: 0,
+            rewired: 0,
         }
     }
 
@@ -119,6 +133,7 @@ impl ConsumerState {
         if self.polled.is_some_and(|last| poll.at.mono <= last.mono) {
             return;
         }
+        self.draw();
         let how = Reading::of(&report);
         let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
         let remade = matches!(
@@ -130,7 +145,7 @@ impl ConsumerState {
         }
         self.gave_up.poll(&report, !self.was_there);
         let sample = Sample::of(&report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
-        if let Some(last) = self.samples.back().copied().filter(|last| sample.is_behind(last)) {
+        if let Some(last) = self.samples.last().copied().filter(|last| sample.is_behind(last)) {
             self.go_back(&last);
         }
         let position = sample.delivered.or(sample.floor).map(|p| p.1);
@@ -138,7 +153,7 @@ impl ConsumerState {
             self.rewound = None;
         }
         let mut processed = 0;
-        if let Some(last) = self.samples.back().copied() {
+        if let Some(last) = self.samples.last().copied() {
             if progress::advanced(&last, &sample, how) {
                 self.advanced = Some(poll.at);
             }
@@ -164,18 +179,22 @@ impl ConsumerState {
         }
         self.first.get_or_insert(sample);
         if replaces(&self.samples, |s| s.at.mono) {
-            self.samples.pop_back();
+            self.samples.pop();
         }
-        self.samples.push_back(sample);
-        while self.samples.len() > READINGS {
-            self.samples.pop_front();
+        self.samples.push(sample);
+        if self.samples.len() > READINGS {
+            self.samples.remove(0);
         }
         if let Some(lag) = report.lag.low() {
             self.lag_history.push(poll.at.mono, *lag as f64);
         }
         self.delays.poll(&report, poll.channel, processed, poll.at.mono, poll.broker_now);
-        let recent: Vec<Sample> = self.recent();
-        self.trend = trend::trend(&recent, self.trend);
+        self.trend = trend::trend(self.recent(), self.trend);
+        self.mean_size = poll.channel.and_then(|c| match (c.bytes, c.messages) {
+            (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
+            _ => None,
+        });
+        self.newest = poll.channel.filter(|_| report.filters.is_empty()).and_then(|c| c.last_at);
         self.channel = report.channel.clone();
         self.name = report.name.clone();
         self.polled = Some(poll.at);
@@ -234,18 +253,17 @@ impl ConsumerState {
     }
 
     /// The polls of the last window, oldest first.
-    fn recent(&self) -> Vec<Sample> {
-        self.samples.iter().skip(self.samples.len().saturating_sub(11)).copied().collect()
+    fn recent(&self) -> &[Sample] {
+        self.samples.get(self.samples.len().saturating_sub(11)..).unwrap_or_default()
     }
 
     /// Judges it; returns whether its status changed.
     pub(super) fn judge(&mut self, presence: Presence, service: Option<&str>) -> bool {
         let Some(report) = &self.report else { return false };
         let (Some(polled), Some(first)) = (self.polled, self.first) else { return false };
-        let samples: Vec<Sample> = self.samples.iter().copied().collect();
         let Verdict { status, why, from, or_earlier } = judge(&Case {
             report,
-            samples: &samples,
+            samples: &self.samples,
             advanced: self.advanced,
             idle: self.idle,
             free: self.free,
@@ -316,7 +334,7 @@ impl ConsumerState {
 
     /// The polls that a rate lies between.
     fn ends(&self, windows: Windows) -> Option<(&Sample, &Sample)> {
-        let last = self.samples.back()?;
+        let last = self.samples.last()?;
         let first = self.first.as_ref().filter(|first| {
             self.samples.len() > 1
                 && last.at.mono.since(first.at.mono) <= windows.rate.saturating_add(windows.rate / 5)
@@ -347,44 +365,38 @@ impl ConsumerState {
         Measured::new(self.gave_up.bounds(), self.measured_at(), words::BY_GAVE_UP.clone())
     }
 
-    /// See [`staleness`].
-    pub(super) fn staleness(
-        &self,
-        clocks: &std::collections::BTreeMap<Option<Name>, crate::model::observation::ClockOffset>,
-        channel: Option<&ChannelReport>,
-    ) -> Measured<Duration> {
-        let (Some(report), Some(polled)) = (&self.report, self.polled) else {
-            return Measured::unknown(words::NAME_ONLY.clone(), self.seen.wall);
-        };
-        let unfiltered = report.filters.is_empty();
-        staleness::staleness(&staleness::Inputs {
+    /// Says anew how old its oldest message was at the last poll: after the poll, and after that message was read.
+    pub(super) fn age(&mut self, clocks: &BTreeMap<Option<Name>, ClockOffset>) {
+        let (Some(report), Some(polled)) = (&self.report, self.polled) else { return };
+        self.staleness = staleness::staleness(&staleness::Inputs {
             polled,
             lag: &report.lag,
             in_flight: &report.in_flight,
             floor: report.floor.map(|f| f.channel_seq),
             backlog: self.backlog.as_ref(),
-            newest: channel.filter(|_| unfiltered).and_then(|c| c.last_at),
+            newest: self.newest,
             clocks,
-        })
+        });
+        // Mere bounds wait for the message to be read, which follows the poll.
+        if matches!(self.staleness.bounds, Bounds::Exact(_) | Bounds::About { .. }) {
+            self.draw();
+        }
     }
 
-    /// Draws its staleness once for each time that it was told: not for each time that a row is made.
-    pub(super) fn draw(&mut self, staleness: &Measured<Duration>) {
-        if self.aged == self.revision {
-            return;
-        }
-        self.aged = self.revision;
-        let age = staleness.bounds.high().or(staleness.low());
-        if let (Some(age), Some(polled)) = (age, self.polled) {
+    /// Draws the staleness of the last poll, once.
+    fn draw(&mut self) {
+        let Some(polled) = self.polled.filter(|polled| self.drawn != Some(polled.mono)) else { return };
+        if let Some(age) = self.staleness.bounds.high().or(self.staleness.low()) {
+            self.drawn = Some(polled.mono);
             self.staleness_history.push(polled.mono, age.as_secs_f64());
         }
     }
 
     pub(super) fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
-        let bounds = match trend::drain(&self.recent(), processed_rate) {
+        let bounds = match trend::drain(self.recent(), processed_rate) {
             // Nothing waits for delivery, and what is in flight may still be worked on.
             Bounds::Exact(Drain::Never)
-                if self.samples.back().is_some_and(|s| s.lag == Some(0))
+                if self.samples.last().is_some_and(|s| s.lag == Some(0))
                     && !matches!(self.status, ConsumerStatus::Stalled | ConsumerStatus::Stopped) =>
             {
                 Bounds::unknown("nothing waits for delivery; what is in flight is not acknowledged yet")

@@ -13,22 +13,6 @@ use crate::model::snapshot::{Channel, Delay, Flow};
 use crate::model::time::Timestamp;
 use crate::model::traffic::TrafficKey;
 
-/// The revision of the newest number that a flow shows.
-pub(super) fn revision(plan: &FlowPlan, state: &State) -> u64 {
-    let channel = || plan.channel.as_ref().and_then(|id| state.channels.get(id)).map_or(0, |c| c.revision);
-    match &plan.numbers {
-        Numbers::Consumer { .. } => {
-            let consumer = plan.consumer.as_ref().and_then(|id| state.consumers.get(id));
-            consumer.map_or(0, |c| c.revision).max(channel())
-        }
-        Numbers::Delivered(keys) | Numbers::Answered(keys) => {
-            keys.iter().filter_map(|key| meter(state, key)).map(|m| m.revision).max().unwrap_or(0)
-        }
-        Numbers::Channel { .. } => channel(),
-        Numbers::Unknown(_) => 0,
-    }
-}
-
 fn meter<'s>(state: &'s State, (source, key): &(SourceId, TrafficKey)) -> Option<&'s Meter> {
     state.sources.get(source)?.traffic.get(key)
 }
@@ -90,14 +74,13 @@ fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows) -> F
     let Some(consumer) = plan.consumer.as_ref().and_then(|id| state.consumers.get(id)) else {
         return nothing(&words::BY_SILENT, state.structure_at.wall);
     };
-    let channel = plan.channel.as_ref().and_then(|id| state.channels.get(id));
     let mut rate = consumer.acked_rate(windows);
     let mut errors = consumer.errors_rate(windows);
     if shared {
         rate = at_most(rate);
         errors = at_most(errors);
     }
-    let bytes = sized(&rate, channel.map(|c| &c.report));
+    let bytes = sized(&rate, consumer.mean_size);
     Figures {
         rate,
         bytes,
@@ -115,11 +98,7 @@ fn at_most(sum: Measured<f64>) -> Measured<f64> {
 }
 
 /// Bytes for a rate of messages, by the mean size of those that the channel keeps.
-fn sized(rate: &Measured<f64>, channel: Option<&ChannelReport>) -> Measured<f64> {
-    let size = channel.and_then(|c| match (c.bytes, c.messages) {
-        (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
-        _ => None,
-    });
+fn sized(rate: &Measured<f64>, size: Option<f64>) -> Measured<f64> {
     match (size, rate.low()) {
         (_, Some(0.0)) if rate.bounds.exact().is_some() => {
             Measured::exact(0.0, rate.at, words::BY_MEAN_SIZE.clone())
@@ -231,14 +210,6 @@ fn appended(plan: &FlowPlan, only: bool, state: &State, windows: Windows) -> Fig
         history: channel.history.clone(),
         last_seen: channel.last_at().filter(|_| only),
     }
-}
-
-/// The revision of the newest number of a bare subject.
-pub(super) fn subject_revision(plan: &SubjectPlan, state: &State) -> u64 {
-    let Some(memory) = state.sources.get(&plan.source) else { return 0 };
-    let counters = plan.groups.values().flatten().filter_map(|key| memory.traffic.get(key));
-    let seen = memory.traffic.get(&TrafficKey::Seen { subject: plan.subject.clone() });
-    counters.chain(seen).map(|m| m.revision).max().unwrap_or(0)
 }
 
 /// The row of a bare subject.

@@ -8,53 +8,78 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::plans::FlowPlan;
 use super::state::State;
 use super::subjects::{first_word, is_internal};
 use super::wiring::Wiring;
 use super::words;
-use crate::model::id::{ConsumerId, EntityId, FlowId, Name, ServiceId};
+use crate::model::id::{ChannelId, ConsumerId, EntityId, FlowId, Name, ServiceId, escape};
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::ChannelKind;
-use crate::model::snapshot::{Consumer, Entity, Flow, Owner, Reader, Replica};
+use crate::model::snapshot::{Consumer, Entity, FlowKind, Owner, Reader, Replica};
 use crate::model::time::Timestamp;
 use crate::topology::Topology;
 use crate::topology::word::CopyMode;
 
-/// Rows that ownership reads.
-pub(super) struct Rows<'a> {
-    pub(super) consumers: &'a BTreeMap<ConsumerId, Arc<Consumer>>,
-    pub(super) flows: &'a [Arc<Flow>],
+/// An entity without its numbers.
+#[derive(Clone, Debug)]
+pub(super) struct EntityPlan {
+    /// The row; numbers of copies are filled in.
+    row: Entity,
+    /// How each copy is kept.
+    modes: Vec<Option<CopyMode>>,
+    /// Channels on which it changes.
+    channels: BTreeSet<ChannelId>,
 }
 
-/// The rows of all entities.
-pub(super) fn entities(
-    state: &State,
-    wiring: &Wiring,
-    topology: &Topology,
-    rows: &Rows<'_>,
-    now: Timestamp,
-) -> Vec<Entity> {
+impl EntityPlan {
+    fn blank(id: &EntityId) -> Self {
+        let row = Entity {
+            id: id.clone(),
+            owners: Vec::new(),
+            replicas: Vec::new(),
+            readers: Vec::new(),
+            reactors: Vec::new(),
+            conflicts: Vec::new(),
+            last_change: None,
+        };
+        Self { row, modes: Vec::new(), channels: BTreeSet::new() }
+    }
+
+    /// The row with the numbers of now.
+    pub(super) fn fill(&self, state: &State, consumers: &[Arc<Consumer>], at: Timestamp) -> Entity {
+        let mut row = self.row.clone();
+        row.last_change = self.channels.iter().filter_map(|id| state.channels.get(id)?.last_at()).max();
+        for (replica, mode) in row.replicas.iter_mut().zip(&self.modes) {
+            let consumer = replica.consumer.as_ref().and_then(|id| find(consumers, id));
+            replica.staleness = staleness(consumer, *mode, at);
+            replica.behind = behind(consumer, *mode, at);
+            replica.gave_up = consumer.map_or_else(|| unknown(*mode, at), |c| c.gave_up.clone());
+        }
+        row
+    }
+}
+
+/// The row of a consumer, of rows sorted by id.
+pub(super) fn find<'r>(rows: &'r [Arc<Consumer>], id: &ConsumerId) -> Option<&'r Arc<Consumer>> {
+    rows.binary_search_by(|row| row.id.cmp(id)).ok().and_then(|at| rows.get(at))
+}
+
+/// All entities, without their numbers.
+pub(super) fn plan(state: &State, wiring: &Wiring, topology: &Topology) -> Vec<EntityPlan> {
     if topology.services.is_empty() {
         return guessed(state, wiring);
     }
-    declared(state, topology, rows, now)
+    declared(state, wiring, topology)
 }
 
-fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp) -> Vec<Entity> {
-    let mut entities: BTreeMap<EntityId, Entity> = BTreeMap::new();
-    let blank = |id: &EntityId| Entity {
-        id: id.clone(),
-        owners: Vec::new(),
-        replicas: Vec::new(),
-        readers: Vec::new(),
-        reactors: Vec::new(),
-        conflicts: Vec::new(),
-        last_change: None,
-    };
+fn declared(state: &State, wiring: &Wiring, topology: &Topology) -> Vec<EntityPlan> {
+    let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
+    let at = state.structure_at.wall;
     for service in topology.services.values() {
         for owned in &service.owns {
-            let entity = entities.entry(owned.entity.clone()).or_insert_with_key(blank);
-            entity.owners.push(Owner {
+            let entity = entities.entry(owned.entity.clone()).or_insert_with_key(EntityPlan::blank);
+            entity.row.owners.push(Owner {
                 service: service.id.clone(),
                 store: owned.store.clone(),
                 identifier: owned.identifier.as_ref().map(|i| i.to_string().into()),
@@ -63,36 +88,29 @@ fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp)
             });
         }
         for copy in &service.copies {
-            let entity = entities.entry(copy.entity.clone()).or_insert_with_key(blank);
-            let flow = copy.via.as_ref().and_then(|via| feeding(rows, service.id.as_str(), via, copy.mode));
-            let consumer = flow.and_then(|f| f.consumer.clone());
-            let row = consumer.as_ref().and_then(|id| rows.consumers.get(id));
-            entity.replicas.push(Replica {
+            let entity = entities.entry(copy.entity.clone()).or_insert_with_key(EntityPlan::blank);
+            let flow = copy.via.as_ref().and_then(|via| feeding(wiring, service.id.as_str(), via, copy.mode));
+            entity.modes.push(copy.mode);
+            entity.row.replicas.push(Replica {
                 service: service.id.clone(),
                 store: copy.store.clone(),
                 identifier: copy.identifier.as_ref().map(|i| i.to_string().into()),
                 via: copy.via.clone().unwrap_or_else(|| "".into()),
                 mode: copy.mode.map_or("", CopyMode::word).into(),
-                staleness: staleness(row, copy.mode, now),
-                behind: behind(row, now),
-                gave_up: row.map_or_else(|| unknown(copy.mode, now), |c| c.gave_up.clone()),
-                consumer,
+                staleness: unknown(copy.mode, at),
+                behind: unknown(copy.mode, at),
+                gave_up: unknown(copy.mode, at),
+                consumer: flow.and_then(|f| f.consumer.clone()),
                 max_staleness: topology.max_staleness(&service.id, &copy.entity),
                 evidence: copy.origin.evidence(),
             });
         }
     }
-    for flow in rows.flows {
-        let Some(entity) = flow.entity.as_ref().and_then(|id| entities.get_mut(id)) else { continue };
-        let keeps: BTreeSet<ServiceId> = entity
-            .replicas
-            .iter()
-            .map(|r| &r.service)
-            .chain(entity.owners.iter().map(|o| &o.service))
-            .cloned()
-            .collect();
+    for flow in &wiring.flows {
+        let Some(plan) = flow.entity.as_ref().and_then(|id| entities.get_mut(id)) else { continue };
+        let entity = &mut plan.row;
         for service in &flow.to {
-            if flow.kind == crate::model::snapshot::FlowKind::Request {
+            if flow.kind == FlowKind::Request {
                 let evidence = flow.evidence.first().cloned();
                 let asks = entity.readers.iter().any(|r| r.service == *service && r.operation == flow.label);
                 if let (false, Some(evidence)) = (asks, evidence) {
@@ -102,36 +120,35 @@ fn declared(state: &State, topology: &Topology, rows: &Rows<'_>, now: Timestamp)
                         evidence,
                     });
                 }
-            } else if !keeps.contains(service) && !entity.reactors.contains(service) {
+                continue;
+            }
+            let keeps = entity.replicas.iter().any(|r| r.service == *service)
+                || entity.owners.iter().any(|o| o.service == *service);
+            if !keeps && !entity.reactors.contains(service) {
                 entity.reactors.push(service.clone());
             }
         }
-        if flow.kind != crate::model::snapshot::FlowKind::Request {
-            let channel = flow.channel.as_ref().and_then(|id| state.channels.get(id));
-            entity.last_change =
-                entity.last_change.max(channel.and_then(super::channels::ChannelState::last_at));
+        if flow.kind != FlowKind::Request {
+            plan.channels.extend(flow.channel.clone());
         }
     }
-    for entity in entities.values_mut() {
-        entity.conflicts = conflicts(entity);
+    for plan in entities.values_mut() {
+        plan.row.conflicts = conflicts(&plan.row);
     }
     entities.into_values().collect()
 }
 
 /// The flow that keeps a copy up to date.
-fn feeding<'r>(
-    rows: &'r Rows<'_>,
+fn feeding<'w>(
+    wiring: &'w Wiring,
     service: &str,
     via: &Name,
     mode: Option<CopyMode>,
-) -> Option<&'r Arc<Flow>> {
+) -> Option<&'w Arc<FlowPlan>> {
+    let flows = &wiring.flows;
     let find = |kind: &str| {
-        let id = FlowId::new(format!(
-            "{kind}:{}>{}",
-            crate::model::id::escape(via),
-            crate::model::id::escape(service)
-        ));
-        rows.flows.binary_search_by(|f| f.id.cmp(&id)).ok().and_then(|at| rows.flows.get(at))
+        let id = FlowId::new(format!("{kind}:{}>{}", escape(via), escape(service)));
+        flows.binary_search_by(|f| f.id.cmp(&id)).ok().and_then(|at| flows.get(at))
     };
     match mode {
         Some(CopyMode::Cache) => None,
@@ -152,8 +169,8 @@ fn staleness(row: Option<&Arc<Consumer>>, mode: Option<CopyMode>, at: Timestamp)
 }
 
 /// Changes that the copy lacks: pending and in flight together.
-fn behind(row: Option<&Arc<Consumer>>, at: Timestamp) -> Measured<u64> {
-    let Some(consumer) = row else { return Measured::unknown(words::NO_CONSUMER.clone(), at) };
+fn behind(row: Option<&Arc<Consumer>>, mode: Option<CopyMode>, at: Timestamp) -> Measured<u64> {
+    let Some(consumer) = row else { return unknown(mode, at) };
     let bounds = match (&consumer.lag.bounds, &consumer.in_flight.bounds) {
         (Bounds::Exact(a), Bounds::Exact(b)) => Bounds::Exact(a.saturating_add(*b)),
         (Bounds::Unknown(why), _) => Bounds::Unknown(why.clone()),
@@ -197,8 +214,12 @@ fn conflicts(entity: &Entity) -> Vec<Name> {
 }
 
 /// Without a topology: one entity for each first word of a channel's subjects.
-fn guessed(state: &State, wiring: &Wiring) -> Vec<Entity> {
-    let mut entities: BTreeMap<EntityId, Entity> = BTreeMap::new();
+fn guessed(state: &State, wiring: &Wiring) -> Vec<EntityPlan> {
+    let mut readers: BTreeMap<&ChannelId, BTreeSet<&ServiceId>> = BTreeMap::new();
+    for (consumer, bound) in state.consumers.values().zip(wiring.consumers.values()) {
+        readers.entry(&consumer.channel).or_default().extend(&bound.services);
+    }
+    let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
     for (id, channel) in &state.channels {
         let report = &channel.report;
         let words: BTreeSet<&str> =
@@ -210,16 +231,9 @@ fn guessed(state: &State, wiring: &Wiring) -> Vec<Entity> {
             _ if report.fed_by.is_empty() => report.name.to_lowercase(),
             _ => continue,
         };
-        let entity = entities.entry(EntityId::new(name.as_str())).or_insert_with_key(|id| Entity {
-            id: id.clone(),
-            owners: Vec::new(),
-            replicas: Vec::new(),
-            readers: Vec::new(),
-            reactors: Vec::new(),
-            conflicts: Vec::new(),
-            last_change: None,
-        });
-        entity.last_change = entity.last_change.max(channel.last_at());
+        let plan = entities.entry(EntityId::new(name.as_str())).or_insert_with_key(EntityPlan::blank);
+        plan.channels.insert(id.clone());
+        let entity = &mut plan.row;
         if let Some(producers) = wiring.producers.get(id) {
             for service in &producers.services {
                 if !entity.owners.iter().any(|o| &o.service == service) {
@@ -237,13 +251,11 @@ fn guessed(state: &State, wiring: &Wiring) -> Vec<Entity> {
                 }
             }
         }
-        let readers = state.consumers.iter().filter(|(_, c)| &c.channel == id);
-        for service in readers.filter_map(|(id, _)| wiring.consumers.get(id)).flat_map(|b| &b.services) {
-            let owns = entity.owners.iter().any(|o| &o.service == service);
-            if !owns && !entity.reactors.contains(service) {
-                entity.reactors.push(service.clone());
-            }
-        }
+        let owners: BTreeSet<&ServiceId> = entity.owners.iter().map(|o| &o.service).collect();
+        let reacting = readers.get(id).into_iter().flatten().filter(|s| !owners.contains(*s));
+        let reactors: BTreeSet<ServiceId> =
+            entity.reactors.iter().chain(reacting.copied()).cloned().collect();
+        entity.reactors = reactors.into_iter().collect();
     }
     entities.into_values().collect()
 }

@@ -4,7 +4,7 @@
 //! on a bare subject, for each operation that is answered, and for each channel that feeds another. Ids are made of names
 //! alone, so that a flow keeps its id when it is first seen, falls silent or comes back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 mod declared;
@@ -62,6 +62,8 @@ pub(super) struct SubjectPlan {
     pub(super) groups: BTreeMap<Option<Name>, Vec<TrafficKey>>,
     /// What is told by taps.
     pub(super) seen: bool,
+    /// A channel that keeps messages takes it in: it is counted there.
+    pub(super) kept: bool,
     pub(super) evidence: Evidence,
 }
 
@@ -92,11 +94,9 @@ pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
     for plan in upstreams(state, wiring) {
         add(plan);
     }
-    for (consumer, n) in &taken {
-        if *n > 1 {
-            for plan in flows.values_mut().filter(|p| p.consumer.as_ref() == Some(consumer)) {
-                plan.numbers = Numbers::Consumer { shared: true };
-            }
+    for plan in flows.values_mut() {
+        if plan.consumer.as_ref().and_then(|c| taken.get(c)).is_some_and(|n| *n > 1) {
+            plan.numbers = Numbers::Consumer { shared: true };
         }
     }
     limits(identity, &flows, wiring);
@@ -109,6 +109,68 @@ pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
         }
     }
     wiring.flows = flows.into_values().map(Arc::new).collect();
+    wiring.index = Index::of(wiring);
+}
+
+/// Which flows and subjects show a number: so that only those are looked at whose numbers changed. Positions in
+/// [`Wiring::flows`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    pub(super) consumers: HashMap<ConsumerId, Vec<usize>>,
+    pub(super) channels: HashMap<ChannelId, Vec<usize>>,
+    pub(super) meters: HashMap<(SourceId, TrafficKey), Vec<usize>>,
+    pub(super) subjects: HashMap<(SourceId, TrafficKey), ChannelId>,
+    /// Flows by request.
+    pub(super) requests: Vec<usize>,
+    /// Feeds on channels that take in events too.
+    pub(super) mixed: BTreeMap<ChannelId, Vec<usize>>,
+    /// Channels on which nothing but feeds is declared.
+    pub(super) feeds: BTreeSet<ChannelId>,
+}
+
+impl Index {
+    fn of(wiring: &Wiring) -> Self {
+        let mut index = Self::default();
+        let mut kinds: BTreeMap<&ChannelId, (bool, Vec<usize>)> = BTreeMap::new();
+        for (at, plan) in wiring.flows.iter().enumerate() {
+            match (&plan.numbers, &plan.consumer, &plan.channel) {
+                (Numbers::Consumer { .. }, Some(consumer), _) => {
+                    index.consumers.entry(consumer.clone()).or_default().push(at);
+                }
+                (Numbers::Channel { .. }, _, Some(channel)) => {
+                    index.channels.entry(channel.clone()).or_default().push(at);
+                }
+                (Numbers::Delivered(keys) | Numbers::Answered(keys), _, _) => {
+                    for key in keys {
+                        index.meters.entry(key.clone()).or_default().push(at);
+                    }
+                }
+                _ => {}
+            }
+            match (plan.kind, &plan.channel) {
+                (FlowKind::Request, _) => index.requests.push(at),
+                (kind, Some(channel)) if plan.declared => {
+                    let (events, feeds) = kinds.entry(channel).or_default();
+                    if kind == FlowKind::Feed { feeds.push(at) } else { *events = true }
+                }
+                _ => {}
+            }
+        }
+        for (channel, (events, feeds)) in kinds {
+            match (events, feeds.is_empty()) {
+                (true, false) => drop(index.mixed.insert(channel.clone(), feeds)),
+                (false, false) => drop(index.feeds.insert(channel.clone())),
+                _ => {}
+            }
+        }
+        for (id, plan) in &wiring.subjects {
+            let keys = plan.groups.values().flatten().cloned();
+            for key in keys.chain([TrafficKey::Seen { subject: plan.subject.clone() }]) {
+                index.subjects.insert((plan.source.clone(), key), id.clone());
+            }
+        }
+        index
+    }
 }
 
 fn id(kind: &str, name: &str, to: &str) -> FlowId {
@@ -177,7 +239,7 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
             },
             ([], None) => reads.name.clone(),
         };
-        let at = state.structure_at.wall;
+        let at = reads.seen.wall;
         let mut evidence = vec![Evidence::observed(format!("consumer {}", super::state::short(reads)), at)];
         evidence.extend(bound.into_iter().flat_map(|b| b.evidence.iter().cloned()));
         evidence.extend(producers.into_iter().flat_map(|p| p.evidence.iter().cloned()));
@@ -215,6 +277,12 @@ fn subjects(state: &State, wiring: &mut Wiring) {
             memory.responders.values().flat_map(|r| &r.endpoints).map(|e| &*e.subject).collect();
         let bare = |s: &str| !is_internal(s) && !delivery.contains(s) && !operations.contains(s);
         let at = state.structure_at.wall;
+        let stored: Vec<&Name> = state
+            .channels
+            .values()
+            .filter(|c| &c.source == source)
+            .flat_map(|c| &c.report.subjects)
+            .collect();
         let own: BTreeSet<&Option<Name>> =
             memory.clients.values().filter(|c| c.own).map(|c| &c.name).collect();
         let blank = |subject: &Name, from: &str| SubjectPlan {
@@ -222,6 +290,7 @@ fn subjects(state: &State, wiring: &mut Wiring) {
             subject: subject.clone(),
             groups: BTreeMap::new(),
             seen: false,
+            kept: stored.iter().any(|s| subject::overlap(s, subject)),
             evidence: Evidence::observed(from, at),
         };
         for client in memory.clients.values().filter(|c| !c.own) {

@@ -34,7 +34,7 @@ pub(super) const READINGS: usize = 16;
 pub(super) const STEP: Duration = Duration::from_millis(500);
 
 /// Whether a new reading takes the newest one's place: that one is too close to the one before it.
-pub(super) fn replaces<T>(readings: &VecDeque<T>, at: impl Fn(&T) -> Mono) -> bool {
+pub(super) fn replaces<T>(readings: &[T], at: impl Fn(&T) -> Mono) -> bool {
     let mut newest = readings.iter().rev().map(at);
     matches!((newest.next(), newest.next()), (Some(last), Some(before)) if last.since(before) < STEP)
 }
@@ -58,8 +58,8 @@ pub(super) fn per_second(count: f64, time: Duration) -> Option<f64> {
 
 /// Which of several readings (oldest first) a rate begins at: the oldest inside the window, or, after a gap, the one
 /// just before the newest.
-pub(super) fn base_of<T>(readings: &VecDeque<T>, window: Duration, at: impl Fn(&T) -> Mono) -> Option<&T> {
-    let newest = at(readings.back()?);
+pub(super) fn base_of<T>(readings: &[T], window: Duration, at: impl Fn(&T) -> Mono) -> Option<&T> {
+    let newest = at(readings.last()?);
     let before = readings.len().checked_sub(2)?;
     // A poll that came a little late still belongs to the window.
     let reach = window.saturating_add(window / 5);
@@ -76,7 +76,7 @@ struct Reading {
 /// A counter that only grows, as it was read. A smaller reading means that it began anew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Counter {
-    readings: VecDeque<Reading>,
+    readings: Vec<Reading>,
     /// The first reading since it began anew: rates over the whole run begin here.
     first: Option<Reading>,
 }
@@ -84,21 +84,21 @@ pub(super) struct Counter {
 impl Counter {
     /// Takes a reading and returns the rate since the one before, for the history.
     pub(super) fn read(&mut self, at: Stamp, value: u64, same_server: bool) -> Option<f64> {
-        if self.readings.back().is_some_and(|last| value < last.value) {
+        if self.readings.last().is_some_and(|last| value < last.value) {
             self.reset();
         }
-        let before = self.readings.back().copied();
+        let before = self.readings.last().copied();
         if before.is_some_and(|last| at.mono <= last.at.mono) {
             return None;
         }
         let reading = Reading { at, value };
         self.first.get_or_insert(reading);
         if replaces(&self.readings, |r| r.at.mono) {
-            self.readings.pop_back();
+            self.readings.pop();
         }
-        self.readings.push_back(reading);
-        while self.readings.len() > READINGS {
-            self.readings.pop_front();
+        self.readings.push(reading);
+        if self.readings.len() > READINGS {
+            self.readings.remove(0);
         }
         let last = before?;
         per_second((value - last.value) as f64, elapsed(&last.at, &at, same_server))
@@ -112,7 +112,7 @@ impl Counter {
 
     /// Its increase per second over the window; `None` before the second reading.
     pub(super) fn rate(&self, window: Duration, same_server: bool) -> Option<f64> {
-        let newest = self.readings.back()?;
+        let newest = self.readings.last()?;
         let first = self.first.filter(|first| {
             self.readings.len() > 1
                 && newest.at.mono.since(first.at.mono) <= window.saturating_add(window / 5)
@@ -127,7 +127,7 @@ impl Counter {
 
     /// When it was last read.
     pub(super) fn read_at(&self) -> Option<Stamp> {
-        self.readings.back().map(|r| r.at)
+        self.readings.last().map(|r| r.at)
     }
 }
 

@@ -32,8 +32,9 @@ pub(super) struct ServiceMemory {
     untold: bool,
 }
 
-/// Looks at every service; what changed goes to the list of changes.
-pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) {
+/// Looks at every service; what changed goes to the list of changes. Returns whether anything did.
+pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
+    let mut changed = false;
     let mut memories = std::mem::take(&mut state.services);
     memories.retain(|id, _| wiring.services.contains_key(id));
     for (id, node) in &wiring.services {
@@ -47,6 +48,7 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) {
         });
         memory.connected |= open.is_some_and(|n| n > 0);
         let (new, why) = verdict(state, id, node, open, memory.connected);
+        changed |= new != memory.state || why != memory.why;
         if new != memory.state {
             if memory.untold {
                 // The first thing that is known of it: it was so before, too.
@@ -63,6 +65,7 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) {
         memories.insert(id.clone(), memory);
     }
     state.services = memories;
+    changed
 }
 
 /// The word for a state in a sentence.
@@ -146,7 +149,7 @@ pub(super) fn row(
         .values()
         .filter_map(|s| s.clients_listed)
         .max_by_key(|at| at.mono)
-        .unwrap_or(state.latest)
+        .unwrap_or(state.structure_at)
         .wall;
     let clients: Vec<Arc<ClientReport>> = clients(state, node).cloned().collect();
     let libraries: BTreeSet<Library> = clients.iter().flat_map(|c| c.libraries.iter().cloned()).collect();
@@ -194,7 +197,7 @@ fn published(node: &Node, state: &State, windows: Windows) -> Measured<f64> {
     }
     match sum {
         Some((rate, at)) => Measured::exact(rate, at.wall, words::BY_PUBLISHED.clone()),
-        None => Measured::unknown(words::NOT_COUNTED.clone(), state.latest.wall),
+        None => Measured::unknown(words::NOT_COUNTED.clone(), state.structure_at.wall),
     }
 }
 

@@ -19,9 +19,20 @@ use crate::model::observation::{
 };
 use crate::model::snapshot::Thing;
 use crate::model::time::Stamp;
+use crate::model::traffic::TrafficKey;
 
 /// How often counters of what has gone are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// What changed since rows were last made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Dirty {
+    pub(super) consumers: Vec<ConsumerId>,
+    pub(super) channels: Vec<ChannelId>,
+    pub(super) meters: Vec<(SourceId, TrafficKey)>,
+    /// Programs, responders, health checks or what programs send.
+    pub(super) services: bool,
+}
 
 /// Everything that the engine remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +56,9 @@ pub(super) struct State {
     pub(super) services: BTreeMap<ServiceId, ServiceMemory>,
     pub(super) changes: Changes,
     pub(super) totals: TotalsState,
+    /// Not written down: whoever goes on makes all rows anew.
+    #[serde(skip)]
+    pub(super) dirty: Dirty,
 }
 
 impl State {
@@ -74,6 +88,9 @@ impl State {
             if memory.is_some_and(|memory| memory.count(&batch.traffic, batch.at, revision)) {
                 self.structure = revision;
             }
+            let counted = batch.traffic.counts.keys();
+            self.dirty.services |= counted.clone().any(|key| matches!(key, TrafficKey::Published { .. }));
+            self.dirty.meters.extend(counted.map(|key| (source.clone(), key.clone())));
         }
         if self.structure == self.revision {
             self.structure_at = batch.at;
@@ -105,6 +122,7 @@ impl State {
                     for consumer in self.consumers.values_mut().filter(|c| &c.source == source) {
                         consumer.gave_up.missed();
                         consumer.revision = revision;
+                        self.dirty.consumers.push(consumer.id.clone());
                     }
                 }
                 if let Some(text) = told.text {
@@ -120,6 +138,7 @@ impl State {
                 self.list_consumers(source, at, channel, listing, missing);
             }
             Observation::Clients(listing) => {
+                self.dirty.services = true;
                 let changes = &mut self.changes;
                 let Some(memory) = self.sources.get_mut(source) else { return };
                 if memory.list_clients(listing, at, revision, changes) {
@@ -127,6 +146,7 @@ impl State {
                 }
             }
             Observation::Responders(listing) => {
+                self.dirty.services = true;
                 let Some(memory) = self.sources.get_mut(source) else { return };
                 if memory.list_responders(listing, revision) {
                     self.structure = revision;
@@ -135,6 +155,7 @@ impl State {
             Observation::Backlog(backlog) => self.read_backlog(source, at, backlog),
             Observation::Notice(notice) => self.notice(source, at, notice),
             Observation::Health(report) => {
+                self.dirty.services = true;
                 let checks = self.health.entry(report.service.clone()).or_default();
                 if let Some(check) = checks.get_mut(&report.check) {
                     check.take(report, at, revision);
@@ -168,6 +189,7 @@ impl State {
             };
             let revealed = channel.poll(report.clone(), at);
             channel.revision = revision;
+            self.dirty.channels.push(report.id.clone());
             if revealed.rewired {
                 self.structure = revision;
             }
@@ -303,7 +325,14 @@ impl State {
             .is_some_and(|b| b.leader.is_some() && report.leader.is_some() && b.leader != report.leader);
         let channel = self.channels.get(&report.channel).map(|c| &c.report);
         consumer.poll(report.clone(), &Poll { at, broker_now, channel });
+        if let Some(memory) = self.sources.get(source) {
+            consumer.age(&memory.clocks);
+        }
         consumer.revision = revision;
+        if rewired {
+            consumer.rewired = revision;
+        }
+        self.dirty.consumers.push(report.id.clone());
         let name = short(consumer);
         let thing = || Thing::Consumer(report.id.clone());
         if rewired {
@@ -328,7 +357,11 @@ impl State {
         let revision = self.revision;
         if let Some(consumer) = self.consumers.get_mut(&backlog.consumer) {
             consumer.backlog(backlog.clone(), broker_now);
+            if let Some(memory) = self.sources.get(source) {
+                consumer.age(&memory.clocks);
+            }
             consumer.revision = revision;
+            self.dirty.consumers.push(backlog.consumer.clone());
         }
     }
 
@@ -343,6 +376,7 @@ impl State {
             if let Some(consumer) = self.consumers.get_mut(id) {
                 consumer.notice(notice);
                 consumer.revision = revision;
+                self.dirty.consumers.push(id.clone());
             } else if let (NoticeKind::GaveUp, Some(channel)) = (notice.kind, &notice.channel) {
                 // The notice came before the first list: the count must not be lost.
                 let name: Name = id.as_str().rsplit('/').next().unwrap_or(id.as_str()).into();

@@ -11,15 +11,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
+use super::wiring::Wiring;
 use super::words;
-use crate::model::id::{ChannelId, Name};
+use crate::model::id::Name;
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{ChannelKind, SourceState};
 use crate::model::series::History;
-use crate::model::snapshot::{Channel, Flow, FlowKind, NotWatched, Totals};
+use crate::model::snapshot::{Channel, Flow, NotWatched, Totals};
 use crate::model::time::{Stamp, Timestamp};
+use crate::topology::Topology;
 use crate::topology::word::BrokerKind;
-use crate::topology::{Topology, subject};
 
 /// What is remembered of the whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,48 +77,31 @@ impl Sum {
 /// Sums up.
 pub(super) fn totals(
     state: &mut State,
+    wiring: &Wiring,
     channels: &[Arc<Channel>],
     flows: &[Arc<Flow>],
     now: &Stamp,
 ) -> Totals {
-    let mut kinds: BTreeMap<&ChannelId, BTreeSet<bool>> = BTreeMap::new();
-    for flow in flows.iter().filter(|f| f.declared && f.kind != FlowKind::Request) {
-        if let Some(channel) = &flow.channel {
-            kinds.entry(channel).or_default().insert(flow.kind == FlowKind::Feed);
-        }
-    }
-    // What a channel that keeps messages takes in is counted there.
-    let stored: BTreeMap<&str, Vec<&Name>> = channels
-        .iter()
-        .filter(|c| c.report.kind != ChannelKind::Subject)
-        .fold(BTreeMap::new(), |mut by, c| {
-            by.entry(c.source.as_str()).or_default().extend(&c.report.subjects);
-            by
-        });
     let (mut events, mut feeds) = (Sum::default(), Sum::default());
     for channel in channels {
         let report = &channel.report;
-        let bare = report.kind == ChannelKind::Subject;
-        let kept = stored
-            .get(channel.source.as_str())
-            .is_some_and(|subjects| subjects.iter().any(|s| subject::overlap(s, &report.name)));
-        if (bare && kept) || (!report.fed_by.is_empty() && report.subjects.is_empty()) {
+        // What a channel that keeps messages takes in is counted there.
+        let kept = wiring.subjects.get(&report.id).is_some_and(|s| s.kept);
+        if kept || (!report.fed_by.is_empty() && report.subjects.is_empty()) {
             continue;
         }
-        let declared = kinds.get(&report.id);
-        if let (Some(2), Some(all)) = (declared.map(BTreeSet::len), channel.rate.low()) {
-            let feed = feed_part(flows, &report.id).min(*all);
+        if let (Some(mixed), Some(all)) = (wiring.index.mixed.get(&report.id), channel.rate.low()) {
+            let feed = feed_part(flows, mixed).min(*all);
             feeds.add_part(feed, &channel.rate);
             events.add_part(all - feed, &channel.rate);
             continue;
         }
-        let feed = report.kind == ChannelKind::KeyValue
-            || declared.is_some_and(|kinds| kinds.len() == 1 && kinds.contains(&true));
+        let feed = report.kind == ChannelKind::KeyValue || wiring.index.feeds.contains(&report.id);
         if feed { feeds.add(&channel.rate) } else { events.add(&channel.rate) }
     }
-
     let (mut requests, mut errors) = (Sum::default(), Sum::default());
-    for flow in flows.iter().filter(|f| f.kind == FlowKind::Request && f.rate.low().is_some()) {
+    let asked = wiring.index.requests.iter().filter_map(|at| flows.get(*at));
+    for flow in asked.filter(|f| f.rate.low().is_some()) {
         requests.add(&flow.rate);
         if flow.errors_rate.low().is_some() {
             errors.add(&flow.errors_rate);
@@ -161,9 +145,9 @@ pub(super) fn totals(
 
 /// The rate of the feeds on a channel that takes in events too: of each feed, what the quickest of its followers gets. The
 /// broker counts by channel alone, so this is an estimate; a feed that nobody follows is counted with the events.
-fn feed_part(flows: &[Arc<Flow>], channel: &ChannelId) -> f64 {
+fn feed_part(flows: &[Arc<Flow>], feeds: &[usize]) -> f64 {
     let mut by_feed: BTreeMap<&Name, f64> = BTreeMap::new();
-    for flow in flows.iter().filter(|f| f.kind == FlowKind::Feed && f.channel.as_ref() == Some(channel)) {
+    for flow in feeds.iter().filter_map(|at| flows.get(*at)) {
         let rate = flow.rate.low().copied().unwrap_or(0.0);
         let quickest = by_feed.entry(&flow.label).or_default();
         *quickest = quickest.max(rate);

@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::consumers::ConsumerState;
 use super::identity::Identity;
-use super::plans::{FlowPlan, SubjectPlan};
+use super::ownership::EntityPlan;
+use super::plans::{FlowPlan, Index, SubjectPlan};
 use super::sources::ClientKey;
 use super::state::State;
 use super::status::Presence;
@@ -16,6 +18,8 @@ use super::subjects::{first_word, same_word};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::model::measured::Evidence;
 use crate::model::observation::Delivery;
+use crate::topology::bind::{Binding, Clue};
+use crate::topology::declared::NameKind;
 use crate::topology::{Topology, subject};
 
 /// Everything that is connected to something.
@@ -28,6 +32,12 @@ pub(super) struct Wiring {
     /// By id, sorted.
     pub(super) flows: Vec<Arc<FlowPlan>>,
     pub(super) producers: BTreeMap<ChannelId, Producers>,
+    pub(super) entities: Vec<EntityPlan>,
+    pub(super) index: Index,
+    /// Services that consumers were bound with.
+    known: BTreeSet<ServiceId>,
+    /// The revision that it was built at.
+    revision: u64,
 }
 
 /// What belongs to a service.
@@ -74,11 +84,12 @@ pub(super) struct Producers {
     pub(super) evidence: Vec<Evidence>,
 }
 
-/// Builds the wiring.
-pub(super) fn wire(state: &State, topology: &Topology) -> Wiring {
+/// Builds the wiring. `before` is the one before, if it was built with the same topology: what it found out of consumers that
+/// did not change holds still.
+pub(super) fn wire(state: &State, topology: &Topology, before: Option<&Wiring>) -> Wiring {
     let sources: BTreeSet<SourceId> = state.sources.keys().cloned().collect();
     let identity = Identity { topology, sources: &sources };
-    let mut wiring = Wiring::default();
+    let mut wiring = Wiring { revision: state.revision, ..Wiring::default() };
     for service in topology.services.values() {
         let node = wiring.services.entry(service.id.clone()).or_default();
         node.declared = true;
@@ -90,9 +101,10 @@ pub(super) fn wire(state: &State, topology: &Topology) -> Wiring {
     }
     let unnamed = bind_clients(state, &identity, &mut wiring);
     bind_responders(state, &identity, &mut wiring);
-    bind_consumers(state, &identity, &unnamed, &mut wiring);
+    bind_consumers(state, &identity, &unnamed, before, &mut wiring);
     wiring.producers = producers(state, &identity, &wiring);
     super::plans::plan(state, &identity, &mut wiring);
+    wiring.entities = super::ownership::plan(state, &wiring, topology);
     for node in wiring.services.values_mut() {
         node.consumers.sort();
         node.consumers.dedup();
@@ -121,9 +133,7 @@ fn bind_clients(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) -> 
         }
         for key in memory.left.keys() {
             let Some(name) = &key.0 else { continue };
-            let clue =
-                crate::topology::bind::Clue::Name(crate::topology::declared::NameKind::NatsClientName, name);
-            let binding = identity.topology.bind(&[clue], &known);
+            let binding = identity.topology.bind(&[Clue::Name(NameKind::NatsClientName, name)], &known);
             if binding.tool.is_some() {
                 continue;
             }
@@ -191,48 +201,26 @@ fn bind_responders(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
     }
 }
 
-fn bind_consumers(state: &State, identity: &Identity<'_>, unnamed: &BTreeSet<SourceId>, wiring: &mut Wiring) {
+fn bind_consumers(
+    state: &State,
+    identity: &Identity<'_>,
+    unnamed: &BTreeSet<SourceId>,
+    before: Option<&Wiring>,
+    wiring: &mut Wiring,
+) {
     let known = known(wiring);
+    let before = before.filter(|before| before.known == known);
     for (id, consumer) in &state.consumers {
-        let stream = state.channels.get(&consumer.channel).map_or("", |c| &*c.report.name);
-        let report = consumer.report.as_ref();
-        let mut binding = if is_copier(&consumer.name, report) {
-            crate::topology::bind::Binding::default()
-        } else {
-            identity.consumer(&consumer.source, stream, &consumer.name, report, &known)
+        let binding = match before.and_then(|b| Some((b, b.consumers.get(id)?))) {
+            // Who listens where it delivers to can change without it; the rest cannot.
+            Some((before, bound)) if consumer.rewired <= before.revision && !pushes(consumer) => Binding {
+                services: bound.services.clone(),
+                likely: bound.likely,
+                tool: None,
+                evidence: bound.evidence.clone(),
+            },
+            _ => bind_consumer(state, identity, wiring, &known, consumer),
         };
-        if binding.likely || binding.services.is_empty() {
-            // Who listens where it delivers to is seen, not concluded.
-            if let Some(Delivery::Push { subject, .. }) = report.map(|r| &r.delivery) {
-                let heard: Vec<ServiceId> =
-                    listeners(state, wiring, &consumer.source, subject).cloned().collect();
-                if !heard.is_empty() {
-                    binding.evidence = vec![Evidence::observed(
-                        format!("listens on the deliver subject {subject}"),
-                        state.structure_at.wall,
-                    )];
-                    binding.services = heard;
-                    binding.likely = false;
-                }
-            }
-        }
-        if binding.services.is_empty() {
-            for member in report.map(|r| r.members.as_slice()).unwrap_or_default() {
-                let clue = crate::topology::bind::Clue::Name(
-                    crate::topology::declared::NameKind::NatsClientName,
-                    member,
-                );
-                let of = identity.topology.bind(&[clue], &known);
-                binding.likely |= of.likely;
-                for service in of.services {
-                    if !binding.services.contains(&service) {
-                        binding.services.push(service);
-                    }
-                }
-                binding.evidence.extend(of.evidence);
-            }
-        }
-        binding.services.sort();
         for service in &binding.services {
             let node = wiring.services.entry(service.clone()).or_default();
             node.consumers.push(id.clone());
@@ -251,6 +239,53 @@ fn bind_consumers(state: &State, identity: &Identity<'_>, unnamed: &BTreeSet<Sou
             },
         );
     }
+    wiring.known = known;
+}
+
+fn pushes(consumer: &ConsumerState) -> bool {
+    consumer.report.as_ref().is_some_and(|r| matches!(r.delivery, Delivery::Push { .. }))
+}
+
+fn bind_consumer(
+    state: &State,
+    identity: &Identity<'_>,
+    wiring: &Wiring,
+    known: &BTreeSet<ServiceId>,
+    consumer: &ConsumerState,
+) -> Binding {
+    let stream = state.channels.get(&consumer.channel).map_or("", |c| &*c.report.name);
+    let report = consumer.report.as_ref();
+    if is_copier(&consumer.name, report) {
+        return Binding::default();
+    }
+    let mut binding = identity.consumer(&consumer.source, stream, &consumer.name, report, known);
+    if binding.likely || binding.services.is_empty() {
+        // Who listens where it delivers to is seen, not concluded.
+        if let Some(Delivery::Push { subject, .. }) = report.map(|r| &r.delivery) {
+            let heard: Vec<ServiceId> =
+                listeners(state, wiring, &consumer.source, subject).cloned().collect();
+            if !heard.is_empty() {
+                let from = format!("listens on the deliver subject {subject}");
+                binding.evidence = vec![Evidence::observed(from, consumer.seen.wall)];
+                binding.services = heard;
+                binding.likely = false;
+            }
+        }
+    }
+    if binding.services.is_empty() {
+        for member in report.map(|r| r.members.as_slice()).unwrap_or_default() {
+            let of = identity.topology.bind(&[Clue::Name(NameKind::NatsClientName, member)], known);
+            binding.likely |= of.likely;
+            for service in of.services {
+                if !binding.services.contains(&service) {
+                    binding.services.push(service);
+                }
+            }
+            binding.evidence.extend(of.evidence);
+        }
+    }
+    binding.services.sort();
+    binding
 }
 
 /// The broker's own consumer, by which a stream copies another (mirror or source): no service reads by it.

@@ -172,7 +172,7 @@ fn declared_read(
     let mut channel = consumer.as_ref().and_then(|id| state.consumers.get(id)).map(|c| c.channel.clone());
     let mut numbers = Numbers::Consumer { shared: false };
     if let Some(found) = consumer.as_ref().and_then(|id| state.consumers.get(id)) {
-        let at = state.structure_at.wall;
+        let at = found.seen.wall;
         evidence.push(Evidence::observed(format!("consumer {}", short(found)), at));
     } else {
         let stream = wanted.reader.and_then(|r| r.stream.as_ref()).or_else(|| from.and_then(|p| p.stream));
