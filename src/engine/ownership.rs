@@ -175,7 +175,7 @@ fn behind(row: Option<&Arc<Consumer>>, mode: Option<CopyMode>, at: Timestamp) ->
         (Bounds::Exact(a), Bounds::Exact(b)) => Bounds::Exact(a.saturating_add(*b)),
         (Bounds::Unknown(why), _) => Bounds::Unknown(why.clone()),
         (a, b) => match (a.low(), a.high(), b.high()) {
-            (Some(lo), Some(hi), Some(more)) => Bounds::between(*lo, hi.saturating_add(*more)),
+            (Some(lo), Some(hi), Some(flying)) => Bounds::between(*lo, hi.saturating_add(*flying)),
             (Some(lo), ..) => Bounds::AtLeast(*lo),
             (None, ..) => Bounds::Unknown(words::NOT_REPORTED.clone()),
         },
