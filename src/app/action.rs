@@ -1,0 +1,139 @@
+//! Everything that a person can do, by name. Keys are bound to these in `keymap`; the command palette lists them.
+
+use super::view::View;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $label:literal, $help:literal;)*) => {
+        /// Something a person can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action {
+            /// Show a view.
+            Show(View),
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Action {
+            /// Every action but the views.
+            pub const PLAIN: &'static [Action] = &[$(Action::$variant),*];
+
+            /// Its name in the command palette.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Action::Show(view) => view.name(),
+                    $(Action::$variant => $name,)*
+                }
+            }
+
+            /// One or two words for the footer.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    Action::Show(view) => view.name(),
+                    $(Action::$variant => $label,)*
+                }
+            }
+
+            /// One line for the help.
+            pub const fn help(self) -> &'static str {
+                match self {
+                    Action::Show(view) => view.about(),
+                    $(Action::$variant => $help,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    Up = "up", "up", "one row up";
+    Down = "down", "down", "one row down";
+    Left = "left", "left", "one column left";
+    Right = "right", "right", "one column right";
+    PageUp = "page-up", "page up", "one screen up";
+    PageDown = "page-down", "page down", "one screen down";
+    Top = "top", "top", "the first row";
+    Bottom = "bottom", "bottom", "the last row";
+    NextPane = "next-pane", "next pane", "give the keys to the next pane";
+    PreviousPane = "previous-pane", "previous pane", "give the keys to the previous pane";
+
+    Open = "open", "open", "open what is selected; again: give it the whole screen";
+    Back = "back", "back", "back: close what is open, then clear the filter";
+    Copy = "copy", "copy", "copy the selected thing's id; of a cause, an incident summary";
+    Evidence = "evidence", "evidence", "how do we know this: show or hide evidence";
+    Export = "export", "export", "write what is on screen to a text file";
+
+    Filter = "filter", "filter", "hide rows: words, field:value, lag>100, -word";
+    Palette = "commands", "commands", "any command by name";
+    SortNext = "sort", "sort", "sort by the next column";
+    SortReverse = "reverse", "reverse", "reverse the order";
+    SortDefault = "sort-worst-first", "worst first", "back to the opening order: what needs a person first";
+    Pause = "pause", "pause", "let the picture stand still, or go on";
+    Refresh = "refresh", "refresh", "ask the sources again now";
+    Reconnect = "reconnect", "reconnect", "try lost connections again now";
+    Zone = "time-zone", "local/UTC", "show times in your zone or in UTC";
+    Mouse = "mouse", "mouse", "release the mouse so that text can be selected, or take it back";
+    Help = "help", "help", "all keys and signs";
+    Redraw = "redraw", "redraw", "draw the whole screen again";
+    Suspend = "suspend", "suspend", "to the shell; `fg` comes back";
+    Quit = "quit", "quit", "leave";
+
+    /// In a line that is being typed.
+    Accept = "accept", "apply", "take what was typed";
+    Cancel = "cancel", "cancel", "leave without taking it";
+    Complete = "complete", "complete", "complete the name";
+    ChoiceUp = "choice-up", "previous", "the choice above";
+    ChoiceDown = "choice-down", "next", "the choice below";
+    DeleteBack = "delete-back", "delete", "delete the character before the cursor";
+    DeleteForward = "delete-forward", "delete", "delete the character under the cursor";
+    DeleteWord = "delete-word", "delete word", "delete the word before the cursor";
+    DeleteLine = "delete-line", "clear", "delete everything before the cursor";
+    CursorLeft = "cursor-left", "left", "one character left";
+    CursorRight = "cursor-right", "right", "one character right";
+    CursorStart = "cursor-start", "start", "to the start of the line";
+    CursorEnd = "cursor-end", "end", "to the end of the line";
+}
+
+impl Action {
+    /// Whether it belongs in the command palette: what only makes sense under a key does not.
+    pub const fn in_palette(self) -> bool {
+        !matches!(
+            self,
+            Self::Up
+                | Self::Down
+                | Self::Left
+                | Self::Right
+                | Self::PageUp
+                | Self::PageDown
+                | Self::Palette
+                | Self::Accept
+                | Self::Cancel
+                | Self::Complete
+                | Self::ChoiceUp
+                | Self::ChoiceDown
+                | Self::DeleteBack
+                | Self::DeleteForward
+                | Self::DeleteWord
+                | Self::DeleteLine
+                | Self::CursorLeft
+                | Self::CursorRight
+                | Self::CursorStart
+                | Self::CursorEnd
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique() {
+        let views = View::ALL.iter().map(|view| Action::Show(*view));
+        let all: Vec<_> = views.chain(Action::PLAIN.iter().copied()).collect();
+        let names: BTreeSet<_> = all.iter().map(|action| action.name()).collect();
+        assert_eq!(names.len(), all.len());
+        for action in all {
+            assert!(!action.label().is_empty() && !action.help().is_empty(), "{action:?}");
+        }
+    }
+}

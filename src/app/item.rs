@@ -1,0 +1,555 @@
+//! What each list consists of, and the fields by which its rows are filtered and sorted.
+//!
+//! Numbers are in base units: seconds, bytes, per second, shares of one. A field that is unknown is unknown, never 0.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::id::ServiceId;
+use crate::model::measured::Measured;
+use crate::model::observation::HealthState;
+use crate::model::snapshot::{
+    Cause, Change, Consumer, ConsumerStatus, Delay, Drain, Effect, Entity, Flow, Replica, Service, Severity,
+    Since, Snapshot, Thing,
+};
+
+use super::list::{ListId, RowId};
+
+/// What kind of value a field has: decides which comparisons make sense and which way sorting begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    Text,
+    Number,
+}
+
+/// A field of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldSpec {
+    /// How filters call it; also the key of the column that shows it.
+    pub key: &'static str,
+    pub kind: FieldKind,
+    /// A plain word of the filter is looked for in it.
+    pub named: bool,
+}
+
+const fn name(key: &'static str) -> FieldSpec {
+    FieldSpec { key, kind: FieldKind::Text, named: true }
+}
+
+const fn text(key: &'static str) -> FieldSpec {
+    FieldSpec { key, kind: FieldKind::Text, named: false }
+}
+
+const fn number(key: &'static str) -> FieldSpec {
+    FieldSpec { key, kind: FieldKind::Number, named: false }
+}
+
+/// The fields of a list, in the order in which sorting goes through them.
+pub const fn fields(list: ListId) -> &'static [FieldSpec] {
+    match list {
+        ListId::Causes => {
+            const { &[name("name"), text("state"), name("text"), name("team"), name("domain"), number("since")] }
+        }
+        ListId::Changes => const { &[name("name"), name("text")] },
+        ListId::Stalest => {
+            const {
+                &[
+                    name("entity"),
+                    name("service"),
+                    number("stale"),
+                    number("behind"),
+                    text("mode"),
+                    text("team"),
+                    text("domain"),
+                ]
+            }
+        }
+        ListId::Flows | ListId::Busiest => {
+            const {
+                &[
+                    text("kind"),
+                    name("from"),
+                    name("channel"),
+                    name("to"),
+                    number("rate"),
+                    number("bytes"),
+                    number("delay"),
+                    number("errors"),
+                    name("entity"),
+                    text("team"),
+                    text("domain"),
+                    text("declared"),
+                ]
+            }
+        }
+        ListId::Consumers => {
+            const {
+                &[
+                    text("state"),
+                    name("name"),
+                    name("reads"),
+                    name("service"),
+                    number("lag"),
+                    number("inflight"),
+                    number("redelivered"),
+                    number("gaveup"),
+                    number("stale"),
+                    number("delay"),
+                    number("delivered"),
+                    number("acked"),
+                    number("drain"),
+                    number("since"),
+                    name("entity"),
+                    text("team"),
+                    text("domain"),
+                    text("source"),
+                ]
+            }
+        }
+        ListId::Entities => {
+            const {
+                &[
+                    name("name"),
+                    name("owner"),
+                    name("service"),
+                    text("store"),
+                    text("identifier"),
+                    number("copies"),
+                    number("readers"),
+                    number("conflicts"),
+                    number("stale"),
+                    text("team"),
+                    text("domain"),
+                ]
+            }
+        }
+        ListId::Services => {
+            const {
+                &[
+                    text("state"),
+                    name("name"),
+                    name("team"),
+                    name("domain"),
+                    number("latency"),
+                    number("connections"),
+                    number("published"),
+                    number("owns"),
+                    number("copies"),
+                    number("consumes"),
+                    text("store"),
+                    text("language"),
+                    number("since"),
+                    text("declared"),
+                ]
+            }
+        }
+    }
+}
+
+/// A field's value in one row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field<'a> {
+    Text(Cow<'a, str>),
+    Words(Vec<&'a str>),
+    Number(f64),
+    Unknown,
+}
+
+impl<'a> Field<'a> {
+    fn text(text: &'a str) -> Self {
+        if text.is_empty() { Self::Unknown } else { Self::Text(Cow::Borrowed(text)) }
+    }
+
+    fn maybe(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Unknown, Self::text)
+    }
+
+    fn count(n: usize) -> Self {
+        Self::Number(n as f64)
+    }
+
+    fn measured<T>(value: &Measured<T>, number: impl Fn(&T) -> f64) -> Self {
+        value.low().map_or(Self::Unknown, |v| Self::Number(number(v)))
+    }
+
+    /// The worst that the truth may be, where that is bounded: for staleness.
+    fn worst(value: &Measured<Duration>) -> Self {
+        value.bounds.high().or(value.low()).map_or(Self::Unknown, |d| Self::Number(d.as_secs_f64()))
+    }
+
+    fn delay(delay: Option<&Delay>) -> Self {
+        // The mean stands in where only that is told.
+        delay.and_then(|d| d.p95.or(d.p50)).map_or(Self::Unknown, |ns| Self::Number(ns as f64 / 1e9))
+    }
+
+    fn since(since: &Since, snapshot: &Snapshot) -> Self {
+        Self::Number(snapshot.taken_at.age_since(since.at).as_secs_f64())
+    }
+}
+
+/// One row's data.
+#[derive(Debug, Clone, Copy)]
+pub enum Item<'a> {
+    Cause(&'a Cause),
+    /// An effect under its cause.
+    Effect(&'a Cause, &'a Effect),
+    Change(&'a Change),
+    Copy(&'a Entity, &'a Replica),
+    Flow(&'a Flow),
+    Consumer(&'a Consumer),
+    Entity(&'a Entity),
+    Service(&'a Service),
+}
+
+/// Everything in a list, in the snapshot's order.
+pub fn items(list: ListId, snapshot: &Snapshot) -> Vec<Item<'_>> {
+    fn all<'a, T>(rows: &'a [Arc<T>], item: impl Fn(&'a T) -> Item<'a>) -> Vec<Item<'a>> {
+        rows.iter().map(|row| item(row)).collect()
+    }
+    match list {
+        ListId::Causes => snapshot
+            .causes
+            .iter()
+            .flat_map(|cause| {
+                let effects = cause.effects.iter().map(move |effect| Item::Effect(cause, effect));
+                std::iter::once(Item::Cause(cause)).chain(effects)
+            })
+            .collect(),
+        ListId::Changes => snapshot.changes.iter().map(Item::Change).collect(),
+        ListId::Stalest => snapshot
+            .entities
+            .iter()
+            .flat_map(|entity| entity.replicas.iter().map(move |replica| Item::Copy(entity, replica)))
+            .collect(),
+        ListId::Flows | ListId::Busiest => all(&snapshot.flows, Item::Flow),
+        ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
+        ListId::Entities => all(&snapshot.entities, Item::Entity),
+        ListId::Services => all(&snapshot.services, Item::Service),
+    }
+}
+
+/// The order in which a list opens: what needs a person first, then what is largest.
+pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
+    let largest = |item: &Item<'_>, key: &'static str| match item.value(key, snapshot) {
+        Field::Number(n) if n.is_finite() => Reverse(OrderedF64(n)),
+        // Unknown comes after what is known, even after 0.
+        _ => Reverse(OrderedF64(f64::NEG_INFINITY)),
+    };
+    match list {
+        ListId::Causes | ListId::Changes => {}
+        ListId::Stalest => items.sort_by_cached_key(|item| largest(item, "stale")),
+        ListId::Busiest => items.sort_by_cached_key(|item| largest(item, "rate")),
+        // What fails needs a person; it comes before what is merely busy.
+        ListId::Flows => items.sort_by_cached_key(|item| {
+            let failing = matches!(item.value("errors", snapshot), Field::Number(rate) if rate > 0.0);
+            (!failing, largest(item, if failing { "errors" } else { "rate" }))
+        }),
+        ListId::Consumers => items.sort_by_cached_key(|item| (item.badness(), largest(item, "lag"))),
+        ListId::Entities => {
+            items.sort_by_cached_key(|item| (item.badness(), largest(item, "copies")));
+        }
+        ListId::Services => items.sort_by_cached_key(Item::badness),
+    }
+}
+
+#[derive(PartialEq)]
+struct OrderedF64(f64);
+
+impl Eq for OrderedF64 {}
+
+impl PartialOrd for OrderedF64 {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OrderedF64 {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl<'a> Item<'a> {
+    /// How the row is known from snapshot to snapshot.
+    pub fn row_id(&self) -> RowId {
+        let (thing, part) = match self {
+            Self::Cause(cause) => (Some(cause.thing.clone()), "".into()),
+            Self::Effect(cause, effect) => {
+                (Some(effect.thing.clone()), format!("{} of {}", effect.kind, cause.thing.as_str()).into())
+            }
+            Self::Change(change) => (change.thing.clone(), format!("{} {}", change.at.0, change.text).into()),
+            Self::Copy(entity, replica) => (
+                Some(Thing::Entity(entity.id.clone())),
+                format!("{} {}", replica.service, replica.via).into(),
+            ),
+            Self::Flow(flow) => (Some(Thing::Flow(flow.id.clone())), "".into()),
+            Self::Consumer(consumer) => (Some(Thing::Consumer(consumer.id.clone())), "".into()),
+            Self::Entity(entity) => (Some(Thing::Entity(entity.id.clone())), "".into()),
+            Self::Service(service) => (Some(Thing::Service(service.id.clone())), "".into()),
+        };
+        RowId { thing, part }
+    }
+
+    /// Smallest for what needs a person most.
+    fn badness(&self) -> u8 {
+        match self {
+            Self::Consumer(consumer) => match consumer.status {
+                ConsumerStatus::Stopped => 0,
+                ConsumerStatus::Stalled => 1,
+                ConsumerStatus::GaveUp => 2,
+                ConsumerStatus::Rewound => 3,
+                ConsumerStatus::Slow => 4,
+                ConsumerStatus::Unknown => 5,
+                ConsumerStatus::Paused => 6,
+                ConsumerStatus::Ok => 7,
+            },
+            Self::Service(service) => match service.state {
+                HealthState::Down => 0,
+                HealthState::Degraded => 1,
+                HealthState::Unreachable => 2,
+                HealthState::Up => 3,
+                HealthState::Unknown => 4,
+            },
+            Self::Entity(entity) => u8::from(entity.conflicts.is_empty()),
+            _ => 0,
+        }
+    }
+
+    /// A field's value; [`Field::Unknown`] for a field that such a row does not have.
+    pub fn value(&self, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
+        match *self {
+            Self::Cause(cause) => match key {
+                // With the effects' names: a cause stays while one of its effects is looked for.
+                "name" => {
+                    let effects = cause.effects.iter().map(|effect| effect.thing.as_str());
+                    Field::Words(std::iter::once(&*cause.name).chain(effects).collect())
+                }
+                "state" => Field::text(severity_word(cause.severity)),
+                "text" => {
+                    let effects = cause.effects.iter().flat_map(|effect| [&*effect.kind, &*effect.text]);
+                    Field::Words(std::iter::once(&*cause.text).chain(effects).collect())
+                }
+                "team" => Field::maybe(cause.team.as_ref().map(super::super::model::id::TeamId::as_str)),
+                "domain" => domains(services_of(&cause.thing, snapshot), snapshot),
+                "since" => Field::since(&cause.since, snapshot),
+                _ => Field::Unknown,
+            },
+            // A filter that keeps a cause keeps its effects: apart they explain nothing.
+            Self::Effect(cause, effect) => match key {
+                "name" => Field::Words(vec![&cause.name, effect.thing.as_str()]),
+                "text" => Field::Words(vec![&cause.text, &effect.kind, &effect.text]),
+                _ => Item::Cause(cause).value(key, snapshot),
+            },
+            Self::Change(change) => match key {
+                "name" => Field::maybe(change.thing.as_ref().map(Thing::as_str)),
+                "text" => Field::text(&change.text),
+                _ => Field::Unknown,
+            },
+            Self::Copy(entity, replica) => match key {
+                "entity" => Field::text(entity.id.as_str()),
+                "service" => Field::text(replica.service.as_str()),
+                "mode" => Field::text(&replica.mode),
+                "stale" => Field::worst(&replica.staleness),
+                "behind" => Field::measured(&replica.behind, |n| *n as f64),
+                "team" => teams(vec![&replica.service], snapshot),
+                "domain" => domains(vec![&replica.service], snapshot),
+                _ => Field::Unknown,
+            },
+            Self::Flow(flow) => flow_value(flow, key, snapshot),
+            Self::Consumer(consumer) => consumer_value(consumer, key, snapshot),
+            Self::Entity(entity) => entity_value(entity, key, snapshot),
+            Self::Service(service) => service_value(service, key, snapshot),
+        }
+    }
+}
+
+fn flow_value<'a>(flow: &'a Flow, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
+    let both = || flow.from.iter().chain(&flow.to).collect::<Vec<_>>();
+    match key {
+        "kind" => Field::text(flow.kind.word()),
+        "from" => Field::Words(flow.from.iter().map(super::super::model::id::ServiceId::as_str).collect()),
+        "channel" => Field::text(&flow.label),
+        "to" => Field::Words(flow.to.iter().map(super::super::model::id::ServiceId::as_str).collect()),
+        "rate" => Field::measured(&flow.rate, |v| *v),
+        "bytes" => Field::measured(&flow.bytes_rate, |v| *v),
+        "errors" => Field::measured(&flow.errors_rate, |v| *v),
+        "delay" => Field::delay(flow.delay.as_ref()),
+        "entity" => Field::maybe(flow.entity.as_ref().map(super::super::model::id::EntityId::as_str)),
+        "team" => teams(both(), snapshot),
+        "domain" => domains(both(), snapshot),
+        "declared" => yes_no(flow.declared),
+        _ => Field::Unknown,
+    }
+}
+
+fn consumer_value<'a>(consumer: &'a Consumer, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
+    let count = |value: &Measured<u64>| Field::measured(value, |n| *n as f64);
+    match key {
+        "state" => Field::text(consumer.status.word()),
+        "name" => Field::text(consumer.id.as_str()),
+        "reads" => Field::text(consumer.channel.as_str()),
+        "service" => {
+            Field::Words(consumer.services.iter().map(super::super::model::id::ServiceId::as_str).collect())
+        }
+        "lag" => count(&consumer.lag),
+        "inflight" => count(&consumer.in_flight),
+        "redelivered" => count(&consumer.redelivered),
+        "gaveup" => count(&consumer.gave_up),
+        "stale" => Field::worst(&consumer.staleness),
+        "delay" => Field::delay(consumer.delay.as_ref()),
+        "delivered" => Field::measured(&consumer.delivered_rate, |v| *v),
+        "acked" => Field::measured(&consumer.acked_rate, |v| *v),
+        "drain" => Field::measured(&consumer.drain, |drain| match drain {
+            Drain::Empty => 0.0,
+            Drain::In(d) => d.as_secs_f64(),
+            Drain::Never => f64::INFINITY,
+        }),
+        "since" => Field::since(&consumer.since, snapshot),
+        "entity" => {
+            Field::Words(consumer.feeds.iter().map(super::super::model::id::EntityId::as_str).collect())
+        }
+        "team" => teams(consumer.services.iter().collect(), snapshot),
+        "domain" => domains(consumer.services.iter().collect(), snapshot),
+        "source" => Field::text(consumer.source.as_str()),
+        _ => Field::Unknown,
+    }
+}
+
+fn entity_value<'a>(entity: &'a Entity, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
+    let owners = || entity.owners.iter().map(|owner| &owner.service);
+    match key {
+        "name" => Field::text(entity.id.as_str()),
+        "owner" => Field::Words(owners().map(super::super::model::id::ServiceId::as_str).collect()),
+        "service" => Field::Words(
+            owners()
+                .chain(entity.replicas.iter().map(|replica| &replica.service))
+                .chain(entity.readers.iter().map(|reader| &reader.service))
+                .chain(&entity.reactors)
+                .map(super::super::model::id::ServiceId::as_str)
+                .collect(),
+        ),
+        "store" => Field::Words(
+            entity
+                .owners
+                .iter()
+                .filter_map(|owner| owner.store.as_ref())
+                .chain(entity.replicas.iter().filter_map(|replica| replica.store.as_ref()))
+                .map(super::super::model::id::StoreId::as_str)
+                .collect(),
+        ),
+        "identifier" => Field::Words(
+            entity
+                .owners
+                .iter()
+                .filter_map(|owner| owner.identifier.as_deref())
+                .chain(entity.replicas.iter().filter_map(|replica| replica.identifier.as_deref()))
+                .collect(),
+        ),
+        "copies" => Field::count(entity.replicas.len()),
+        "readers" => Field::count(entity.readers.len()),
+        "conflicts" => Field::count(entity.conflicts.len()),
+        "stale" => {
+            let known = entity.replicas.iter().filter_map(|replica| match Field::worst(&replica.staleness) {
+                Field::Number(seconds) => Some(seconds),
+                _ => None,
+            });
+            known.reduce(f64::max).map_or(Field::Unknown, Field::Number)
+        }
+        "team" => teams(owners().collect(), snapshot),
+        "domain" => domains(owners().collect(), snapshot),
+        _ => Field::Unknown,
+    }
+}
+
+fn service_value<'a>(service: &'a Service, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
+    match key {
+        "state" => Field::text(health_word(service.state)),
+        "name" => Field::text(service.id.as_str()),
+        "team" => Field::maybe(service.team.as_ref().map(super::super::model::id::TeamId::as_str)),
+        "domain" => Field::maybe(service.domain.as_ref().map(super::super::model::id::DomainId::as_str)),
+        "latency" => {
+            let known = service.health.iter().filter_map(|check| check.latency.low());
+            known.max().map_or(Field::Unknown, |d| Field::Number(d.as_secs_f64()))
+        }
+        "connections" => Field::measured(&service.connections, |n| f64::from(*n)),
+        "published" => Field::measured(&service.published_rate, |v| *v),
+        "owns" => Field::count(service.owns.len()),
+        "copies" => Field::count(service.copies.len()),
+        "consumes" => Field::count(service.consumers.len()),
+        "store" => {
+            Field::Words(service.stores.iter().map(super::super::model::id::StoreId::as_str).collect())
+        }
+        "language" => Field::Words(service.libraries.iter().map(|library| &*library.lang).collect()),
+        "since" => Field::since(&service.since, snapshot),
+        "declared" => yes_no(service.declared),
+        _ => Field::Unknown,
+    }
+}
+
+fn yes_no(value: bool) -> Field<'static> {
+    Field::text(if value { "yes" } else { "no" })
+}
+
+/// The services that a thing belongs to.
+fn services_of<'a>(thing: &'a Thing, snapshot: &'a Snapshot) -> Vec<&'a ServiceId> {
+    match thing {
+        Thing::Service(id) => vec![id],
+        Thing::Consumer(id) => {
+            snapshot.consumer(id).map(|row| row.services.iter().collect()).unwrap_or_default()
+        }
+        Thing::Store(id) => snapshot.store(id).map(|row| vec![&row.service]).unwrap_or_default(),
+        Thing::Entity(id) => {
+            snapshot.entity(id).map(|row| row.owners.iter().map(|o| &o.service).collect()).unwrap_or_default()
+        }
+        Thing::Flow(id) => {
+            snapshot.flow(id).map(|row| row.from.iter().chain(&row.to).collect()).unwrap_or_default()
+        }
+        Thing::Channel(id) => {
+            snapshot.channel(id).map(|row| row.producers.iter().collect()).unwrap_or_default()
+        }
+        Thing::Source(_) => Vec::new(),
+    }
+}
+
+fn teams<'a>(services: Vec<&ServiceId>, snapshot: &'a Snapshot) -> Field<'a> {
+    let of = |id: &ServiceId| {
+        snapshot.service(id).and_then(|s| s.team.as_ref()).map(super::super::model::id::TeamId::as_str)
+    };
+    distinct(services.into_iter().filter_map(of).collect())
+}
+
+fn domains<'a>(services: Vec<&ServiceId>, snapshot: &'a Snapshot) -> Field<'a> {
+    let of = |id: &ServiceId| {
+        snapshot.service(id).and_then(|s| s.domain.as_ref()).map(super::super::model::id::DomainId::as_str)
+    };
+    distinct(services.into_iter().filter_map(of).collect())
+}
+
+fn distinct(mut words: Vec<&str>) -> Field<'_> {
+    words.sort_unstable();
+    words.dedup();
+    Field::Words(words)
+}
+
+/// The word of a severity, as filters and screens say it.
+pub const fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Degraded => "degraded",
+        Severity::Lost => "gave_up",
+        Severity::Stalled => "stalled",
+        Severity::Down => "down",
+    }
+}
+
+/// The word of a health state, as filters and screens say it.
+pub const fn health_word(state: HealthState) -> &'static str {
+    match state {
+        HealthState::Up => "up",
+        HealthState::Degraded => "degraded",
+        HealthState::Down => "down",
+        HealthState::Unreachable => "unreachable",
+        HealthState::Unknown => "unknown",
+    }
+}

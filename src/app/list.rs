@@ -1,0 +1,224 @@
+//! Lists of rows: which rows, in which order, which one is selected.
+//!
+//! Rows are known by id, so that the selection stays on its thing when rows move, and by what they show: every list has fields
+//! that filters and sorting speak of.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use crate::model::id::Name;
+use crate::model::snapshot::{Snapshot, Thing};
+
+use super::filter::Filter;
+use super::item::{self, Field, Item};
+use super::order::StableOrder;
+
+/// Every list of every view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ListId {
+    /// Overview: what needs a person, with effects as rows of their own under their cause.
+    Causes,
+    /// Overview: what changed.
+    Changes,
+    /// Overview: copies, the stalest first.
+    Stalest,
+    /// Overview: flows, the busiest first.
+    Busiest,
+    Flows,
+    Consumers,
+    Entities,
+    Services,
+}
+
+impl ListId {
+    /// What it lists, for messages.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Causes => "causes",
+            Self::Changes => "changes",
+            Self::Stalest => "copies",
+            Self::Busiest | Self::Flows => "flows",
+            Self::Consumers => "consumers",
+            Self::Entities => "entities",
+            Self::Services => "services",
+        }
+    }
+
+    /// Whether the person may choose the order. The others have one that is their meaning.
+    pub const fn sortable(self) -> bool {
+        matches!(self, Self::Flows | Self::Consumers | Self::Entities | Self::Services)
+    }
+}
+
+/// A row: the thing that it opens, and which of its parts when one thing has several rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId {
+    /// What `enter` opens; `None` for a change that is about nothing in particular.
+    pub thing: Option<Thing>,
+    /// Tells rows of one thing apart: the service of a copy, the cause of an effect.
+    pub part: Name,
+}
+
+/// A chosen order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort {
+    /// The field's key.
+    pub key: &'static str,
+    /// Largest (or last in the alphabet) first. What is unknown is last either way.
+    pub descending: bool,
+}
+
+/// One list's state.
+#[derive(Debug, Clone, Default)]
+pub struct List {
+    order: StableOrder<RowId>,
+    selected: Option<RowId>,
+    /// Where the selected row was last, for its neighbour when it vanishes.
+    index: usize,
+    pub(super) offset: usize,
+    pub(super) sort: Option<Sort>,
+    total: usize,
+}
+
+impl List {
+    /// The rows in the order in which they are shown.
+    pub fn rows(&self) -> &[RowId] {
+        self.order.shown()
+    }
+
+    /// Rows before filtering.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Rows that the filter hides.
+    pub fn hidden(&self) -> usize {
+        self.total.saturating_sub(self.rows().len())
+    }
+
+    /// The selected row.
+    pub fn selected(&self) -> Option<&RowId> {
+        self.selected.as_ref()
+    }
+
+    /// The selected row's place among [`List::rows`].
+    pub fn selected_index(&self) -> Option<usize> {
+        (!self.rows().is_empty()).then_some(self.index)
+    }
+
+    /// The first visible row in the last frame.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The order that the person chose.
+    pub fn sort(&self) -> Option<Sort> {
+        self.sort
+    }
+
+    pub(super) fn next_move(&self) -> Option<Duration> {
+        self.order.next_move()
+    }
+
+    /// Selects the row at a place; places beyond the end mean the last row.
+    pub(super) fn select(&mut self, index: usize) {
+        self.index = index.min(self.rows().len().saturating_sub(1));
+        self.selected = self.rows().get(self.index).cloned();
+    }
+
+    /// Moves the selection by rows, stopping at the ends.
+    pub(super) fn step(&mut self, rows: isize) {
+        self.select(self.index.saturating_add_signed(rows));
+    }
+
+    /// Selects the row of a thing, if it is there.
+    pub(super) fn select_thing(&mut self, thing: &Thing) -> bool {
+        let found = self.rows().iter().position(|row| row.thing.as_ref() == Some(thing));
+        if let Some(at) = found {
+            self.select(at);
+        }
+        found.is_some()
+    }
+
+    /// Takes the rows from a snapshot. With `at_once` the order is taken as it is (the person asked for it), otherwise rows
+    /// move with patience.
+    pub(super) fn sync(
+        &mut self,
+        id: ListId,
+        snapshot: &Snapshot,
+        filter: &Filter,
+        now: Duration,
+        at_once: bool,
+    ) {
+        let mut items = item::items(id, snapshot);
+        self.total = items.len();
+        if !filter.is_empty() {
+            items.retain(|item| filter.matches(item, snapshot));
+        }
+        if let Some(sort) = self.sort {
+            sort_by(&mut items, sort, snapshot);
+        } else {
+            item::sort_opening(id, &mut items, snapshot);
+        }
+        let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
+        // Causes keep their effects under them: their order is the engine's, which has patience of its own.
+        if at_once || matches!(id, ListId::Causes | ListId::Changes) {
+            self.order.reset(wanted);
+        } else {
+            self.order.follow(&wanted, now);
+        }
+        let place = self.selected.as_ref().and_then(|row| self.rows().iter().position(|other| other == row));
+        // The row is gone: its nearest neighbour is what stands in its place now.
+        self.select(place.unwrap_or(self.index));
+    }
+}
+
+fn sort_by(items: &mut [Item<'_>], sort: Sort, snapshot: &Snapshot) {
+    items.sort_by_cached_key(|item| SortKey::of(item.value(sort.key, snapshot), sort.descending));
+}
+
+/// A field's value so that the standard sort gives the order on screen.
+#[derive(PartialEq)]
+enum SortKey {
+    Number { value: f64, descending: bool },
+    Text { value: String, descending: bool },
+    Unknown,
+}
+
+impl SortKey {
+    fn of(field: Field<'_>, descending: bool) -> Self {
+        match field {
+            Field::Number(value) if value.is_nan() => Self::Unknown,
+            Field::Number(value) => Self::Number { value, descending },
+            Field::Text(value) => Self::Text { value: value.to_lowercase(), descending },
+            Field::Words(words) if words.is_empty() => Self::Unknown,
+            Field::Words(words) => Self::Text { value: words.join(" ").to_lowercase(), descending },
+            Field::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl Eq for SortKey {}
+
+impl PartialOrd for SortKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SortKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let turned = |order: Ordering, descending: bool| if descending { order.reverse() } else { order };
+        match (self, other) {
+            (Self::Number { value: a, descending }, Self::Number { value: b, .. }) => {
+                turned(a.total_cmp(b), *descending)
+            }
+            (Self::Text { value: a, descending }, Self::Text { value: b, .. }) => {
+                turned(a.cmp(b), *descending)
+            }
+            (Self::Unknown, Self::Unknown) => Ordering::Equal,
+            (Self::Unknown, _) | (Self::Text { .. }, Self::Number { .. }) => Ordering::Greater,
+            (_, Self::Unknown) | (Self::Number { .. }, Self::Text { .. }) => Ordering::Less,
+        }
+    }
+}

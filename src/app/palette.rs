@@ -1,0 +1,213 @@
+//! The command palette: any action by name.
+
+use crate::model::command::Command;
+use crate::model::id::Name;
+
+use super::Fault;
+use super::action::Action;
+use super::line::Line;
+use super::view::View;
+
+/// Something that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What is typed to find it.
+    pub name: String,
+    /// What it does.
+    pub about: String,
+    pub run: Run,
+}
+
+/// What choosing does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Run {
+    Do(Action),
+    Command(Command),
+}
+
+/// An open palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Palette {
+    line: Line,
+    all: Vec<Choice>,
+    /// Places in `all`, best first.
+    found: Vec<usize>,
+    selected: usize,
+}
+
+impl Palette {
+    pub(super) fn open(faults: &[Fault], on: &[Name]) -> Self {
+        let mut palette =
+            Self { line: Line::default(), all: choices(faults, on), found: Vec::new(), selected: 0 };
+        palette.search();
+        palette
+    }
+
+    /// What is typed.
+    pub fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// What matches, best first.
+    pub fn found(&self) -> impl Iterator<Item = &Choice> {
+        self.found.iter().filter_map(|at| self.all.get(*at))
+    }
+
+    /// The place of the selected one among [`Palette::found`].
+    pub fn selected(&self) -> usize {
+        self.selected
+    }
+
+    pub(super) fn chosen(&self) -> Option<&Choice> {
+        self.found.get(self.selected).and_then(|at| self.all.get(*at))
+    }
+
+    pub(super) fn edit(&mut self, edit: impl FnOnce(&mut Line)) {
+        edit(&mut self.line);
+        self.search();
+    }
+
+    pub(super) fn step(&mut self, by: isize) {
+        let count = self.found.len();
+        if count > 0 {
+            self.selected = (self.selected as isize + by).rem_euclid(count as isize) as usize;
+        }
+    }
+
+    pub(super) fn select(&mut self, at: usize) {
+        self.selected = at.min(self.found.len().saturating_sub(1));
+    }
+
+    /// Completes what is typed to the selected name.
+    pub(super) fn complete(&mut self) {
+        if let Some(choice) = self.chosen() {
+            self.line = Line::new(choice.name.clone());
+            self.search();
+        }
+    }
+
+    pub(super) fn refresh(&mut self, faults: &[Fault], on: &[Name]) {
+        let fresh = choices(faults, on);
+        if fresh != self.all {
+            self.all = fresh;
+            let selected = self.selected;
+            self.search();
+            self.select(selected);
+        }
+    }
+
+    fn search(&mut self) {
+        let typed = self.line.text().trim().to_lowercase();
+        let mut scored: Vec<(i32, usize)> = self
+            .all
+            .iter()
+            .enumerate()
+            .filter_map(|(at, choice)| {
+                let by_name = score(&typed, &choice.name);
+                // What it does may be found by its words too, after everything found by name.
+                let by_about =
+                    (typed.len() > 2 && choice.about.to_lowercase().contains(&typed)).then_some(-1_000);
+                by_name.or(by_about).map(|score| (score, at))
+            })
+            .collect();
+        scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
+        self.found = scored.into_iter().map(|(_, at)| at).collect();
+        self.selected = 0;
+    }
+}
+
+fn choices(faults: &[Fault], on: &[Name]) -> Vec<Choice> {
+    let views = View::ALL.iter().map(|view| Action::Show(*view));
+    let plain = Action::PLAIN.iter().copied().filter(|action| action.in_palette());
+    let actions = views.chain(plain).map(|action| Choice {
+        name: action.name().to_owned(),
+        about: action.help().to_owned(),
+        run: Run::Do(action),
+    });
+    let faults = faults.iter().map(|fault| {
+        let is_on = on.contains(&fault.id);
+        Choice {
+            name: format!("fault {}", fault.id),
+            about: if is_on { format!("end: {}", fault.label) } else { fault.label.to_string() },
+            run: Run::Command(Command::Fault { id: fault.id.clone(), on: !is_on }),
+        }
+    });
+    actions.chain(faults).collect()
+}
+
+/// How well a name fits what is typed: `None` unless its letters occur in order. Letters that begin words or follow each other
+/// count more, long names less.
+fn score(typed: &str, name: &str) -> Option<i32> {
+    let name = name.to_lowercase();
+    if typed.is_empty() {
+        return Some(0);
+    }
+    if name == typed {
+        return Some(1_000);
+    }
+    let mut score = if name.starts_with(typed) { 200 } else { 0 };
+    let mut letters = name.chars();
+    let mut previous = None;
+    let mut together = false;
+    for wanted in typed.chars().filter(|c| !c.is_whitespace()) {
+        loop {
+            let letter = letters.next()?;
+            let begins = !previous.is_some_and(char::is_alphanumeric);
+            previous = Some(letter);
+            if letter == wanted {
+                score += if begins { 15 } else { 1 } + if together { 10 } else { 0 };
+                together = true;
+                break;
+            }
+            together = false;
+        }
+    }
+    Some(score - name.len() as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(typed: &str) -> Vec<String> {
+        let faults = [Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];
+        let mut palette = Palette::open(&faults, &[]);
+        palette.edit(|line| line.insert(typed));
+        palette.found().map(|choice| choice.name.clone()).collect()
+    }
+
+    #[test]
+    fn found_by_letters_in_order() {
+        assert_eq!(open("quit")[0], "quit");
+        assert_eq!(open("con")[0], "consumers");
+        assert_eq!(open("swf")[0], "sort-worst-first");
+        assert_eq!(open("billing slow")[0], "fault billing-slows");
+        assert_eq!(open("300 ms")[0], "fault billing-slows");
+        assert!(open("zzz").is_empty());
+        assert_eq!(open("")[0], "overview");
+    }
+
+    #[test]
+    fn choosing_goes_round_and_completes() {
+        let mut palette = Palette::open(&[], &[]);
+        palette.step(-1);
+        assert_eq!(palette.chosen().unwrap().name, "quit");
+        palette.step(1);
+        assert_eq!(palette.chosen().unwrap().name, "overview");
+        palette.edit(|line| line.insert("serv"));
+        palette.complete();
+        assert_eq!(palette.line().text(), "services");
+        palette.edit(|line| line.insert("zzz"));
+        palette.step(1);
+        assert_eq!(palette.chosen(), None);
+    }
+
+    #[test]
+    fn a_fault_that_is_on_can_be_ended() {
+        let fault = Fault { id: "x".into(), label: "breaks x".into() };
+        let palette = Palette::open(std::slice::from_ref(&fault), &["x".into()]);
+        let choice = palette.found().last().unwrap();
+        assert_eq!(choice.about, "end: breaks x");
+        assert_eq!(choice.run, Run::Command(Command::Fault { id: "x".into(), on: false }));
+    }
+}

@@ -1,0 +1,69 @@
+//! The views, and the lists in each.
+
+use super::list::ListId;
+
+/// A screenful with one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum View {
+    #[default]
+    Overview,
+    Flows,
+    Consumers,
+    Ownership,
+    Services,
+}
+
+impl View {
+    /// In the order of their keys, `1` first.
+    pub const ALL: &'static [View] =
+        &[View::Overview, View::Flows, View::Consumers, View::Ownership, View::Services];
+
+    /// The name in the tab bar, lower case for the palette.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Flows => "flows",
+            Self::Consumers => "consumers",
+            Self::Ownership => "ownership",
+            Self::Services => "services",
+        }
+    }
+
+    /// The name in the tab bar.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Flows => "Flows",
+            Self::Consumers => "Consumers",
+            Self::Ownership => "Ownership",
+            Self::Services => "Services",
+        }
+    }
+
+    /// The question that it answers.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Overview => "what needs a person, and what follows from it",
+            Self::Flows => "which data moves, from whom to whom, how fast",
+            Self::Consumers => "who reads what, how far behind, how stale",
+            Self::Ownership => "who owns each kind of data, who keeps copies",
+            Self::Services => "how each service fares, what it owns and uses",
+        }
+    }
+
+    /// Its key, 1 to 9.
+    pub fn number(self) -> usize {
+        Self::ALL.iter().position(|view| *view == self).map_or(0, |at| at + 1)
+    }
+
+    /// Its lists, the first has the keys at the start.
+    pub const fn lists(self) -> &'static [ListId] {
+        match self {
+            Self::Overview => &[ListId::Causes, ListId::Changes, ListId::Stalest, ListId::Busiest],
+            Self::Flows => &[ListId::Flows],
+            Self::Consumers => &[ListId::Consumers],
+            Self::Ownership => &[ListId::Entities],
+            Self::Services => &[ListId::Services],
+        }
+    }
+}

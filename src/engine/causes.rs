@@ -1,0 +1,435 @@
+//! What needs a person: causes, worst first, each with what follows from it. No thing is listed twice.
+//!
+//! A service that is down or degraded explains its consumers' backlog, the failing answers of its operations and of those who
+//! call it (however far up), and the age of its copies. A consumer that does not advance explains the age of the copies
+//! that it feeds. What nothing explains is a cause of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::ownership::find;
+use super::say;
+use crate::model::id::{ConsumerId, Name, ServiceId, TeamId};
+use crate::model::observation::{HealthState, SourceState};
+use crate::model::snapshot::{
+    Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, Replica, Service, Severity, Since, Source,
+    Store, Thing,
+};
+
+/// An operation fails when more than this share of its requests do, and at least [`SEVERAL`] in the window: single
+/// errors are in the flow's row.
+const FAILING: f64 = 0.01;
+const SEVERAL: f64 = 3.0;
+/// With more than this share a single error is enough: an operation that is seldom asked fails all the same.
+const MOSTLY: f64 = 0.5;
+
+/// Rows that causes are made of.
+pub(super) struct Rows<'a> {
+    pub(super) sources: &'a [Arc<Source>],
+    pub(super) services: &'a BTreeMap<ServiceId, Arc<Service>>,
+    pub(super) stores: &'a [Arc<Store>],
+    pub(super) entities: &'a [Arc<Entity>],
+    /// Sorted by id.
+    pub(super) consumers: &'a [Arc<Consumer>],
+    /// Flows by request.
+    pub(super) requests: Vec<&'a Arc<Flow>>,
+}
+
+/// Collects causes and remembers what has been said.
+struct Book<'a> {
+    rows: &'a Rows<'a>,
+    causes: Vec<Cause>,
+    /// The service that a cause is about, by its place: also when its store is named.
+    about: BTreeMap<usize, ServiceId>,
+    said: BTreeSet<Thing>,
+    /// Copies that have been said: they have no id of their own.
+    copies: BTreeSet<(String, ServiceId)>,
+    /// Whom each service calls.
+    calls: BTreeMap<&'a ServiceId, BTreeSet<&'a ServiceId>>,
+    failing: Vec<(&'a Arc<Flow>, f64)>,
+}
+
+/// What needs a person now.
+pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
+    let mut calls: BTreeMap<&ServiceId, BTreeSet<&ServiceId>> = BTreeMap::new();
+    for flow in &rows.requests {
+        for caller in &flow.to {
+            calls.entry(caller).or_default().extend(&flow.from);
+        }
+    }
+    let failing = rows
+        .requests
+        .iter()
+        .filter_map(|f| Some((*f, *f.errors_rate.low()? / f.rate.low().filter(|rate| **rate > 0.0)?)))
+        .filter(|(flow, share)| {
+            let errors = flow.errors_rate.low().unwrap_or(&0.0) * super::RATE_WINDOW.as_secs_f64();
+            *share > MOSTLY || (*share > FAILING && errors > SEVERAL - 0.5)
+        })
+        .collect();
+    let mut book = Book {
+        rows,
+        causes: Vec::new(),
+        about: BTreeMap::new(),
+        said: BTreeSet::new(),
+        copies: BTreeSet::new(),
+        calls,
+        failing,
+    };
+    book.sources();
+    book.services();
+    book.consumers();
+    book.copies();
+    book.operations();
+    let mut causes = book.causes;
+    causes.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| b.effects.len().cmp(&a.effects.len()))
+            .then_with(|| a.thing.cmp(&b.thing))
+    });
+    causes
+}
+
+impl Book<'_> {
+    fn sources(&mut self) {
+        for source in self.rows.sources.iter().filter(|s| s.report.state == SourceState::Down) {
+            let why = source.report.error.as_deref().unwrap_or("not reached");
+            self.said.insert(Thing::Source(source.id.clone()));
+            self.causes.push(Cause {
+                thing: Thing::Source(source.id.clone()),
+                name: source.id.as_str().into(),
+                severity: Severity::Down,
+                text: format!("{}: {why}; its last values stay, and age", source.report.address).into(),
+                since: Since { at: source.since, or_earlier: source.answered_at.is_none() },
+                team: None,
+                effects: Vec::new(),
+            });
+        }
+    }
+
+    fn services(&mut self) {
+        let bad = |s: &&Arc<Service>| matches!(s.state, HealthState::Down | HealthState::Degraded);
+        let all: Vec<&Arc<Service>> = self.rows.services.values().filter(bad).collect();
+        let (down, degraded): (Vec<_>, Vec<_>) = all.into_iter().partition(|s| s.state == HealthState::Down);
+        for service in &down {
+            self.said.insert(Thing::Service(service.id.clone()));
+        }
+        for service in &down {
+            self.service(service, Severity::Down);
+        }
+        // A service that is degraded because one that it calls does not work is an effect of that.
+        for service in degraded {
+            if self.said.contains(&Thing::Service(service.id.clone())) {
+                continue;
+            }
+            let reached = self.reaches(&service.id);
+            let because = self.about.iter().find(|(_, s)| reached.contains(*s)).map(|(at, _)| *at);
+            if let Some(cause) = because.and_then(|at| self.causes.get_mut(at)) {
+                cause.effects.push(Effect {
+                    thing: Thing::Service(service.id.clone()),
+                    kind: "failing now".into(),
+                    text: format!("{}: degraded, {}", service.id, service.why).into(),
+                });
+                self.said.insert(Thing::Service(service.id.clone()));
+            } else {
+                self.said.insert(Thing::Service(service.id.clone()));
+                self.service(service, Severity::Degraded);
+            }
+        }
+    }
+
+    /// Services that a service calls, and those that they call.
+    fn reaches(&self, from: &ServiceId) -> BTreeSet<ServiceId> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(service) = open.pop() {
+            for called in self.calls.get(service).into_iter().flatten() {
+                if seen.insert((*called).clone()) {
+                    open.push(called);
+                }
+            }
+        }
+        seen
+    }
+
+    fn service(&mut self, service: &Arc<Service>, severity: Severity) {
+        // A store that its health check calls down is the cause in the cause.
+        let rows = self.rows;
+        let store = rows.stores.iter().find(|s| s.service == service.id && s.state == HealthState::Down);
+        let (thing, name, text): (Thing, Name, Name) = match store {
+            Some(store) => (
+                Thing::Store(store.id.clone()),
+                store.id.as_str().into(),
+                format!("{}: {}", service.id, service.why).into(),
+            ),
+            None => (Thing::Service(service.id.clone()), service.id.as_str().into(), service.why.clone()),
+        };
+        self.said.insert(thing.clone());
+        let mut effects = self.failing_because(&service.id);
+        for consumer in service.consumers.iter().filter_map(|id| find(rows.consumers, id)) {
+            if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
+                effects.push(behind(consumer));
+                effects.extend(lost(consumer));
+            }
+        }
+        for entity in rows.entities {
+            for replica in entity.replicas.iter().filter(|r| r.service == service.id) {
+                effects.extend(self.growing_old(entity, replica));
+            }
+        }
+        self.about.insert(self.causes.len(), service.id.clone());
+        self.causes.push(Cause {
+            thing,
+            name,
+            severity,
+            text,
+            since: service.since,
+            team: service.team.clone(),
+            effects,
+        });
+    }
+
+    /// Failing operations of a service, and of those that call it.
+    fn failing_because(&mut self, service: &ServiceId) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let candidates: Vec<(&Arc<Flow>, f64)> = self.failing.clone();
+        for (flow, share) in candidates {
+            let concerned = flow.from.iter().any(|s| s == service || self.reaches(s).contains(service));
+            if concerned && self.said.insert(Thing::Flow(flow.id.clone())) {
+                effects.push(failing(flow, share));
+            }
+        }
+        effects
+    }
+
+    fn consumers(&mut self) {
+        let rows = self.rows;
+        let mut fed: BTreeMap<&ConsumerId, Vec<(&Entity, &Replica)>> = BTreeMap::new();
+        for entity in rows.entities {
+            for replica in &entity.replicas {
+                if let Some(consumer) = &replica.consumer {
+                    fed.entry(consumer).or_default().push((entity, replica));
+                }
+            }
+        }
+        for consumer in rows.consumers {
+            let bad = is_bad(consumer.status);
+            let gave_up = consumer.gave_up.low().copied().unwrap_or(0);
+            if !(bad || gave_up > 0) || !self.said.insert(Thing::Consumer(consumer.id.clone())) {
+                continue;
+            }
+            let severity = match consumer.status {
+                ConsumerStatus::Stopped => Severity::Down,
+                ConsumerStatus::Stalled => Severity::Stalled,
+                _ if gave_up > 0 => Severity::Lost,
+                _ => Severity::Degraded,
+            };
+            let mut effects = Vec::new();
+            if bad {
+                effects.push(behind(consumer));
+                if gave_up > 0 {
+                    effects.extend(lost(consumer));
+                }
+            }
+            for (entity, replica) in fed.get(&consumer.id).into_iter().flatten() {
+                if bad {
+                    effects.extend(self.growing_old(entity, replica));
+                } else {
+                    effects.push(Effect {
+                        thing: Thing::Entity(entity.id.clone()),
+                        kind: "lost data".into(),
+                        text: format!("{} ● {}", entity.id, replica.service).into(),
+                    });
+                }
+            }
+            let text: Name = if bad {
+                // The decisive words first: what it reads may be cut where there is little room.
+                match reads(consumer) {
+                    Some(subject) => format!("{}; reads {subject}", consumer.why).into(),
+                    None => format!("{}; consumer {}", consumer.why, local(consumer)).into(),
+                }
+            } else {
+                gave_up_text(consumer).into()
+            };
+            self.causes.push(Cause {
+                thing: Thing::Consumer(consumer.id.clone()),
+                name: who(consumer),
+                severity,
+                text,
+                since: consumer.since,
+                team: self.team(&consumer.services),
+                effects,
+            });
+        }
+    }
+
+    /// Copies that are older than they may be, and that nothing else explains.
+    fn copies(&mut self) {
+        let rows = self.rows;
+        for entity in rows.entities {
+            for replica in &entity.replicas {
+                let Some(effect) = self.too_old(entity, replica) else { continue };
+                let consumer = replica.consumer.as_ref().and_then(|id| find(rows.consumers, id));
+                self.causes.push(Cause {
+                    thing: Thing::Entity(entity.id.clone()),
+                    name: format!("{} ● {}", entity.id, replica.service).into(),
+                    severity: Severity::Degraded,
+                    text: effect.text,
+                    since: Since { at: replica.staleness.at, or_earlier: true },
+                    team: self.team(std::slice::from_ref(&replica.service)),
+                    effects: consumer
+                        .into_iter()
+                        .filter(|c| c.lag.low() > Some(&0))
+                        .map(|c| behind(c))
+                        .collect(),
+                });
+            }
+        }
+    }
+
+    /// Failing operations that nothing else explains: those whose service calls no failing one are the roots.
+    fn operations(&mut self) {
+        let open: Vec<(&Arc<Flow>, f64)> = self
+            .failing
+            .iter()
+            .filter(|(f, _)| !self.said.contains(&Thing::Flow(f.id.clone())))
+            .copied()
+            .collect();
+        let services: BTreeSet<&ServiceId> = open.iter().flat_map(|(f, _)| &f.from).collect();
+        let is_root = |flow: &Flow| {
+            !flow.from.iter().any(|s| self.reaches(s).iter().any(|t| t != s && services.contains(t)))
+        };
+        let (roots, rest): (Vec<_>, Vec<_>) = open.iter().copied().partition(|(flow, _)| is_root(flow));
+        // Services that call each other in a circle have no root: then each is its own.
+        let roots = if roots.is_empty() { rest } else { roots };
+        for (flow, share) in roots {
+            if !self.said.insert(Thing::Flow(flow.id.clone())) {
+                continue;
+            }
+            let effects = flow.from.first().map(|s| self.failing_because(s)).unwrap_or_default();
+            self.causes.push(Cause {
+                thing: Thing::Flow(flow.id.clone()),
+                name: flow.label.clone(),
+                severity: Severity::Degraded,
+                text: failing(flow, share).text,
+                since: Since { at: flow.errors_rate.at, or_earlier: true },
+                team: self.team(&flow.from),
+                effects,
+            });
+        }
+    }
+
+    fn team(&self, services: &[ServiceId]) -> Option<TeamId> {
+        services.iter().find_map(|s| self.rows.services.get(s)?.team.clone())
+    }
+
+    /// A copy that ages, said once.
+    fn growing_old(&mut self, entity: &Entity, replica: &Replica) -> Option<Effect> {
+        let staleness = replica.staleness.low()?;
+        if staleness.is_zero() || !self.copies.insert((entity.id.to_string(), replica.service.clone())) {
+            return None;
+        }
+        Some(aging(entity, replica))
+    }
+
+    /// A copy that is surely older than it may be, said once.
+    fn too_old(&mut self, entity: &Entity, replica: &Replica) -> Option<Effect> {
+        let (staleness, max) = (replica.staleness.low()?, replica.max_staleness?);
+        if *staleness <= max || !self.copies.insert((entity.id.to_string(), replica.service.clone())) {
+            return None;
+        }
+        Some(aging(entity, replica))
+    }
+}
+
+fn is_bad(status: ConsumerStatus) -> bool {
+    use ConsumerStatus::{Rewound, Slow, Stalled, Stopped};
+    matches!(status, Stalled | Stopped | Slow | Rewound)
+}
+
+fn who(consumer: &Consumer) -> Name {
+    match consumer.services.as_slice() {
+        [one] => one.as_str().into(),
+        [] => consumer.name.clone(),
+        [first, rest @ ..] => format!("{first} +{}", rest.len()).into(),
+    }
+}
+
+/// What a consumer reads, as people call it.
+fn reads(consumer: &Consumer) -> Option<&Name> {
+    match consumer.report.as_ref()?.filters.as_slice() {
+        [one] => Some(one),
+        _ => None,
+    }
+}
+
+/// A consumer without its source: `ORDERS/billing`.
+fn local(consumer: &Consumer) -> &str {
+    let id = consumer.id.as_str();
+    id.split_once('/').map_or(id, |(_, rest)| rest)
+}
+
+/// `4.1k messages, oldest 2m05, not draining`
+fn behind(consumer: &Consumer) -> Effect {
+    let waiting = consumer
+        .lag
+        .low()
+        .copied()
+        .unwrap_or(0)
+        .saturating_add(consumer.in_flight.low().copied().unwrap_or(0));
+    let mut text = say::messages(waiting);
+    if let Some(age) = consumer.staleness.low().filter(|age| !age.is_zero()) {
+        text = format!("{text}, oldest {}", say::span(*age));
+    }
+    match consumer.drain.low() {
+        Some(Drain::Never) => text.push_str(", not draining"),
+        Some(Drain::In(time)) => text = format!("{text}, drained in {}", say::span(*time)),
+        _ => {}
+    }
+    Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }
+}
+
+fn gave_up_text(consumer: &Consumer) -> String {
+    let low = consumer.gave_up.low().copied().unwrap_or(0);
+    let sign = if consumer.gave_up.bounds.exact().is_some() { "" } else { "≥" };
+    let after = consumer
+        .report
+        .as_ref()
+        .and_then(|r| r.max_deliver)
+        .map(|n| format!(" after {n} {}", if n == 1 { "delivery" } else { "deliveries" }))
+        .unwrap_or_default();
+    format!("{sign}{} given up{after}", say::messages(low))
+}
+
+fn lost(consumer: &Consumer) -> Option<Effect> {
+    (consumer.gave_up.low().copied().unwrap_or(0) > 0).then(|| Effect {
+        thing: Thing::Consumer(consumer.id.clone()),
+        kind: "lost data".into(),
+        text: gave_up_text(consumer).into(),
+    })
+}
+
+/// `User ● billing 2.1 s > 2 s`
+fn aging(entity: &Entity, replica: &Replica) -> Effect {
+    let age = replica.staleness.low().copied().unwrap_or_default();
+    let limit = match replica.max_staleness {
+        Some(max) if age > max => format!(" > {}", say::span(max)),
+        _ => String::new(),
+    };
+    Effect {
+        thing: Thing::Entity(entity.id.clone()),
+        kind: "growing old".into(),
+        text: format!("{} ● {} {}{limit}", entity.id, replica.service, say::span(age)).into(),
+    }
+}
+
+/// `gateway ╌ orders.order.place   31 % errors`
+fn failing(flow: &Flow, share: f64) -> Effect {
+    let callers: Vec<&str> = flow.to.iter().map(ServiceId::as_str).collect();
+    let from = if callers.is_empty() { String::new() } else { format!("{} ╌ ", callers.join(", ")) };
+    Effect {
+        thing: Thing::Flow(flow.id.clone()),
+        kind: "failing now".into(),
+        text: format!("{from}{}  {} errors", flow.label, say::share(share)).into(),
+    }
+}

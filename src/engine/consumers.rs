@@ -1,0 +1,417 @@
+//! Named positions: what polls and notices say of each consumer, and the row made of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::delay::Delays;
+use super::gave_up::GaveUp;
+use super::progress::{self, ChannelPoint, Reading, Sample};
+use super::rates::{READINGS, Windows, base_of, elapsed, per_second, replaces};
+use super::status::{Case, Presence, Verdict, judge};
+use super::words;
+use super::{staleness, trend};
+use crate::model::id::{ChannelId, ConsumerId, Name, SourceId};
+use crate::model::measured::{Bounds, Measured};
+use crate::model::observation::{
+    BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
+};
+use crate::model::series::History;
+use crate::model::snapshot::{ConsumerStatus, Drain, Since, Trend};
+use crate::model::time::{Mono, Stamp, Timestamp};
+
+/// What is kept of one consumer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ConsumerState {
+    pub(super) id: ConsumerId,
+    pub(super) name: Name,
+    pub(super) channel: ChannelId,
+    pub(super) source: SourceId,
+    /// What the broker last said; `None` while only the name is known.
+    pub(super) report: Option<ConsumerReport>,
+    /// When it last said so.
+    pub(super) polled: Option<Stamp>,
+    /// When its name was first seen.
+    pub(super) seen: Stamp,
+    /// It was there when watching its channel began.
+    pub(super) was_there: bool,
+    /// Polls since it began (anew).
+    samples: Vec<Sample>,
+    /// The first of them: rates over the whole run begin here.
+    first: Option<Sample>,
+    advanced: Option<Stamp>,
+    idle: Option<Stamp>,
+    free: Option<Stamp>,
+    /// The highest position before it went back.
+    rewound: Option<u64>,
+    pub(super) backlog: Option<BacklogReport>,
+    delays: Delays,
+    pub(super) gave_up: GaveUp,
+    /// Rate of errors: counter of given-up, refused and terminated messages.
+    pub(super) status: ConsumerStatus,
+    pub(super) why: Name,
+    pub(super) since: Since,
+    judged: Option<Mono>,
+    trend: Trend,
+    pub(super) lag_history: History,
+    pub(super) staleness_history: History,
+    /// How old its oldest message was at the last poll: see [`staleness`].
+    pub(super) staleness: Measured<Duration>,
+    /// The poll whose staleness is in the history.
+    drawn: Option<Mono>,
+    /// Bytes per message of its channel at the last poll.
+    pub(super) mean_size: Option<f64>,
+    /// When its channel took its newest message, at the last poll, if every message is for it.
+    newest: Option<Timestamp>,
+    /// Messages processed per second over time.
+    pub(super) history: History,
+    /// When anything was last delivered.
+    pub(super) last_seen: Option<Timestamp>,
+    /// The engine's revision when it last changed.
+    pub(super) revision: u64,
+    /// The engine's revision when what decides who it is last changed.
+    pub(super) rewired: u64,
+}
+
+/// What a poll is judged with.
+pub(super) struct Poll<'a> {
+    pub(super) at: Stamp,
+    /// The broker's clock at that moment, as well as it is known.
+    pub(super) broker_now: Timestamp,
+    pub(super) channel: Option<&'a ChannelReport>,
+}
+
+impl ConsumerState {
+    /// A consumer whose name was seen.
+    pub(super) fn new(
+        id: ConsumerId,
+        name: Name,
+        channel: ChannelId,
+        source: SourceId,
+        seen: Stamp,
+        was_there: bool,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            channel,
+            source,
+            report: None,
+            polled: None,
+            seen,
+            was_there,
+            samples: Vec::with_capacity(READINGS + 1),
+            first: None,
+            advanced: None,
+            idle: None,
+            free: None,
+            rewound: None,
+            backlog: None,
+            delays: Delays::default(),
+            gave_up: GaveUp::default(),
+            status: ConsumerStatus::Unknown,
+            why: words::NAME_ONLY.clone(),
+            since: Since { at: seen.wall, or_earlier: was_there },
+            judged: None,
+            trend: Trend::Steady,
+            lag_history: History::default(),
+            staleness_history: History::default(),
+            staleness: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
+            drawn: None,
+            mean_size: None,
+            newest: None,
+            history: History::default(),
+            last_seen: None,
+            revision: 0,
+            rewired: 0,
+        }
+    }
+
+    /// Takes what the broker says now.
+    pub(super) fn poll(&mut self, report: ConsumerReport, poll: &Poll<'_>) {
+        if self.polled.is_some_and(|last| poll.at.mono <= last.mono) {
+            return;
+        }
+        self.draw();
+        let how = Reading::of(&report);
+        let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
+        let remade = matches!(
+            (self.report.as_ref().and_then(|r| r.created_at), report.created_at),
+            (Some(before), Some(now)) if before != now
+        );
+        if remade {
+            self.begin_anew();
+        }
+        self.gave_up.poll(&report, !self.was_there);
+        let sample = Sample::of(&report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
+        if let Some(last) = self.samples.last().copied().filter(|last| sample.is_behind(last)) {
+            self.go_back(&last);
+        }
+        let position = sample.delivered.or(sample.floor).map(|p| p.1);
+        if matches!((self.rewound, position), (Some(target), Some(seq)) if seq >= target) {
+            self.rewound = None;
+        }
+        let mut processed = 0;
+        if let Some(last) = self.samples.last().copied() {
+            if progress::advanced(&last, &sample, how) {
+                self.advanced = Some(poll.at);
+            }
+            let count = progress::processed(&last, &sample, how);
+            processed = count.as_ref().and_then(progress::likely).unwrap_or(0);
+            let same_server = self.same_leader(&report);
+            let rate =
+                count.and_then(|_| per_second(processed as f64, elapsed(&last.at, &poll.at, same_server)));
+            if let Some(rate) = rate {
+                let over = crate::model::observation::Span { from: last.at.mono, to: poll.at.mono };
+                super::rates::fill(&mut self.history, over, rate);
+            }
+            let delivered = |s: &Sample| s.delivered.map(|d| d.0);
+            if processed > 0 || delivered(&sample) > delivered(&last) {
+                self.last_seen = Some(poll.at.wall);
+            }
+        }
+        if sample.lag == Some(0) {
+            self.idle = Some(poll.at);
+        }
+        if sample.backlog() == Some(0) {
+            self.free = Some(poll.at);
+        }
+        self.first.get_or_insert(sample);
+        if replaces(&self.samples, |s| s.at.mono) {
+            self.samples.pop();
+        }
+        self.samples.push(sample);
+        if self.samples.len() > READINGS {
+            self.samples.remove(0);
+        }
+        if let Some(lag) = report.lag.low() {
+            self.lag_history.push(poll.at.mono, *lag as f64);
+        }
+        self.delays.poll(&report, poll.channel, processed, poll.at.mono, poll.broker_now);
+        self.trend = trend::trend(self.recent(), self.trend);
+        self.mean_size = poll.channel.and_then(|c| match (c.bytes, c.messages) {
+            (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
+            _ => None,
+        });
+        self.newest = poll.channel.filter(|_| report.filters.is_empty()).and_then(|c| c.last_at);
+        self.channel = report.channel.clone();
+        self.name = report.name.clone();
+        self.polled = Some(poll.at);
+        self.report = Some(report);
+    }
+
+    /// It is another one under the old name.
+    fn begin_anew(&mut self) {
+        self.samples.clear();
+        self.first = None;
+        self.advanced = None;
+        self.idle = None;
+        self.free = None;
+        self.rewound = None;
+        self.backlog = None;
+        self.was_there = false;
+        self.delays.reset();
+        self.gave_up.reset();
+        self.trend = Trend::Steady;
+    }
+
+    /// Its position went back: rates start again, and it is rewound until it is where it was.
+    fn go_back(&mut self, last: &Sample) {
+        let was = last.delivered.or(last.floor).map(|p| p.1);
+        self.rewound = self.rewound.max(was);
+        self.samples.clear();
+        self.first = None;
+        self.advanced = None;
+        self.backlog = None;
+        self.delays.reset();
+    }
+
+    /// The oldest message that it has to process was read.
+    pub(super) fn backlog(&mut self, backlog: BacklogReport, broker_now: Timestamp) {
+        if let (Some(seq), Bounds::Exact(appended)) = (backlog.channel_seq, &backlog.oldest) {
+            self.delays.waiting(seq, *appended, broker_now);
+        }
+        self.backlog = Some(backlog);
+    }
+
+    /// Something happened to one of its messages.
+    pub(super) fn notice(&mut self, notice: &Notice) {
+        match notice.kind {
+            NoticeKind::GaveUp => self.gave_up.seen = self.gave_up.seen.saturating_add(1),
+            NoticeKind::Terminated => self.gave_up.terminated = self.gave_up.terminated.saturating_add(1),
+            NoticeKind::Refused => self.gave_up.refused = self.gave_up.refused.saturating_add(1),
+            _ => return,
+        }
+        if let (NoticeKind::GaveUp | NoticeKind::Terminated, Some(seq)) = (notice.kind, notice.channel_seq) {
+            self.delays.abandoned(seq);
+        }
+    }
+
+    fn same_leader(&self, report: &ConsumerReport) -> bool {
+        self.report.as_ref().is_none_or(|before| before.leader == report.leader)
+    }
+
+    /// The polls of the last window, oldest first.
+    fn recent(&self) -> &[Sample] {
+        self.samples.get(self.samples.len().saturating_sub(11)..).unwrap_or_default()
+    }
+
+    /// Judges it; returns whether its status changed.
+    pub(super) fn judge(&mut self, presence: Presence, service: Option<&str>) -> bool {
+        let Some(report) = &self.report else { return false };
+        let (Some(polled), Some(first)) = (self.polled, self.first) else { return false };
+        let Verdict { status, why, from, or_earlier } = judge(&Case {
+            report,
+            samples: &self.samples,
+            advanced: self.advanced,
+            idle: self.idle,
+            free: self.free,
+            began: first.at,
+            was_there: self.was_there,
+            presence,
+            service,
+            gave_up: self.gave_up.bounds().low().copied().unwrap_or(0),
+            rewound: self.rewound,
+        });
+        let newly = self.judged.is_none();
+        self.judged = Some(polled.mono);
+        let before = self.status;
+        self.why = why;
+        if status == before && !newly {
+            return false;
+        }
+        self.status = status;
+        let at = from.map_or(polled.wall, |s| s.wall);
+        let since_start = newly && self.was_there && status != ConsumerStatus::Unknown;
+        self.since = Since { at, or_earlier: or_earlier || since_start };
+        !newly && before != status
+    }
+
+    /// Deliveries per second, redeliveries included: Δ deliveries ÷ Δ time.
+    pub(super) fn delivered_rate(&self, windows: Windows) -> Measured<f64> {
+        let at = self.measured_at();
+        let Some((base, last)) = self.ends(windows) else {
+            return Measured::unknown(words::ONE_POLL.clone(), at);
+        };
+        let (Some((c1, _)), Some((c2, _))) = (base.delivered, last.delivered) else {
+            return Measured::unknown(words::NOT_REPORTED.clone(), at);
+        };
+        match per_second(c2.saturating_sub(c1) as f64, elapsed(&base.at, &last.at, true)) {
+            Some(rate) => Measured::exact(rate, at, words::BY_DELIVERED.clone()),
+            None => Measured::unknown(words::ONE_POLL.clone(), at),
+        }
+    }
+
+    /// Messages processed per second: see [`progress`].
+    pub(super) fn acked_rate(&self, windows: Windows) -> Measured<f64> {
+        let at = self.measured_at();
+        let (Some((base, last)), Some(report)) = (self.ends(windows), &self.report) else {
+            return Measured::unknown(words::ONE_POLL.clone(), at);
+        };
+        let time = elapsed(&base.at, &last.at, true);
+        let Some(count) = progress::processed(base, last, Reading::of(report)) else {
+            return Measured::unknown(words::NOT_REPORTED.clone(), at);
+        };
+        if time.is_zero() {
+            return Measured::unknown(words::ONE_POLL.clone(), at);
+        }
+        Measured::new(count.map(|n| n as f64 / time.as_secs_f64()), at, words::BY_PROCESSED.clone())
+    }
+
+    /// Messages per second that went wrong: given up, refused, terminated.
+    pub(super) fn errors_rate(&self, windows: Windows) -> Measured<f64> {
+        let at = self.measured_at();
+        let Some((base, last)) = self.ends(windows) else {
+            return Measured::unknown(words::ONE_POLL.clone(), at);
+        };
+        let errors = (last.abandoned + last.refused).saturating_sub(base.abandoned + base.refused);
+        match per_second(errors as f64, elapsed(&base.at, &last.at, true)) {
+            Some(rate) => Measured::exact(rate, at, words::BY_NOTICES.clone()),
+            None => Measured::unknown(words::ONE_POLL.clone(), at),
+        }
+    }
+
+    /// The polls that a rate lies between.
+    fn ends(&self, windows: Windows) -> Option<(&Sample, &Sample)> {
+        let last = self.samples.last()?;
+        let first = self.first.as_ref().filter(|first| {
+            self.samples.len() > 1
+                && last.at.mono.since(first.at.mono) <= windows.rate.saturating_add(windows.rate / 5)
+        });
+        let base = match first {
+            Some(first) => first,
+            None => base_of(&self.samples, windows.rate, |s| s.at.mono)?,
+        };
+        Some((base, last))
+    }
+
+    fn measured_at(&self) -> Timestamp {
+        self.polled.map_or(self.seen.wall, |at| at.wall)
+    }
+
+    /// A number as the broker told it.
+    pub(super) fn told(&self, pick: impl Fn(&ConsumerReport) -> &Bounds<u64>) -> Measured<u64> {
+        match &self.report {
+            Some(report) => Measured::new(pick(report).clone(), self.measured_at(), words::BY_BROKER.clone()),
+            None => Measured::unknown(words::NAME_ONLY.clone(), self.seen.wall),
+        }
+    }
+
+    pub(super) fn gave_up(&self) -> Measured<u64> {
+        if self.report.is_none() && self.gave_up.seen == 0 {
+            return Measured::unknown(words::NAME_ONLY.clone(), self.seen.wall);
+        }
+        Measured::new(self.gave_up.bounds(), self.measured_at(), words::BY_GAVE_UP.clone())
+    }
+
+    /// Says anew how old its oldest message was at the last poll: after the poll, and after that message was read.
+    pub(super) fn age(&mut self, clocks: &BTreeMap<Option<Name>, ClockOffset>) {
+        let (Some(report), Some(polled)) = (&self.report, self.polled) else { return };
+        self.staleness = staleness::staleness(&staleness::Inputs {
+            polled,
+            lag: &report.lag,
+            in_flight: &report.in_flight,
+            floor: report.floor.map(|f| f.channel_seq),
+            backlog: self.backlog.as_ref(),
+            newest: self.newest,
+            clocks,
+        });
+        // Mere bounds wait for the message to be read, which follows the poll.
+        if matches!(self.staleness.bounds, Bounds::Exact(_) | Bounds::About { .. }) {
+            self.draw();
+        }
+    }
+
+    /// Draws the staleness of the last poll, once.
+    fn draw(&mut self) {
+        let Some(polled) = self.polled.filter(|polled| self.drawn != Some(polled.mono)) else { return };
+        if let Some(age) = self.staleness.bounds.high().or(self.staleness.low()) {
+            self.drawn = Some(polled.mono);
+            self.staleness_history.push(polled.mono, age.as_secs_f64());
+        }
+    }
+
+    pub(super) fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
+        let bounds = match trend::drain(self.recent(), processed_rate) {
+            // Nothing waits for delivery, and what is in flight may still be worked on.
+            Bounds::Exact(Drain::Never)
+                if self.samples.last().is_some_and(|s| s.lag == Some(0))
+                    && !matches!(self.status, ConsumerStatus::Stalled | ConsumerStatus::Stopped) =>
+            {
+                Bounds::unknown("nothing waits for delivery; what is in flight is not acknowledged yet")
+            }
+            bounds => bounds,
+        };
+        Measured::new(bounds, self.measured_at(), words::BY_DRAIN.clone())
+    }
+
+    pub(super) fn trend(&self) -> Trend {
+        self.trend
+    }
+
+    /// Over the window that ends with the last poll.
+    pub(super) fn delay(&self, windows: Windows) -> Option<crate::model::snapshot::Delay> {
+        self.delays.distribution(windows.delay, self.polled?.mono)
+    }
+}

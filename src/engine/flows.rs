@@ -1,0 +1,306 @@
+//! Numbers of flows and of bare subjects.
+
+use super::delay;
+use super::plans::{FlowPlan, Numbers, SubjectPlan};
+use super::rates::{Meter, Windows};
+use super::state::State;
+use super::words;
+use crate::model::id::{ChannelId, SourceId};
+use crate::model::measured::{Bounds, Measured};
+use crate::model::observation::{ChannelKind, ChannelReport, Retention};
+use crate::model::series::History;
+use crate::model::snapshot::{Channel, Delay, Flow};
+use crate::model::time::Timestamp;
+use crate::model::traffic::TrafficKey;
+
+fn meter<'s>(state: &'s State, (source, key): &(SourceId, TrafficKey)) -> Option<&'s Meter> {
+    state.sources.get(source)?.traffic.get(key)
+}
+
+/// A flow's numbers.
+struct Figures {
+    rate: Measured<f64>,
+    bytes: Measured<f64>,
+    errors: Measured<f64>,
+    delay: Option<Delay>,
+    history: History,
+    last_seen: Option<Timestamp>,
+}
+
+/// The row of a flow.
+pub(super) fn row(plan: &FlowPlan, state: &State, windows: Windows) -> Flow {
+    let figures = match &plan.numbers {
+        Numbers::Consumer { shared } => consumed(plan, *shared, state, windows),
+        Numbers::Delivered(keys) => delivered(keys, state, windows),
+        Numbers::Answered(keys) => answered(keys, state, windows),
+        Numbers::Channel { only } => appended(plan, *only, state, windows),
+        Numbers::Unknown(why) => nothing(why, state.structure_at.wall),
+    };
+    Flow {
+        id: plan.id.clone(),
+        kind: plan.kind,
+        from: plan.from.clone(),
+        from_likely: plan.from_likely,
+        to: plan.to.clone(),
+        channel: plan.channel.clone(),
+        label: plan.label.clone(),
+        consumer: plan.consumer.clone(),
+        entity: plan.entity.clone(),
+        rate: figures.rate,
+        bytes_rate: figures.bytes,
+        errors_rate: figures.errors,
+        delay: figures.delay,
+        history: figures.history,
+        declared: plan.declared,
+        last_seen: figures.last_seen,
+        evidence: plan.evidence.clone(),
+    }
+}
+
+fn nothing(why: &crate::model::id::Name, at: Timestamp) -> Figures {
+    let unknown = || Measured::unknown(why.clone(), at);
+    Figures {
+        rate: unknown(),
+        bytes: unknown(),
+        errors: unknown(),
+        delay: None,
+        history: History::default(),
+        last_seen: None,
+    }
+}
+
+/// What the consumer has processed: redeliveries move no data.
+fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows) -> Figures {
+    let Some(consumer) = plan.consumer.as_ref().and_then(|id| state.consumers.get(id)) else {
+        return nothing(&words::BY_SILENT, state.structure_at.wall);
+    };
+    let mut rate = consumer.acked_rate(windows);
+    let mut errors = consumer.errors_rate(windows);
+    if shared {
+        rate = at_most(rate);
+        errors = at_most(errors);
+    }
+    let bytes = sized(&rate, consumer.mean_size);
+    Figures {
+        rate,
+        bytes,
+        errors,
+        delay: consumer.delay(windows),
+        history: consumer.history.clone(),
+        last_seen: consumer.last_seen,
+    }
+}
+
+/// A share of a sum: anything up to it.
+fn at_most(sum: Measured<f64>) -> Measured<f64> {
+    let Some(hi) = sum.bounds.high().copied() else { return sum };
+    Measured::new(Bounds::between(0.0, hi), sum.at, words::BY_SHARED.clone())
+}
+
+/// Bytes for a rate of messages, by the mean size of those that the channel keeps.
+fn sized(rate: &Measured<f64>, size: Option<f64>) -> Measured<f64> {
+    match (size, rate.low()) {
+        (_, Some(0.0)) if rate.bounds.exact().is_some() => {
+            Measured::exact(0.0, rate.at, words::BY_MEAN_SIZE.clone())
+        }
+        (Some(size), Some(_)) => {
+            let bounds = match rate.bounds.clone() {
+                Bounds::Exact(value) => Bounds::About { value: value * size, error: None },
+                other => other.map(|v| v * size),
+            };
+            Measured::new(bounds, rate.at, words::BY_MEAN_SIZE.clone())
+        }
+        (None, Some(_)) => Measured::unknown(words::NO_SIZE.clone(), rate.at),
+        (_, None) => Measured { bounds: rate.bounds.clone(), at: rate.at, by: rate.by.clone() },
+    }
+}
+
+/// Sums over meters.
+struct Sum {
+    messages: f64,
+    bytes: f64,
+    errors: f64,
+    busy_ns: f64,
+    count: u64,
+    at: Timestamp,
+    last_seen: Option<Timestamp>,
+    history: History,
+}
+
+fn sum(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Option<Sum> {
+    let mut out: Option<Sum> = None;
+    for meter in keys.iter().filter_map(|key| meter(state, key)) {
+        let Some(rates) = meter.rates(windows.rate) else { continue };
+        let sum = out.get_or_insert_with(|| Sum {
+            messages: 0.0,
+            bytes: 0.0,
+            errors: 0.0,
+            busy_ns: 0.0,
+            count: 0,
+            at: meter.counted.wall,
+            last_seen: None,
+            history: meter.history.clone(),
+        });
+        sum.messages += rates.messages;
+        sum.bytes += rates.bytes;
+        sum.errors += rates.errors;
+        sum.busy_ns += rates.busy.unwrap_or(0.0) * rates.count as f64;
+        sum.count += rates.count;
+        sum.at = sum.at.max(meter.counted.wall);
+        sum.last_seen = sum.last_seen.max(meter.last_seen.map(|at| at.wall));
+    }
+    out
+}
+
+/// What was handed to subscriptions.
+fn delivered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Figures {
+    let Some(sum) = sum(keys, state, windows) else {
+        return nothing(&words::NOT_COUNTED, state.structure_at.wall);
+    };
+    let bytes = if sum.bytes > 0.0 || sum.messages == 0.0 {
+        Measured::exact(sum.bytes, sum.at, words::BY_SUBSCRIPTIONS.clone())
+    } else {
+        Measured::unknown(words::NO_SIZE.clone(), sum.at)
+    };
+    Figures {
+        rate: Measured::exact(sum.messages, sum.at, words::BY_SUBSCRIPTIONS.clone()),
+        bytes,
+        errors: Measured::unknown(words::NOT_COUNTED.clone(), sum.at),
+        delay: None,
+        history: sum.history,
+        last_seen: sum.last_seen,
+    }
+}
+
+/// What responders answered, as they count it: requests, errors, Δ busy time ÷ Δ requests.
+fn answered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Figures {
+    let Some(sum) = sum(keys, state, windows) else {
+        return nothing(&words::NOT_COUNTED, state.structure_at.wall);
+    };
+    let bytes = if sum.bytes > 0.0 {
+        Measured::exact(sum.bytes, sum.at, words::BY_ANSWERS.clone())
+    } else {
+        Measured::unknown(words::NO_SIZE.clone(), sum.at)
+    };
+    Figures {
+        rate: Measured::exact(sum.messages, sum.at, words::BY_ANSWERS.clone()),
+        bytes,
+        errors: Measured::exact(sum.errors, sum.at, words::BY_ERRORS.clone()),
+        delay: (sum.count > 0).then(|| delay::mean(sum.busy_ns / sum.count as f64, sum.count)),
+        history: sum.history,
+        last_seen: sum.last_seen,
+    }
+}
+
+/// What a channel took in.
+fn appended(plan: &FlowPlan, only: bool, state: &State, windows: Windows) -> Figures {
+    let Some(channel) = plan.channel.as_ref().and_then(|id| state.channels.get(id)) else {
+        return nothing(&words::NOT_COUNTED, state.structure_at.wall);
+    };
+    let (mut rate, mut bytes) = (channel.rate(windows), channel.bytes_rate(windows));
+    if !only {
+        rate = at_most(rate);
+        bytes = at_most(bytes);
+    }
+    Figures {
+        rate,
+        bytes,
+        errors: Measured::unknown(words::NOT_COUNTED.clone(), channel.polled.wall),
+        delay: None,
+        history: channel.history.clone(),
+        last_seen: channel.last_at().filter(|_| only),
+    }
+}
+
+/// The row of a bare subject.
+///
+/// Its rate: what a tap saw; else what one group got, as each group gets every message once. Programs
+/// without a group get every message on each of their connections. The largest of these is the estimate: a group that
+/// joined late counts less.
+pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, windows: Windows) -> Channel {
+    let memory = state.sources.get(&plan.source);
+    let mut rate: Option<(f64, Timestamp)> = None;
+    let mut bytes = 0.0;
+    let mut exact = false;
+    let mut history = History::default();
+    if let Some(memory) = memory {
+        let seen = memory.traffic.get(&TrafficKey::Seen { subject: plan.subject.clone() });
+        if let Some((meter, rates)) = seen.and_then(|m| Some((m, m.rates(windows.rate)?))) {
+            (rate, bytes, exact) = (Some((rates.messages, meter.counted.wall)), rates.bytes, true);
+            history = meter.history.clone();
+        } else {
+            for (queue, keys) in &plan.groups {
+                let mut group: Option<(f64, f64, Timestamp, History)> = None;
+                for key in keys {
+                    let Some(meter) = memory.traffic.get(key) else { continue };
+                    let Some(rates) = meter.rates(windows.rate) else { continue };
+                    let copies = match (queue, key) {
+                        (None, TrafficKey::Delivered { client, .. }) => connections(memory, client.as_ref()),
+                        _ => 1.0,
+                    };
+                    let of = group.get_or_insert((0.0, 0.0, meter.counted.wall, meter.history.clone()));
+                    let (messages, bytes) = (rates.messages / copies, rates.bytes / copies);
+                    // Single listeners each get all of it: the most, not the sum.
+                    if queue.is_none() {
+                        (of.0, of.1) = (of.0.max(messages), of.1.max(bytes));
+                    } else {
+                        (of.0, of.1) = (of.0 + messages, of.1 + bytes);
+                    }
+                    of.2 = of.2.max(meter.counted.wall);
+                }
+                let most = rate.map(|(most, _)| most);
+                if let Some((messages, size, at, of)) = group.filter(|g| most.is_none_or(|most| g.0 > most)) {
+                    (rate, bytes, history) = (Some((messages, at)), size, of);
+                }
+            }
+        }
+    }
+    let at = rate.map_or(state.structure_at.wall, |(_, at)| at);
+    let measured = |value: f64| {
+        let bounds = if exact { Bounds::Exact(value) } else { Bounds::About { value, error: None } };
+        Measured::new(bounds, at, words::BY_SUBSCRIPTIONS.clone())
+    };
+    let unknown = || Measured::unknown(words::NOT_COUNTED.clone(), at);
+    Channel {
+        report: subject_report(id, plan),
+        source: plan.source.clone(),
+        bytes_rate: match rate {
+            Some((messages, _)) if bytes > 0.0 || messages == 0.0 => measured(bytes),
+            Some(_) => Measured::unknown(words::NO_SIZE.clone(), at),
+            None => unknown(),
+        },
+        rate: rate.map_or_else(unknown, |(messages, _)| measured(messages)),
+        history,
+        producers: Vec::new(),
+        evidence: plan.evidence.clone(),
+    }
+}
+
+fn connections(memory: &super::sources::SourceMemory, name: Option<&crate::model::id::Name>) -> f64 {
+    let open: u32 = memory.clients.values().filter(|c| c.name.as_ref() == name).map(|c| c.connections).sum();
+    f64::from(open.max(1))
+}
+
+fn subject_report(id: &ChannelId, plan: &SubjectPlan) -> ChannelReport {
+    ChannelReport {
+        id: id.clone(),
+        name: plan.subject.clone(),
+        kind: ChannelKind::Subject,
+        subjects: vec![plan.subject.clone()],
+        fed_by: Vec::new(),
+        messages: None,
+        bytes: None,
+        first_seq: None,
+        last_seq: None,
+        first_at: None,
+        last_at: None,
+        created_at: None,
+        retention: Retention::default(),
+        leader: None,
+        replicas: None,
+        distinct_subjects: None,
+        consumers: None,
+        description: None,
+        metadata: std::collections::BTreeMap::new(),
+    }
+}

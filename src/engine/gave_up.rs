@@ -1,0 +1,180 @@
+//! Messages given up after their last delivery: lost to their consumer.
+//!
+//! While watching, each one is told by a notice: exact. What happened before leaves two traces. The broker keeps the mark
+//! "delivered again" on what it gave up, also when the position has passed it and across a restart (seen on nats-server
+//! 2.9.10 and 2.15.1): no mark, nothing given up; nothing in flight, and the marks are those given up. With a limit of
+//! one delivery there are no marks; then, while nothing is pending and nothing in flight, a position that stays behind the
+//! deliveries tells that at least one message in between was given up, and at most all of them. A consumer without a limit
+//! on deliveries, or one with fewer deliveries than that limit, or one made while watching, gave nothing up before.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::measured::Bounds;
+use crate::model::observation::{AckPolicy, ConsumerReport};
+
+/// What is known of one consumer's given-up messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct GaveUp {
+    /// Before watching began.
+    before: Before,
+    /// Told by notices while watching.
+    pub(super) seen: u64,
+    /// Terminated by their consumer while watching: not lost by accident, and not processed.
+    pub(super) terminated: u64,
+    /// Refused while watching: each comes again.
+    pub(super) refused: u64,
+    /// The connection was lost while watching: notices were missed.
+    missed: bool,
+    /// It never gives anything up: it has no limit on deliveries.
+    never: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Before {
+    /// Nothing tells.
+    NotKnown,
+    None,
+    Between(u64, u64),
+}
+
+impl Default for GaveUp {
+    fn default() -> Self {
+        Self { before: Before::NotKnown, seen: 0, terminated: 0, refused: 0, missed: false, never: false }
+    }
+}
+
+impl GaveUp {
+    /// Looks at one poll. `born` says that the consumer was made while we watched.
+    pub(super) fn poll(&mut self, report: &ConsumerReport, born: bool) {
+        self.never = report.max_deliver.is_none();
+        if born && self.before == Before::NotKnown {
+            self.before = Before::None;
+        }
+        // What a notice tells is counted already: a position that stays behind afterwards says nothing of before.
+        if self.before != Before::NotKnown || self.seen > 0 {
+            return;
+        }
+        let (Some(limit), AckPolicy::Explicit | AckPolicy::All) = (report.max_deliver, report.ack) else {
+            self.before = Before::None;
+            return;
+        };
+        let (Some(delivered), Some(floor)) = (report.delivered, report.floor) else { return };
+        if delivered.consumer_seq < limit {
+            self.before = Before::None;
+            return;
+        }
+        if let (2.., Some(marked)) = (limit, report.redelivered.exact().copied()) {
+            if marked == 0 {
+                self.before = Before::None;
+            } else if report.in_flight.exact() == Some(&0) {
+                self.before = Before::Between(marked, marked);
+            }
+            return;
+        }
+        let idle = report.lag.exact() == Some(&0) && report.in_flight.exact() == Some(&0);
+        let behind = delivered.channel_seq.saturating_sub(floor.channel_seq);
+        if idle && behind > 0 {
+            // A message between the two was delivered, so there are no more of them than deliveries either.
+            let most = behind.min(delivered.consumer_seq.saturating_sub(floor.consumer_seq).max(1));
+            self.before = Before::Between(1, most);
+        }
+    }
+
+    /// The connection was lost: from here on what notices tell is a lower bound.
+    pub(super) fn missed(&mut self) {
+        self.missed = true;
+    }
+
+    /// The consumer began anew.
+    pub(super) fn reset(&mut self) {
+        *self = Self { before: Before::None, ..Self::default() };
+    }
+
+    /// Messages given up, before and since.
+    pub(super) fn bounds(&self) -> Bounds<u64> {
+        match self.before {
+            Before::None if self.never || !self.missed => Bounds::Exact(self.seen),
+            Before::None | Before::NotKnown => Bounds::AtLeast(self.seen),
+            Before::Between(lo, _) if self.missed => Bounds::AtLeast(lo.saturating_add(self.seen)),
+            Before::Between(lo, hi) => {
+                Bounds::between(lo.saturating_add(self.seen), hi.saturating_add(self.seen))
+            }
+        }
+    }
+
+    /// Messages that left "in flight" without being processed.
+    pub(super) fn abandoned(&self) -> u64 {
+        self.seen.saturating_add(self.terminated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample::consumer;
+    use crate::model::observation::Position;
+
+    fn report(delivered: (u64, u64), floor: (u64, u64), max_deliver: Option<u64>) -> ConsumerReport {
+        let at =
+            |(consumer_seq, channel_seq)| Some(Position { consumer_seq, channel_seq, last_active: None });
+        ConsumerReport {
+            delivered: at(delivered),
+            floor: at(floor),
+            max_deliver,
+            ..consumer("nats", "ORDERS", "mailer")
+        }
+    }
+
+    fn marked(delivered: (u64, u64), floor: (u64, u64), marked: u64) -> ConsumerReport {
+        ConsumerReport { redelivered: Bounds::Exact(marked), ..report(delivered, floor, Some(5)) }
+    }
+
+    #[test]
+    fn with_one_delivery_a_position_that_stays_behind_bounds_what_was_lost_before() {
+        let mut gave_up = GaveUp::default();
+        gave_up.poll(&report((10, 10), (7, 7), Some(1)), false);
+        assert_eq!(gave_up.bounds(), Bounds::Between { lo: 1, hi: 3 });
+        gave_up.seen += 2;
+        assert_eq!(gave_up.bounds(), Bounds::Between { lo: 3, hi: 5 });
+        let mut caught_up = GaveUp::default();
+        caught_up.poll(&report((15, 10), (15, 10), Some(1)), false);
+        assert_eq!(
+            caught_up.bounds(),
+            Bounds::AtLeast(0),
+            "a position that caught up says nothing of before"
+        );
+    }
+
+    #[test]
+    fn marks_of_redelivery_tell_what_was_lost_before_wherever_the_position_is() {
+        for floor in [(5, 7), (15, 10)] {
+            let mut gave_up = GaveUp::default();
+            gave_up.poll(&marked((15, 10), floor, 2), false);
+            assert_eq!(gave_up.bounds(), Bounds::Exact(2));
+            gave_up.seen = 3;
+            assert_eq!(gave_up.bounds(), Bounds::Exact(5));
+        }
+        let mut gave_up = GaveUp::default();
+        gave_up.poll(&marked((15, 10), (15, 10), 0), false);
+        assert_eq!(gave_up.bounds(), Bounds::Exact(0), "no mark, nothing given up");
+    }
+
+    #[test]
+    fn without_a_limit_or_enough_deliveries_or_a_past_nothing_was_given_up_before() {
+        for (delivered, limit, born) in
+            [((15, 10), None, false), ((4, 4), Some(5), false), ((15, 10), Some(5), true)]
+        {
+            let mut gave_up = GaveUp::default();
+            gave_up.poll(&report(delivered, (0, 0), limit), born);
+            assert_eq!(gave_up.bounds(), Bounds::Exact(0), "{delivered:?} {limit:?} {born}");
+        }
+    }
+
+    #[test]
+    fn work_in_hand_hides_the_trace() {
+        let mut gave_up = GaveUp::default();
+        let busy = ConsumerReport { in_flight: Bounds::Exact(1), ..marked((15, 10), (5, 7), 1) };
+        gave_up.poll(&busy, false);
+        assert_eq!(gave_up.bounds(), Bounds::AtLeast(0));
+    }
+}

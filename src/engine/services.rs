@@ -1,0 +1,272 @@
+//! How services fare, everything taken together: their health checks, their connections, their stores.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::health::badness;
+use super::rates::Windows;
+use super::state::State;
+use super::subjects::same_word;
+use super::wiring::{Node, Wiring};
+use super::words;
+use crate::model::id::{Name, ServiceId, StoreId};
+use crate::model::measured::Measured;
+use crate::model::observation::{ClientReport, HealthState, Library, ResponderReport};
+use crate::model::snapshot::{Accessor, Service, Since, Store, Thing};
+use crate::model::time::Stamp;
+use crate::model::traffic::TrafficKey;
+use crate::topology::Topology;
+use crate::topology::word::Access;
+
+/// What is remembered of a service from one look to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ServiceMemory {
+    pub(super) state: HealthState,
+    pub(super) why: Name,
+    pub(super) since: Since,
+    /// It has been connected while watching.
+    connected: bool,
+    /// Nothing has been known of it so far.
+    untold: bool,
+}
+
+/// Looks at every service; what changed goes to the list of changes. Returns whether anything did.
+pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
+    let mut changed = false;
+    let mut memories = std::mem::take(&mut state.services);
+    memories.retain(|id, _| wiring.services.contains_key(id));
+    for (id, node) in &wiring.services {
+        let open = connections(state, node);
+        let mut memory = memories.remove(id).unwrap_or_else(|| ServiceMemory {
+            state: HealthState::Unknown,
+            why: "".into(),
+            since: Since { at: now.wall, or_earlier: true },
+            connected: false,
+            untold: true,
+        });
+        memory.connected |= open.is_some_and(|n| n > 0);
+        let (new, why) = verdict(state, id, node, open, memory.connected);
+        changed |= new != memory.state || why != memory.why;
+        if new != memory.state {
+            if memory.untold {
+                // The first thing that is known of it: it was so before, too.
+                memory.since.or_earlier = true;
+            } else {
+                memory.since = Since { at: now.wall, or_earlier: false };
+                let text = format!("{id} is {}: {why}", word(new));
+                state.changes.push(now, Some(Thing::Service(id.clone())), text);
+            }
+            memory.untold = false;
+            memory.state = new;
+        }
+        memory.why = why;
+        memories.insert(id.clone(), memory);
+    }
+    state.services = memories;
+    changed
+}
+
+/// The word for a state in a sentence.
+pub(super) fn word(state: HealthState) -> &'static str {
+    match state {
+        HealthState::Up => "up",
+        HealthState::Degraded => "degraded",
+        HealthState::Down => "down",
+        HealthState::Unreachable => "unreachable from here",
+        HealthState::Unknown => "unknown",
+    }
+}
+
+/// Open connections of a service; `None` where nobody lists them.
+fn connections(state: &State, node: &Node) -> Option<u32> {
+    let listed = state.sources.values().any(|s| s.clients_listed.is_some());
+    listed.then(|| clients(state, node).map(|c| c.connections).fold(0, u32::saturating_add))
+}
+
+fn clients<'s>(state: &'s State, node: &'s Node) -> impl Iterator<Item = &'s Arc<ClientReport>> {
+    node.clients.iter().filter_map(|(source, key)| state.sources.get(source)?.clients.get(key))
+}
+
+fn responders<'s>(state: &'s State, node: &'s Node) -> impl Iterator<Item = &'s Arc<ResponderReport>> {
+    node.responders.iter().filter_map(|(source, name)| state.sources.get(source)?.responders.get(name))
+}
+
+/// The state of a service and why: never more than is known.
+fn verdict(
+    state: &State,
+    id: &ServiceId,
+    node: &Node,
+    open: Option<u32>,
+    was_connected: bool,
+) -> (HealthState, Name) {
+    let checks = state.health.get(id).into_iter().flatten();
+    let worst = checks.max_by_key(|(name, check)| (badness(check.report.state), std::cmp::Reverse(*name)));
+    let lost = was_connected && open == Some(0);
+    if let Some((name, check)) = worst {
+        let told = check.report.state;
+        let why: Name = match &*check.report.detail {
+            "" => format!("{name}: {}", word(told)).into(),
+            detail => format!("{name}: {detail}").into(),
+        };
+        return match told {
+            HealthState::Unreachable if lost => {
+                (HealthState::Down, format!("{why}; no connection any more").into())
+            }
+            HealthState::Unreachable if open.is_some_and(|n| n > 0) => {
+                (HealthState::Unreachable, format!("{why}; connected to the broker").into())
+            }
+            told => (told, why),
+        };
+    }
+    match open {
+        Some(1..) => (HealthState::Up, "connected, no health check".into()),
+        Some(0) if lost => (HealthState::Down, "no connection any more, no health check".into()),
+        _ if responders(state, node).next().is_some() => {
+            (HealthState::Up, "answers requests, no health check".into())
+        }
+        Some(0) if node.declared && node.consumers.is_empty() => {
+            (HealthState::Unknown, "declared, not seen".into())
+        }
+        Some(_) => (HealthState::Unknown, "no connection bears its name".into()),
+        None => (HealthState::Unknown, words::NOT_LISTED.clone()),
+    }
+}
+
+/// The row of a service.
+pub(super) fn row(
+    id: &ServiceId,
+    node: &Node,
+    state: &State,
+    topology: &Topology,
+    windows: Windows,
+) -> Service {
+    let declared = topology.services.get(id);
+    let memory = state.services.get(id);
+    let at = state
+        .sources
+        .values()
+        .filter_map(|s| s.clients_listed)
+        .max_by_key(|at| at.mono)
+        .unwrap_or(state.structure_at)
+        .wall;
+    let clients: Vec<Arc<ClientReport>> = clients(state, node).cloned().collect();
+    let libraries: BTreeSet<Library> = clients.iter().flat_map(|c| c.libraries.iter().cloned()).collect();
+    Service {
+        id: id.clone(),
+        team: topology.team_of(id).cloned(),
+        domain: topology.domain_of(id).cloned(),
+        declared: node.declared,
+        state: memory.map_or(HealthState::Unknown, |m| m.state),
+        why: memory.map_or_else(|| words::NAME_ONLY.clone(), |m| m.why.clone()),
+        since: memory.map_or(Since { at, or_earlier: true }, |m| m.since),
+        health: state.health.get(id).into_iter().flatten().map(|(_, check)| check.row()).collect(),
+        connections: match connections(state, node) {
+            Some(open) => Measured::exact(open, at, words::BY_CONNECTIONS.clone()),
+            None => Measured::unknown(words::NOT_LISTED.clone(), at),
+        },
+        libraries: libraries.into_iter().collect(),
+        responders: responders(state, node).cloned().collect(),
+        stores: declared.map(|s| s.stores.clone()).unwrap_or_default(),
+        owns: declared.map(|s| s.owns.iter().map(|o| o.entity.clone()).collect()).unwrap_or_default(),
+        copies: declared.map(|s| s.copies.iter().map(|c| c.entity.clone()).collect()).unwrap_or_default(),
+        consumers: node.consumers.clone(),
+        flows_out: node.flows_out.clone(),
+        flows_in: node.flows_in.clone(),
+        published_rate: published(node, state, windows),
+        evidence: node.evidence.clone(),
+        clients,
+    }
+}
+
+/// What the broker took in from the service's connections.
+fn published(node: &Node, state: &State, windows: Windows) -> Measured<f64> {
+    let names: BTreeSet<_> = node.clients.iter().map(|(source, (name, ..))| (source, name)).collect();
+    let mut sum: Option<(f64, Stamp)> = None;
+    for (source, name) in names {
+        let Some(memory) = state.sources.get(source) else { continue };
+        let Some(meter) = memory.traffic.get(&TrafficKey::Published { client: name.clone() }) else {
+            continue;
+        };
+        if let Some(rates) = meter.rates(windows.rate) {
+            let (rate, at) = sum.unwrap_or((0.0, meter.counted));
+            sum =
+                Some((rate + rates.messages, if meter.counted.mono > at.mono { meter.counted } else { at }));
+        }
+    }
+    match sum {
+        Some((rate, at)) => Measured::exact(rate, at.wall, words::BY_PUBLISHED.clone()),
+        None => Measured::unknown(words::NOT_COUNTED.clone(), state.structure_at.wall),
+    }
+}
+
+/// The rows of all stores.
+pub(super) fn stores(state: &State, topology: &Topology) -> Vec<Store> {
+    topology
+        .stores
+        .values()
+        .map(|store| {
+            let owner = topology.services.get(&store.service);
+            let single = owner.is_some_and(|s| s.stores.len() == 1);
+            let (health, why) =
+                component(state, &store.service, &store.id, store.technology.as_deref(), single);
+            Store {
+                id: store.id.clone(),
+                kind: store.kind.map_or("", |k| k.word()).into(),
+                technology: store.technology.clone(),
+                reason: store.reason.clone(),
+                service: store.service.clone(),
+                state: health,
+                why,
+                accessors: accessors(topology, &store.id),
+            }
+        })
+        .collect()
+}
+
+/// What the owner's health checks say of a store: the component of its id or technology, or just "database" where the service
+/// has one store.
+fn component(
+    state: &State,
+    service: &ServiceId,
+    store: &StoreId,
+    technology: Option<&str>,
+    single: bool,
+) -> (HealthState, Name) {
+    let components = state
+        .health
+        .get(service)
+        .into_iter()
+        .flat_map(|checks| checks.values())
+        .flat_map(|check| &check.report.components);
+    let found = components
+        .filter(|c| {
+            same_word(&c.name, store.as_str())
+                || technology.is_some_and(|t| same_word(&c.name, t))
+                || (single && ["db", "database", "store"].iter().any(|word| same_word(&c.name, word)))
+        })
+        .max_by_key(|c| badness(c.state));
+    match found {
+        Some(c) if c.detail.is_empty() => (c.state, word(c.state).into()),
+        Some(c) => (c.state, c.detail.clone()),
+        None => (HealthState::Unknown, "no health check tells of it".into()),
+    }
+}
+
+fn accessors(topology: &Topology, store: &StoreId) -> Vec<Accessor> {
+    topology
+        .accessors(store)
+        .into_iter()
+        .map(|touched| Accessor {
+            service: touched.service.id.clone(),
+            access: match touched.access {
+                Some(Access::Read) => "read",
+                Some(Access::Write | Access::ReadWrite) => "write",
+                None => "unknown",
+            }
+            .into(),
+            evidence: touched.origin.evidence(),
+        })
+        .collect()
+}

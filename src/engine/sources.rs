@@ -1,0 +1,331 @@
+//! Sources: how they fare, what they cost, and what they list of programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::changes::Changes;
+use super::rates::{Counter, Meter, Windows};
+use super::words;
+use crate::model::id::{Name, SourceId};
+use crate::model::measured::Measured;
+use crate::model::observation::{
+    ClientReport, ClockOffset, Listing, ResponderReport, SourceReport, SourceState,
+};
+use crate::model::snapshot::Source;
+use crate::model::time::{Stamp, Timestamp};
+use crate::model::traffic::{Traffic, TrafficKey};
+
+/// What makes one group of connections: name, user, account, and whether it is Headwater's own (another Headwater on the
+/// same account bears the same name).
+pub(super) type ClientKey = (Option<Name>, Option<Name>, Option<Name>, bool);
+
+/// Counters of something that has not been seen for so long are forgotten.
+const FORGET: Duration = Duration::from_secs(600);
+
+/// What is kept of one source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SourceMemory {
+    pub(super) report: SourceReport,
+    /// When it was first heard of.
+    pub(super) began: Stamp,
+    heard: Stamp,
+    answered: Option<Stamp>,
+    since: Timestamp,
+    /// It was listened to, and is not now: what happened meanwhile is not known.
+    was_up: bool,
+    pub(super) lost_since: Option<Stamp>,
+    /// Clock offsets by server; `None` is the one that answers.
+    #[serde(with = "super::pairs")]
+    pub(super) clocks: BTreeMap<Option<Name>, ClockOffset>,
+    requests: Counter,
+    messages: Counter,
+    pub(super) channels_listed: Option<Stamp>,
+    pub(super) clients_listed: Option<Stamp>,
+    #[serde(with = "super::pairs")]
+    pub(super) clients: BTreeMap<ClientKey, Arc<ClientReport>>,
+    /// Groups that were connected and are not now, with when they were last seen.
+    #[serde(with = "super::pairs")]
+    pub(super) left: BTreeMap<ClientKey, Stamp>,
+    pub(super) responders: BTreeMap<Name, Arc<ResponderReport>>,
+    #[serde(with = "super::pairs")]
+    pub(super) traffic: BTreeMap<TrafficKey, Meter>,
+    pub(super) revision: u64,
+}
+
+/// What a source's report of itself revealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// A line for the list of changes.
+    pub(super) text: Option<Name>,
+    /// It was lost just now.
+    pub(super) lost: bool,
+    /// What is watched, or whether it is, changed.
+    pub(super) rewired: bool,
+}
+
+impl SourceMemory {
+    pub(super) fn new(at: Stamp) -> Self {
+        Self {
+            report: SourceReport::default(),
+            began: at,
+            heard: at,
+            answered: None,
+            since: at.wall,
+            was_up: false,
+            lost_since: None,
+            clocks: BTreeMap::new(),
+            requests: Counter::default(),
+            messages: Counter::default(),
+            channels_listed: None,
+            clients_listed: None,
+            clients: BTreeMap::new(),
+            left: BTreeMap::new(),
+            responders: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+            revision: 0,
+        }
+    }
+
+    /// Whether it is listened to now.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.report.state, SourceState::Up | SourceState::Degraded)
+    }
+
+    /// It answered something.
+    pub(super) fn answered(&mut self, at: Stamp) {
+        self.heard = at;
+        self.answered = Some(at);
+    }
+
+    /// The broker's clock at a moment: as it was told with the answer, else ours with its offset.
+    pub(super) fn broker_time(&self, at: &Stamp) -> Timestamp {
+        at.broker.unwrap_or_else(|| at.wall.offset(self.clocks.get(&None).map_or(0, |clock| clock.nanos)))
+    }
+
+    pub(super) fn report(&mut self, report: &SourceReport, at: Stamp, revision: u64) -> Told {
+        let before = std::mem::replace(&mut self.report, report.clone());
+        self.heard = at;
+        self.revision = revision;
+        let mut told = Told {
+            rewired: before.kind != report.kind
+                || before.unavailable != report.unavailable
+                || before.state != report.state,
+            ..Told::default()
+        };
+        if self.is_up() {
+            self.answered = Some(at);
+        }
+        if let Some(clock) = report.clock {
+            self.clocks.insert(None, clock);
+            if report.server_name.is_some() {
+                self.clocks.insert(report.server_name.clone(), clock);
+            }
+        }
+        if before.server_name.is_some() && before.server_name != report.server_name {
+            // Another server answers: its clock is another.
+            if report.clock.is_none() {
+                self.clocks.remove(&None);
+            }
+        }
+        self.requests.read(at, report.load.requests, true);
+        self.messages.read(at, report.load.messages, true);
+        if before.state != report.state {
+            self.since = at.wall;
+            told.text = self.transition(report, at);
+            told.lost = self.lost_since == Some(at);
+        }
+        told
+    }
+
+    fn transition(&mut self, report: &SourceReport, at: Stamp) -> Option<Name> {
+        match report.state {
+            SourceState::Up | SourceState::Degraded => {
+                let back = self.lost_since.take().is_some();
+                let first = !self.was_up;
+                self.was_up = true;
+                match (first, back) {
+                    (true, _) => Some(format!("connected to {}", report.address).into()),
+                    (false, true) => Some(format!("connection to {} is back", report.address).into()),
+                    _ => None,
+                }
+            }
+            SourceState::Down | SourceState::Connecting if self.was_up && self.lost_since.is_none() => {
+                self.lost_since = Some(at);
+                let why = report.error.as_deref().map(|e| format!(": {e}")).unwrap_or_default();
+                Some(format!("connection to {} lost{why}", report.address).into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the list of connected programs; returns whether who is there, or what they listen to, changed.
+    pub(super) fn list_clients(
+        &mut self,
+        listing: &Listing<ClientReport>,
+        at: Stamp,
+        revision: u64,
+        changes: &mut Changes,
+    ) -> bool {
+        // The first list tells who is not there, too.
+        let mut rewired = self.clients_listed.is_none();
+        let mut listed = BTreeSet::new();
+        for report in &listing.entries {
+            let key = (report.name.clone(), report.user.clone(), report.account.clone(), report.own);
+            listed.insert(key.clone());
+            let before = self.clients.get(&key);
+            rewired |= before.is_none_or(|b| b.subscriptions != report.subscriptions || b.own != report.own);
+            let name = report.name.as_deref().filter(|_| !report.own);
+            let again = match before {
+                Some(before) => {
+                    matches!((before.since, report.since), (Some(a), Some(b)) if b > a)
+                        && before.connections >= report.connections
+                }
+                None => self.left.remove(&key).is_some(),
+            };
+            if let (true, Some(name)) = (again, name) {
+                changes.push(&at, None, format!("{name} reconnected"));
+            }
+            if before.is_none_or(|b| **b != *report) {
+                self.clients.insert(key, Arc::new(report.clone()));
+                self.revision = revision;
+            }
+        }
+        if listing.complete {
+            let left = &mut self.left;
+            self.clients.retain(|key, client| {
+                let stays = listed.contains(key);
+                if !stays {
+                    rewired = true;
+                    if let Some(name) = client.name.as_deref().filter(|_| !client.own) {
+                        left.insert(key.clone(), at);
+                        changes.push(&at, None, format!("{name} disconnected"));
+                    }
+                }
+                stays
+            });
+            self.left.retain(|_, when| at.mono.since(when.mono) < FORGET);
+            self.clients_listed = Some(at);
+        }
+        rewired
+    }
+
+    /// Takes the list of responders; returns whether what they answer changed.
+    pub(super) fn list_responders(&mut self, listing: &Listing<ResponderReport>, revision: u64) -> bool {
+        let mut rewired = false;
+        for report in &listing.entries {
+            let before = self.responders.get(&report.name);
+            let operations = |r: &ResponderReport| {
+                r.endpoints.iter().map(|e| (e.subject.clone(), e.name.clone())).collect::<Vec<_>>()
+            };
+            rewired |= before.is_none_or(|b| operations(b) != operations(report));
+            if before.is_none_or(|b| **b != *report) {
+                self.responders.insert(report.name.clone(), Arc::new(report.clone()));
+                self.revision = revision;
+            }
+        }
+        if listing.complete {
+            let listed: BTreeSet<&Name> = listing.entries.iter().map(|r| &r.name).collect();
+            let before = self.responders.len();
+            self.responders.retain(|name, _| listed.contains(name));
+            rewired |= before != self.responders.len();
+        }
+        rewired
+    }
+
+    /// Adds counters; returns whether something is counted that was not before.
+    pub(super) fn count(&mut self, traffic: &Traffic, at: Stamp, revision: u64) -> bool {
+        let mut new = false;
+        for (key, count) in &traffic.counts {
+            let meter = self.traffic.entry(key.clone()).or_insert_with(|| {
+                new = true;
+                Meter::default()
+            });
+            meter.add(count, at);
+            meter.revision = revision;
+        }
+        self.answered(at);
+        new
+    }
+
+    /// Forgets counters of what has gone; returns whether there were any.
+    pub(super) fn forget(&mut self, now: &Stamp) -> bool {
+        let before = self.traffic.len();
+        self.traffic.retain(|_, meter| now.mono.since(meter.counted.mono) < FORGET);
+        before != self.traffic.len()
+    }
+
+    pub(super) fn row(&self, id: &SourceId, windows: Windows) -> Source {
+        let rate = |counter: &Counter| match counter.rate(windows.rate, true) {
+            Some(rate) => Measured::exact(rate, self.heard.wall, words::BY_LOAD.clone()),
+            None => Measured::unknown(words::ONE_POLL.clone(), self.heard.wall),
+        };
+        Source {
+            id: id.clone(),
+            report: self.report.clone(),
+            heard_at: self.heard.wall,
+            answered_at: self.answered.map(|at| at.wall),
+            since: self.since,
+            requests_per_s: rate(&self.requests),
+            messages_per_s: rate(&self.messages),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample::{all, at, client};
+
+    fn up(state: SourceState) -> SourceReport {
+        SourceReport { address: "nats://a:4222".into(), state, ..SourceReport::default() }
+    }
+
+    #[test]
+    fn a_lost_and_regained_connection_is_told() {
+        let mut source = SourceMemory::new(at(0));
+        assert_eq!(
+            source.report(&up(SourceState::Up), at(10), 1).text.as_deref(),
+            Some("connected to nats://a:4222")
+        );
+        let down = SourceReport { error: Some("connection refused".into()), ..up(SourceState::Down) };
+        let told = source.report(&down, at(1_000), 2);
+        assert!(told.lost);
+        assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 lost: connection refused"));
+        assert_eq!(source.report(&up(SourceState::Connecting), at(1_500), 3).text, None);
+        let told = source.report(&up(SourceState::Up), at(2_000), 4);
+        assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 is back"));
+    }
+
+    #[test]
+    fn another_headwater_beside_this_one_does_not_reconnect_at_every_poll() {
+        let mut source = SourceMemory::new(at(0));
+        let mut changes = Changes::default();
+        let other = ClientReport { since: Some(at(500).wall), ..client("headwater", &[]) };
+        let own = ClientReport { own: true, since: Some(at(0).wall), ..other.clone() };
+        for s in 1..6 {
+            let rewired =
+                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), s, &mut changes);
+            assert_eq!(rewired, s == 1);
+        }
+        assert!(changes.list().is_empty());
+        assert_eq!(source.clients.len(), 2);
+    }
+
+    #[test]
+    fn a_program_that_comes_back_has_reconnected() {
+        let mut source = SourceMemory::new(at(0));
+        let mut changes = Changes::default();
+        let orders = client("orders", &[]);
+        assert!(source.list_clients(&all(vec![orders.clone()]), at(0), 1, &mut changes));
+        assert!(!source.list_clients(&all(vec![orders.clone()]), at(1_000), 2, &mut changes));
+        assert!(source.list_clients(&all(vec![]), at(2_000), 3, &mut changes));
+        assert!(source.list_clients(&all(vec![orders.clone()]), at(3_000), 4, &mut changes));
+        let later = ClientReport { since: Some(at(3_500).wall), ..orders };
+        source.list_clients(&all(vec![later]), at(4_000), 5, &mut changes);
+        let texts: Vec<_> = changes.list().iter().map(|c| format!("{} ×{}", c.text, c.times)).collect();
+        assert_eq!(texts, ["orders reconnected ×2", "orders disconnected ×1"]);
+    }
+}

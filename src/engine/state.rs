@@ -1,0 +1,440 @@
+//! What the engine remembers, and how observations change it. All of it can be written down and read
+//! again in the middle of a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::changes::Changes;
+use super::channels::ChannelState;
+use super::consumers::{ConsumerState, Poll};
+use super::health::CheckState;
+use super::services::ServiceMemory;
+use super::sources::SourceMemory;
+use super::totals::TotalsState;
+use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
+use crate::model::observation::{
+    BacklogReport, Batch, ChannelReport, ConsumerReport, Listing, Notice, NoticeKind, Observation,
+};
+use crate::model::snapshot::Thing;
+use crate::model::time::Stamp;
+use crate::model::traffic::TrafficKey;
+
+/// How often counters of what has gone are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What changed since rows were last made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Dirty {
+    pub(super) consumers: Vec<ConsumerId>,
+    pub(super) channels: Vec<ChannelId>,
+    pub(super) meters: Vec<(SourceId, TrafficKey)>,
+    /// Programs, responders, health checks or what programs send.
+    pub(super) services: bool,
+}
+
+/// Everything that the engine remembers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) generation: u64,
+    /// Counts up with every change; rows remember at which they were made.
+    pub(super) revision: u64,
+    /// Revision of the last change to who there is and what is connected to what.
+    pub(super) structure: u64,
+    /// When that was: the moment of what the wiring says.
+    pub(super) structure_at: Stamp,
+    /// When counters of what has gone were last looked for.
+    swept: Stamp,
+    /// The newest moment that anything told of.
+    pub(super) latest: Stamp,
+    pub(super) sources: BTreeMap<SourceId, SourceMemory>,
+    pub(super) channels: BTreeMap<ChannelId, ChannelState>,
+    pub(super) consumers: BTreeMap<ConsumerId, ConsumerState>,
+    /// Health checks by service and name.
+    pub(super) health: BTreeMap<ServiceId, BTreeMap<Name, CheckState>>,
+    pub(super) services: BTreeMap<ServiceId, ServiceMemory>,
+    pub(super) changes: Changes,
+    pub(super) totals: TotalsState,
+    /// Not written down: whoever goes on makes all rows anew.
+    #[serde(skip)]
+    pub(super) dirty: Dirty,
+}
+
+impl State {
+    /// Nothing remembered, at the start.
+    pub(super) fn new(started: Stamp) -> Self {
+        Self { latest: started, structure_at: started, swept: started, ..Self::default() }
+    }
+
+    pub(super) fn ingest(&mut self, batch: &Batch) {
+        self.revision += 1;
+        if batch.at.mono > self.latest.mono {
+            self.latest = batch.at;
+        }
+        let source = &batch.source;
+        if !self.sources.contains_key(source) {
+            // Not when the batch was closed: a merged one begins earlier.
+            let began = batch.observations.first().map_or(batch.at, |seen| seen.at);
+            self.sources.insert(source.clone(), SourceMemory::new(began));
+            self.structure = self.revision;
+        }
+        for observed in &batch.observations {
+            self.observe(source, observed.at, &observed.what);
+        }
+        if !batch.traffic.is_empty() {
+            let revision = self.revision;
+            let memory = self.sources.get_mut(source);
+            if memory.is_some_and(|memory| memory.count(&batch.traffic, batch.at, revision)) {
+                self.structure = revision;
+            }
+            let counted = batch.traffic.counts.keys();
+            self.dirty.services |= counted.clone().any(|key| matches!(key, TrafficKey::Published { .. }));
+            self.dirty.meters.extend(counted.map(|key| (source.clone(), key.clone())));
+        }
+        if self.structure == self.revision {
+            self.structure_at = batch.at;
+        }
+    }
+
+    /// Forgets counters of what has gone.
+    pub(super) fn sweep(&mut self, now: &Stamp) {
+        if now.mono.since(self.swept.mono) < SWEEP {
+            return;
+        }
+        self.swept = *now;
+        let forgotten = self.sources.values_mut().fold(false, |any, s| s.forget(now) | any);
+        if forgotten {
+            self.revision += 1;
+            self.structure = self.revision;
+            self.structure_at = *now;
+        }
+    }
+
+    fn observe(&mut self, source: &SourceId, at: Stamp, what: &Observation) {
+        let revision = self.revision;
+        match what {
+            Observation::Source(report) => {
+                let Some(memory) = self.sources.get_mut(source) else { return };
+                let told = memory.report(report, at, revision);
+                if told.lost {
+                    // Notices were missed meanwhile: what they count is a lower bound from here on.
+                    for consumer in self.consumers.values_mut().filter(|c| &c.source == source) {
+                        consumer.gave_up.missed();
+                        consumer.revision = revision;
+                        self.dirty.consumers.push(consumer.id.clone());
+                    }
+                }
+                if let Some(text) = told.text {
+                    self.changes.push(&at, Some(Thing::Source(source.clone())), text);
+                }
+                if told.rewired {
+                    self.structure = revision;
+                }
+                return;
+            }
+            Observation::Channels(listing) => self.list_channels(source, at, listing),
+            Observation::Consumers { channel, listing, missing } => {
+                self.list_consumers(source, at, channel, listing, missing);
+            }
+            Observation::Clients(listing) => {
+                self.dirty.services = true;
+                let changes = &mut self.changes;
+                let Some(memory) = self.sources.get_mut(source) else { return };
+                if memory.list_clients(listing, at, revision, changes) {
+                    self.structure = revision;
+                }
+            }
+            Observation::Responders(listing) => {
+                self.dirty.services = true;
+                let Some(memory) = self.sources.get_mut(source) else { return };
+                if memory.list_responders(listing, revision) {
+                    self.structure = revision;
+                }
+            }
+            Observation::Backlog(backlog) => self.read_backlog(source, at, backlog),
+            Observation::Notice(notice) => self.notice(source, at, notice),
+            Observation::Health(report) => {
+                self.dirty.services = true;
+                let checks = self.health.entry(report.service.clone()).or_default();
+                if let Some(check) = checks.get_mut(&report.check) {
+                    check.take(report, at, revision);
+                } else {
+                    checks.insert(report.check.clone(), CheckState::new(report, at, revision));
+                    self.structure = revision;
+                }
+            }
+        }
+        if let Some(memory) = self.sources.get_mut(source) {
+            memory.answered(at);
+        }
+    }
+
+    fn list_channels(&mut self, source: &SourceId, at: Stamp, listing: &Listing<ChannelReport>) {
+        let revision = self.revision;
+        let first = self.sources.get(source).is_some_and(|s| s.channels_listed.is_none());
+        for report in &listing.entries {
+            let thing = || Thing::Channel(report.id.clone());
+            let name = &report.name;
+            let Some(channel) = self.channels.get_mut(&report.id) else {
+                let mut state = ChannelState::new(source.clone(), report.clone(), at, first);
+                state.revision = revision;
+                self.channels.insert(report.id.clone(), state);
+                self.structure = revision;
+                if !first {
+                    let text = format!("stream {name} created");
+                    self.changes.told(&at, thing(), NoticeKind::Created, text, false);
+                }
+                continue;
+            };
+            let revealed = channel.poll(report.clone(), at);
+            channel.revision = revision;
+            self.dirty.channels.push(report.id.clone());
+            if revealed.rewired {
+                self.structure = revision;
+            }
+            if revealed.remade {
+                self.changes.told(
+                    &at,
+                    thing(),
+                    NoticeKind::Created,
+                    format!("stream {name} made anew"),
+                    false,
+                );
+            } else if revealed.first_message {
+                self.changes.push(&at, Some(thing()), format!("first message on {name}"));
+            }
+            if revealed.leader {
+                let leader = report.leader.as_deref().unwrap_or("another server");
+                let text = format!("stream {name} is now led by {leader}");
+                self.changes.told(&at, thing(), NoticeKind::Leader, text, false);
+            }
+        }
+        if listing.complete {
+            let listed: std::collections::BTreeSet<&ChannelId> =
+                listing.entries.iter().map(|c| &c.id).collect();
+            let gone: Vec<ChannelId> = self
+                .channels
+                .iter()
+                .filter(|(id, c)| &c.source == source && !listed.contains(id))
+                .map(|(id, _)| id.clone())
+                .collect();
+            for id in gone {
+                self.remove_channel(&id, at);
+            }
+            if let Some(memory) = self.sources.get_mut(source) {
+                memory.channels_listed = Some(at);
+            }
+        }
+    }
+
+    fn remove_channel(&mut self, id: &ChannelId, at: Stamp) {
+        if let Some(channel) = self.channels.remove(id) {
+            self.structure = self.revision;
+            self.consumers.retain(|_, consumer| &consumer.channel != id);
+            let text = format!("stream {} deleted", channel.report.name);
+            self.changes.told(&at, Thing::Channel(id.clone()), NoticeKind::Deleted, text, false);
+        }
+    }
+
+    fn list_consumers(
+        &mut self,
+        source: &SourceId,
+        at: Stamp,
+        channel: &ChannelId,
+        listing: &Listing<ConsumerReport>,
+        missing: &[Name],
+    ) {
+        for report in &listing.entries {
+            self.consumer(source, at, report);
+        }
+        for name in missing {
+            self.named_consumer(source, at, channel, name);
+        }
+        if listing.complete {
+            let listed: std::collections::BTreeSet<&str> =
+                listing.entries.iter().map(|c| &*c.name).chain(missing.iter().map(|name| &**name)).collect();
+            let gone: Vec<ConsumerId> = self
+                .consumers
+                .values()
+                .filter(|c| &c.channel == channel && !listed.contains(&*c.name))
+                .map(|c| c.id.clone())
+                .collect();
+            for id in gone {
+                self.remove_consumer(&id, at);
+            }
+            if let Some(channel) = self.channels.get_mut(channel) {
+                channel.consumers_listed = true;
+            }
+        }
+    }
+
+    fn remove_consumer(&mut self, id: &ConsumerId, at: Stamp) {
+        let Some(gone) = self.consumers.remove(id) else { return };
+        self.structure = self.revision;
+        // Ephemeral consumers come and go by themselves.
+        if gone.report.as_ref().is_none_or(|r| r.durable) {
+            let text = format!("consumer {} deleted", short(&gone));
+            self.changes.told(&at, Thing::Consumer(id.clone()), NoticeKind::Deleted, text, false);
+        }
+    }
+
+    /// Whether a consumer that appears now was there when watching began.
+    fn was_there(&self, channel: &ChannelId) -> bool {
+        self.channels.get(channel).is_none_or(|c| c.was_there && !c.consumers_listed)
+    }
+
+    fn named_consumer(&mut self, source: &SourceId, at: Stamp, channel: &ChannelId, name: &Name) {
+        let Some(stream) = self.channels.get(channel).map(|c| c.report.name.clone()) else { return };
+        let id = ConsumerId::named(source, &stream, name);
+        if self.consumers.contains_key(&id) {
+            return;
+        }
+        let was_there = self.was_there(channel);
+        let mut state =
+            ConsumerState::new(id.clone(), name.clone(), channel.clone(), source.clone(), at, was_there);
+        state.revision = self.revision;
+        self.consumers.insert(id, state);
+        self.structure = self.revision;
+    }
+
+    fn consumer(&mut self, source: &SourceId, at: Stamp, report: &ConsumerReport) {
+        let revision = self.revision;
+        let started = self.sources.get(source).map(|s| (s.began.wall, s.broker_time(&s.began)));
+        let was_there = self.was_there(&report.channel)
+            && !matches!((report.created_at, started), (Some(made), Some((_, began))) if made > began);
+        let broker_now = self.sources.get(source).map_or(at.wall, |s| s.broker_time(&at));
+        let known = self.consumers.contains_key(&report.id);
+        let consumer = self.consumers.entry(report.id.clone()).or_insert_with(|| {
+            ConsumerState::new(
+                report.id.clone(),
+                report.name.clone(),
+                report.channel.clone(),
+                source.clone(),
+                at,
+                was_there,
+            )
+        });
+        let before = consumer.report.as_ref();
+        let edited = before.is_some_and(|before| configuration(before) != configuration(report));
+        let remade = matches!(
+            (before.and_then(|b| b.created_at), report.created_at), (Some(a), Some(b)) if a != b
+        );
+        let rewired = before.is_none_or(|before| wires(before) != wires(report));
+        let leader = before
+            .is_some_and(|b| b.leader.is_some() && report.leader.is_some() && b.leader != report.leader);
+        let channel = self.channels.get(&report.channel).map(|c| &c.report);
+        consumer.poll(report.clone(), &Poll { at, broker_now, channel });
+        if let Some(memory) = self.sources.get(source) {
+            consumer.age(&memory.clocks);
+        }
+        consumer.revision = revision;
+        if rewired {
+            consumer.rewired = revision;
+        }
+        self.dirty.consumers.push(report.id.clone());
+        let name = short(consumer);
+        let thing = || Thing::Consumer(report.id.clone());
+        if rewired {
+            self.structure = revision;
+        }
+        if !known && !was_there && report.durable {
+            self.changes.told(&at, thing(), NoticeKind::Created, format!("consumer {name} created"), false);
+        } else if remade {
+            self.changes.told(&at, thing(), NoticeKind::Created, format!("consumer {name} made anew"), false);
+        } else if edited {
+            self.changes.told(&at, thing(), NoticeKind::Changed, format!("consumer {name} edited"), false);
+        }
+        if leader {
+            let leader = report.leader.as_deref().unwrap_or("another server");
+            let text = format!("consumer {name} is now led by {leader}");
+            self.changes.told(&at, thing(), NoticeKind::Leader, text, false);
+        }
+    }
+
+    fn read_backlog(&mut self, source: &SourceId, at: Stamp, backlog: &BacklogReport) {
+        let broker_now = self.sources.get(source).map_or(at.wall, |s| s.broker_time(&at));
+        let revision = self.revision;
+        if let Some(consumer) = self.consumers.get_mut(&backlog.consumer) {
+            consumer.backlog(backlog.clone(), broker_now);
+            if let Some(memory) = self.sources.get(source) {
+                consumer.age(&memory.clocks);
+            }
+            consumer.revision = revision;
+            self.dirty.consumers.push(backlog.consumer.clone());
+        }
+    }
+
+    fn notice(&mut self, source: &SourceId, at: Stamp, notice: &Notice) {
+        let revision = self.revision;
+        let thing = notice
+            .consumer
+            .clone()
+            .map(Thing::Consumer)
+            .or_else(|| notice.channel.clone().map(Thing::Channel));
+        if let Some(id) = &notice.consumer {
+            if let Some(consumer) = self.consumers.get_mut(id) {
+                consumer.notice(notice);
+                consumer.revision = revision;
+                self.dirty.consumers.push(id.clone());
+            } else if let (NoticeKind::GaveUp, Some(channel)) = (notice.kind, &notice.channel) {
+                // The notice came before the first list: the count must not be lost.
+                let name: Name = id.as_str().rsplit('/').next().unwrap_or(id.as_str()).into();
+                let was_there = self.was_there(channel);
+                let mut state =
+                    ConsumerState::new(id.clone(), name, channel.clone(), source.clone(), at, was_there);
+                state.notice(notice);
+                state.revision = revision;
+                self.consumers.insert(id.clone(), state);
+                self.structure = revision;
+            }
+        }
+        match notice.kind {
+            // Counted, and shown where they happen; one line each would drown the rest.
+            NoticeKind::GaveUp | NoticeKind::Refused | NoticeKind::Terminated => {}
+            NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Changed | NoticeKind::Leader => {
+                match thing {
+                    Some(thing) => self.changes.told(&at, thing, notice.kind, notice.text.clone(), true),
+                    None => self.changes.push(&at, None, notice.text.clone()),
+                }
+            }
+            NoticeKind::Paused | NoticeKind::Connection | NoticeKind::Broker => {
+                self.changes.push(&at, thing, notice.text.clone());
+            }
+        }
+    }
+}
+
+/// `ORDERS/billing`: a consumer as people call it.
+pub(super) fn short(consumer: &ConsumerState) -> String {
+    let channel = consumer.channel.as_str();
+    let stream = channel.split_once('/').map_or(channel, |(_, name)| name);
+    format!("{stream}/{}", consumer.name)
+}
+
+/// What somebody can edit.
+fn configuration(report: &ConsumerReport) -> impl PartialEq + '_ {
+    let delivery = match &report.delivery {
+        crate::model::observation::Delivery::Pull => None,
+        crate::model::observation::Delivery::Push { subject, queue, .. } => Some((subject, queue)),
+    };
+    (
+        &report.filters,
+        delivery,
+        report.ack,
+        report.ack_wait,
+        report.max_deliver,
+        report.max_in_flight,
+        report.sampling,
+        (&report.description, &report.metadata),
+    )
+}
+
+/// What decides who it is and what it reads.
+fn wires(report: &ConsumerReport) -> impl PartialEq + '_ {
+    let subject = match &report.delivery {
+        crate::model::observation::Delivery::Pull => None,
+        crate::model::observation::Delivery::Push { subject, queue, .. } => Some((subject, queue)),
+    };
+    (&report.filters, subject, &report.members, report.durable, &report.metadata)
+}

@@ -1,0 +1,592 @@
+//! How a consumer fares: Burrow's rules on true progress, without thresholds to set.
+//!
+//! In order:
+//! 1. paused by its configuration → paused; position went back and has not recovered → rewound;
+//! 2. nothing pending → ok (a quiet channel is not a problem), unless nothing has been processed for longer than the
+//!    acknowledgement time and what is in flight has come again, or nobody pulls → stalled, or stopped;
+//! 3. work, and something was processed within the window: slow when the lag was never zero in it and grew, else ok; too
+//!    few polls of a backlog that does not shrink tell neither;
+//! 4. work, and nothing processed: with a sign that explains it (nobody pulls or listens; in flight at its maximum) after 3 polls
+//!    over 4 s, without one after 10 polls over 10 s → stalled, or stopped when nobody is there any more;
+//! 5. what was already so at the first two polls, and is unmistakable, is said at once;
+//! 6. keeps up, and has given messages up → gave up.
+//!
+//! Polls before the lag was last zero are no evidence: what keeps up and then gets work is not behind yet. Progress is
+//! judged by [`super::progress`]: redeliveries are none.
+
+use std::time::Duration;
+
+use super::progress::Sample;
+use super::words;
+use crate::model::id::Name;
+use crate::model::measured::Bounds;
+use crate::model::observation::{ConsumerReport, Delivery};
+use crate::model::snapshot::ConsumerStatus;
+use crate::model::time::Stamp;
+
+/// Polls and time that a sign needs, and that the absence of any sign needs.
+const SIGN: (usize, Duration) = (3, Duration::from_secs(4));
+const WINDOW: (usize, Duration) = (10, Duration::from_secs(10));
+/// One message at a time may take its acknowledgement time, up to this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the programs that are the consumer's service are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// At least one is.
+    Connected,
+    /// Connections are listed, and none of its is among them.
+    Gone,
+    /// Connections are not listed, or it is not known who the service is.
+    NotKnown,
+}
+
+/// What the judgement rests on.
+pub(super) struct Case<'a> {
+    pub(super) report: &'a ConsumerReport,
+    /// Polls since the consumer began (anew), oldest first.
+    pub(super) samples: &'a [Sample],
+    /// The last poll that found something processed since the one before.
+    pub(super) advanced: Option<Stamp>,
+    /// The last poll that found nothing pending.
+    pub(super) idle: Option<Stamp>,
+    /// The last poll that found nothing pending and nothing in flight.
+    pub(super) free: Option<Stamp>,
+    /// The first poll since the consumer began (anew).
+    pub(super) began: Stamp,
+    /// It was there when watching began.
+    pub(super) was_there: bool,
+    pub(super) presence: Presence,
+    /// Its service's name.
+    pub(super) service: Option<&'a str>,
+    /// At least so many were given up.
+    pub(super) gave_up: u64,
+    /// The position that it has to reach again, if it went back.
+    pub(super) rewound: Option<u64>,
+}
+
+/// The judgement.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) status: ConsumerStatus,
+    pub(super) why: Name,
+    /// When it began, where that is earlier than this judgement.
+    pub(super) from: Option<Stamp>,
+    /// It was already so when watching began.
+    pub(super) or_earlier: bool,
+}
+
+impl Verdict {
+    fn now(status: ConsumerStatus, why: impl Into<Name>) -> Self {
+        Self { status, why: why.into(), from: None, or_earlier: false }
+    }
+}
+
+/// Judges one consumer.
+pub(super) fn judge(case: &Case<'_>) -> Verdict {
+    use ConsumerStatus::{Paused, Rewound, Slow, Unknown};
+    if case.report.paused.is_some_and(|left| !left.is_zero()) {
+        return Verdict {
+            or_earlier: case.samples.len() <= 1 && case.was_there,
+            ..Verdict::now(Paused, "paused by its configuration")
+        };
+    }
+    let lag = match &case.report.lag {
+        Bounds::Unknown(why) => return Verdict::now(Unknown, why.clone()),
+        bounds => *bounds.low().unwrap_or(&0),
+    };
+    let Some(last) = case.samples.last() else { return Verdict::now(Unknown, words::NAME_ONLY.clone()) };
+    if let (Some(target), Some((_, seq))) = (case.rewound, last.delivered.or(last.floor)) {
+        return Verdict::now(Rewound, format!("its position went back to {seq}; it had reached {target}"));
+    }
+    let in_flight = *case.report.in_flight.low().unwrap_or(&0);
+    if lag == 0 {
+        return if in_flight == 0 {
+            keeps_up(case, "nothing waits")
+        } else {
+            only_in_flight(case, in_flight)
+        };
+    }
+
+    let evidence = evidence(case);
+    let first = evidence.first().unwrap_or(last);
+    let span = last.at.mono.since(first.at.mono);
+    let enough = |(polls, time): (usize, Duration)| evidence.len() >= polls && span >= time;
+    let quiet_for = quiet_for(case, last);
+    let quiet =
+        |(polls, time): (usize, Duration)| evidence_since(case, evidence).len() >= polls && quiet_for >= time;
+
+    // Progress since the evidence began.
+    let advanced = case.advanced.is_some_and(|at| at.mono > first.at.mono);
+    let idle_before_window = evidence.len() < case.samples.len().min(WINDOW.0);
+    if let Some(sign) = sign(case, evidence, in_flight) {
+        let obvious =
+            sign.unmistakable && case.advanced.is_none() && case.idle.is_none() && evidence.len() >= 2;
+        let patient = sign.patience.is_none_or(|patience| quiet_for >= patience);
+        if (obvious || quiet(SIGN)) && patient {
+            return stuck(case, sign.stopped, sign.why);
+        }
+    }
+    if quiet(WINDOW) {
+        let single = in_flight == 1 || case.report.max_in_flight == Some(1);
+        let patience = if single { wait(case).min(PATIENCE) } else { Duration::ZERO };
+        if quiet_for >= patience {
+            return stuck(case, false, "no acknowledgement while messages wait".into());
+        }
+    }
+    if advanced && enough(SIGN) && evidence.len() >= 5 && !idle_before_window && grows(evidence) {
+        let from = Some(first.at);
+        let or_earlier = case.was_there && first.at == case.began;
+        return Verdict {
+            status: Slow,
+            why: "falls behind: its lag grows, though it advances".into(),
+            from,
+            or_earlier,
+        };
+    }
+    // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
+    if case.idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
+        return Verdict::now(Unknown, words::TOO_SHORT.clone());
+    }
+    if advanced || case.advanced.is_some() || case.idle.is_some() {
+        return keeps_up(case, "advances");
+    }
+    if enough(SIGN) {
+        return Verdict::now(Unknown, "nothing acknowledged since watching began; too early to tell");
+    }
+    Verdict::now(Unknown, words::TOO_SHORT.clone())
+}
+
+fn keeps_up(case: &Case<'_>, why: &str) -> Verdict {
+    if case.gave_up > 0 {
+        return Verdict::now(
+            ConsumerStatus::GaveUp,
+            "keeps up, and has given messages up: they are lost to it",
+        );
+    }
+    Verdict::now(ConsumerStatus::Ok, why)
+}
+
+/// Nothing pending, something in flight: ordinary, unless it has come again and nothing has been acknowledged for longer
+/// than that takes.
+fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
+    let Some(last) = case.samples.last() else { return keeps_up(case, "nothing waits") };
+    let again = last.redelivered.is_some_and(|n| n > 0);
+    // What is pending comes and goes meanwhile; the last moment without any work counts.
+    let from = latest([case.advanced, case.free]).unwrap_or(case.began);
+    if again && last.at.mono.since(from.mono) >= wait(case).max(WINDOW.1) {
+        let status =
+            if case.presence == Presence::Gone { ConsumerStatus::Stopped } else { ConsumerStatus::Stalled };
+        return Verdict {
+            status,
+            why: format!("{in_flight} in flight, delivered again and never acknowledged").into(),
+            from: Some(from),
+            or_earlier: case.was_there && case.advanced.is_none() && case.free.is_none(),
+        };
+    }
+    abandoned(case, in_flight).unwrap_or_else(|| keeps_up(case, "nothing waits for delivery"))
+}
+
+/// Messages were pulled, and for longer than their acknowledgement may take nothing was acknowledged or delivered and
+/// nobody asked for more. They do not come again either while nobody pulls, so nothing is marked as delivered again.
+fn abandoned(case: &Case<'_>, in_flight: u64) -> Option<Verdict> {
+    let last = case.samples.last()?;
+    if case.report.delivery != Delivery::Pull {
+        return None;
+    }
+    // The last poll that found a pull (or was not told), and the last that found new deliveries.
+    let asked = case.samples.iter().rfind(|s| s.waiting != Some(0)).map(|s| s.at);
+    let handed = case.samples.windows(2).rev().find_map(|pair| match pair {
+        [a, b] if a.delivered.map(|d| d.0) != b.delivered.map(|d| d.0) => Some(b.at),
+        _ => None,
+    });
+    let seen = latest([latest([case.advanced, case.free]), latest([asked, handed])]);
+    let from = seen.unwrap_or(case.began);
+    let patience = case.report.ack_wait.unwrap_or(PATIENCE).max(WINDOW.1);
+    if last.at.mono.since(from.mono) <= patience {
+        return None;
+    }
+    let whose = match (case.presence, case.service) {
+        (Presence::Gone, Some(service)) => format!(", and {service} has no connection"),
+        (Presence::Connected, Some(service)) => format!(", though {service} is connected"),
+        _ => String::new(),
+    };
+    let messages = if in_flight == 1 { "message is" } else { "messages are" };
+    Some(Verdict {
+        status: if case.presence == Presence::Connected {
+            ConsumerStatus::Stalled
+        } else {
+            ConsumerStatus::Stopped
+        },
+        why: format!("nobody pulls, and {in_flight} delivered {messages} not acknowledged{whose}").into(),
+        from: Some(from),
+        or_earlier: case.was_there && seen.is_none(),
+    })
+}
+
+/// How long the broker waits for an acknowledgement; zero where it does not tell.
+fn wait(case: &Case<'_>) -> Duration {
+    case.report.ack_wait.unwrap_or_default()
+}
+
+/// Polls since the lag was last zero, at most a window of them.
+fn evidence<'a>(case: &Case<'a>) -> &'a [Sample] {
+    let from = case.samples.len().saturating_sub(WINDOW.0 + 1);
+    let recent = case.samples.get(from..).unwrap_or_default();
+    let idle = recent.iter().rposition(|s| s.lag == Some(0)).map_or(0, |at| at + 1);
+    recent.get(idle..).unwrap_or_default()
+}
+
+/// The part of the evidence in which nothing was processed.
+fn evidence_since<'a>(case: &Case<'_>, evidence: &'a [Sample]) -> &'a [Sample] {
+    let from = case.advanced.map_or(0, |at| evidence.partition_point(|s| s.at.mono < at.mono));
+    evidence.get(from..).unwrap_or_default()
+}
+
+/// How long nothing has been processed though something waited.
+fn quiet_for(case: &Case<'_>, last: &Sample) -> Duration {
+    last.at.mono.since(quiet_from(case).mono)
+}
+
+/// Since when.
+fn quiet_from(case: &Case<'_>) -> Stamp {
+    latest([case.advanced, case.idle]).unwrap_or(case.began)
+}
+
+fn latest(stamps: [Option<Stamp>; 2]) -> Option<Stamp> {
+    stamps.into_iter().flatten().max_by_key(|at| at.mono)
+}
+
+fn stuck(case: &Case<'_>, stopped: bool, why: Name) -> Verdict {
+    let status = if stopped { ConsumerStatus::Stopped } else { ConsumerStatus::Stalled };
+    let or_earlier = case.was_there && case.advanced.is_none() && case.idle.is_none();
+    Verdict { status, why, from: Some(quiet_from(case)), or_earlier }
+}
+
+/// A sign that explains why nothing advances.
+struct Sign {
+    why: Name,
+    /// Nobody is there any more.
+    stopped: bool,
+    /// It needs no more evidence.
+    unmistakable: bool,
+    /// It may be ordinary for so long.
+    patience: Option<Duration>,
+}
+
+fn sign(case: &Case<'_>, evidence: &[Sample], in_flight: u64) -> Option<Sign> {
+    let gone = case.presence == Presence::Gone;
+    let nobody = match (case.presence, case.service) {
+        (Presence::Gone, Some(service)) => format!(", and {service} has no connection"),
+        (Presence::Connected, Some(service)) => format!(", though {service} is connected"),
+        _ => String::new(),
+    };
+    let still = evidence_since(case, evidence);
+    match &case.report.delivery {
+        Delivery::Push { subject, bound: Some(false), .. } => {
+            return Some(Sign {
+                why: format!("no subscriber on the deliver subject {subject}{nobody}").into(),
+                stopped: case.presence != Presence::Connected,
+                unmistakable: true,
+                patience: None,
+            });
+        }
+        Delivery::Pull if still.len() >= 2 && still.iter().all(|s| s.waiting == Some(0)) => {
+            let delivered = |s: Option<&Sample>| s.and_then(|s| s.delivered).map(|d| d.0);
+            let idle_puller = delivered(still.first()) == delivered(still.last());
+            // A program that fetched a batch and works on it does not pull meanwhile.
+            if idle_puller && (in_flight == 0 || gone || quiet_long(case, evidence)) {
+                return Some(Sign {
+                    why: format!("nobody pulls{nobody}").into(),
+                    stopped: case.presence != Presence::Connected,
+                    unmistakable: in_flight == 0 && gone,
+                    patience: (in_flight > 0 && !gone).then(|| wait(case)),
+                });
+            }
+        }
+        _ => {}
+    }
+    let full = case.report.max_in_flight.filter(|max| *max > 0 && in_flight >= *max)?;
+    Some(Sign {
+        why: format!(
+            "in flight is at its maximum of {full}: the service does not acknowledge{}",
+            if gone { nobody.as_str() } else { "" }
+        )
+        .into(),
+        stopped: gone && evidence.last().is_some_and(|s| s.waiting == Some(0)),
+        unmistakable: full > 1,
+        // One message at a time: each may take as long as the broker waits for its acknowledgement.
+        patience: (full == 1).then(|| wait(case).min(PATIENCE)),
+    })
+}
+
+/// Whether nothing has been processed for longer than an acknowledgement may take.
+fn quiet_long(case: &Case<'_>, evidence: &[Sample]) -> bool {
+    evidence.last().is_some_and(|last| quiet_for(case, last) >= wait(case))
+}
+
+/// The lag grew and never was smaller than before; or its second half stands clearly above the first.
+fn grows(evidence: &[Sample]) -> bool {
+    let lags: Vec<u64> = evidence.iter().filter_map(|s| s.lag).collect();
+    let (Some(first), Some(last)) = (lags.first(), lags.last()) else { return false };
+    let never_smaller = lags.windows(2).all(|pair| matches!(pair, [a, b] if b >= a));
+    let rises = super::trend::trend(evidence, crate::model::snapshot::Trend::Steady)
+        == crate::model::snapshot::Trend::Growing;
+    last > first && (never_smaller || rises)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::progress::tests::poll;
+    use crate::engine::progress::{Reading, advanced};
+    use crate::engine::sample::consumer;
+
+    /// Judges a consumer by its polls, one a second.
+    struct Trial {
+        report: ConsumerReport,
+        samples: Vec<Sample>,
+        presence: Presence,
+        was_there: bool,
+        gave_up: u64,
+    }
+
+    impl Trial {
+        /// Polls of (delivered, floor, pending, in flight), one a second.
+        fn new(polls: &[(u64, u64, u64, u64)]) -> Self {
+            let samples = polls
+                .iter()
+                .enumerate()
+                .map(|(s, (d, floor, lag, in_flight))| poll(s as u64, *d, *d, *floor, *lag, *in_flight))
+                .collect();
+            Self {
+                report: consumer("nats", "ORDERS", "billing"),
+                samples,
+                presence: Presence::Connected,
+                was_there: true,
+                gave_up: 0,
+            }
+        }
+
+        fn judge(&self) -> Verdict {
+            let last = self.samples.last().unwrap();
+            let how = Reading::of(&self.report);
+            let moved = self.samples.windows(2).rfind(|w| advanced(&w[0], &w[1], how)).map(|w| w[1].at);
+            let report = ConsumerReport {
+                lag: Bounds::Exact(last.lag.unwrap()),
+                in_flight: Bounds::Exact(last.in_flight.unwrap()),
+                ..self.report.clone()
+            };
+            judge(&Case {
+                report: &report,
+                samples: &self.samples,
+                advanced: moved,
+                idle: self.samples.iter().rfind(|s| s.lag == Some(0)).map(|s| s.at),
+                free: self.samples.iter().rfind(|s| s.backlog() == Some(0)).map(|s| s.at),
+                began: self.samples[0].at,
+                was_there: self.was_there,
+                presence: self.presence,
+                service: Some("billing"),
+                gave_up: self.gave_up,
+                rewound: None,
+            })
+        }
+
+        fn with(mut self, change: impl Fn(&mut Sample)) -> Self {
+            self.samples.iter_mut().for_each(change);
+            self
+        }
+    }
+
+    use ConsumerStatus::{GaveUp, Ok, Paused, Slow, Stalled, Stopped, Unknown};
+
+    /// `n` polls from a function of the second.
+    fn polls(n: u64, f: impl Fn(u64) -> (u64, u64, u64, u64)) -> Trial {
+        Trial::new(&(0..n).map(f).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_quiet_channel_is_no_problem() {
+        assert_eq!(polls(20, |_| (5, 5, 0, 0)).judge().status, Ok);
+        assert_eq!(polls(1, |_| (5, 5, 0, 0)).judge().status, Ok);
+    }
+
+    #[test]
+    fn in_flight_at_its_maximum_is_said_at_once() {
+        let verdict = polls(2, |s| (1_000, 0, 4_000 + s, 1_000)).judge();
+        assert_eq!(verdict.status, Stalled);
+        assert_eq!(&*verdict.why, "in flight is at its maximum of 1000: the service does not acknowledge");
+        assert!(verdict.or_earlier);
+    }
+
+    #[test]
+    fn a_stall_that_begins_while_watching_dates_from_the_last_progress() {
+        let trial = polls(12, |s| {
+            let done = s.min(5) * 10;
+            (done + 1_000, done, 10 + s, 1_000)
+        });
+        let verdict = trial.judge();
+        assert_eq!((verdict.status, verdict.or_earlier), (Stalled, false));
+        assert_eq!(verdict.from, Some(trial.samples[5].at));
+    }
+
+    #[test]
+    fn without_a_sign_a_whole_window_must_pass() {
+        let stall = |n| polls(n, |s| (20, 0, 5 + s, 20)).judge().status;
+        assert_eq!(stall(3), Unknown);
+        assert_eq!(stall(9), Unknown);
+        assert_eq!(stall(12), Stalled);
+    }
+
+    #[test]
+    fn one_message_at_a_time_may_take_its_time() {
+        let mut trial = polls(15, |s| (1, 0, 5 + s, 1));
+        trial.report.max_in_flight = Some(1);
+        assert_eq!(trial.judge().status, Unknown);
+        trial.report.ack_wait = Some(Duration::from_secs(10));
+        assert_eq!(trial.judge().status, Stalled);
+    }
+
+    #[test]
+    fn nobody_pulling_is_stalled_while_its_service_is_connected_and_stopped_when_it_is_gone() {
+        let mut trial = polls(6, |s| (50, 50, 5 + s, 0)).with(|s| s.waiting = Some(0));
+        let verdict = trial.judge();
+        assert_eq!((verdict.status, &*verdict.why), (Stalled, "nobody pulls, though billing is connected"));
+        trial.presence = Presence::Gone;
+        let verdict = trial.judge();
+        assert_eq!((verdict.status, &*verdict.why), (Stopped, "nobody pulls, and billing has no connection"));
+        trial.presence = Presence::NotKnown;
+        let verdict = trial.judge();
+        assert_eq!((verdict.status, &*verdict.why), (Stopped, "nobody pulls"));
+    }
+
+    #[test]
+    fn a_stopped_consumer_without_work_is_ok() {
+        let mut trial = polls(20, |_| (50, 50, 0, 0)).with(|s| s.waiting = Some(0));
+        trial.presence = Presence::Gone;
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn a_puller_that_works_on_what_it_fetched_is_not_missed() {
+        let trial = polls(8, |_| (50, 40, 5, 10)).with(|s| s.waiting = Some(0));
+        assert_eq!(trial.judge().status, Unknown);
+    }
+
+    #[test]
+    fn a_push_consumer_without_a_listener_has_no_subscriber() {
+        let mut trial = polls(2, |s| (0, 0, 5 + s, 0));
+        trial.report.delivery =
+            Delivery::Push { subject: "deliver.billing".into(), queue: None, bound: Some(false) };
+        trial.presence = Presence::Gone;
+        let verdict = trial.judge();
+        assert_eq!(verdict.status, Stopped);
+        assert_eq!(
+            &*verdict.why,
+            "no subscriber on the deliver subject deliver.billing, and billing has no connection"
+        );
+    }
+
+    #[test]
+    fn work_that_grows_faster_than_it_is_done_is_slow() {
+        let verdict = polls(8, |s| (s * 10 + 5, s * 10, 100 + s * 20, 5)).judge();
+        assert_eq!(verdict.status, Slow);
+        assert!(verdict.or_earlier);
+    }
+
+    #[test]
+    fn work_that_is_worked_off_is_ok() {
+        assert_eq!(polls(8, |s| (s * 100 + 5, s * 100, 1_000 - s * 50, 5)).judge().status, Ok);
+    }
+
+    #[test]
+    fn a_lag_that_was_zero_within_the_window_is_ok() {
+        let trial = polls(9, |s| (s * 10, s * 10, if s < 4 { 0 } else { s * 5 }, 0));
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn a_poison_message_alone_stalls_after_its_acknowledgement_time() {
+        let mut trial = polls(40, |_| (10, 9, 0, 1)).with(|s| s.redelivered = Some(1));
+        assert_eq!(trial.judge().status, Stalled);
+        trial.samples.truncate(20);
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn messages_that_nobody_acknowledges_and_nobody_pulls_are_stopped_after_their_acknowledgement_time() {
+        let mut trial = polls(40, |_| (10, 5, 0, 5)).with(|s| s.waiting = Some(0));
+        trial.report.ack_wait = Some(Duration::from_secs(30));
+        trial.report.max_deliver = Some(3);
+        trial.presence = Presence::NotKnown;
+        let verdict = trial.judge();
+        assert_eq!(
+            (verdict.status, &*verdict.why, verdict.or_earlier),
+            (Stopped, "nobody pulls, and 5 delivered messages are not acknowledged", true)
+        );
+        trial.presence = Presence::Gone;
+        assert_eq!(trial.judge().status, Stopped);
+        trial.presence = Presence::Connected;
+        assert_eq!(trial.judge().status, Stalled);
+        // Within the acknowledgement time it is ordinary.
+        trial.presence = Presence::Gone;
+        trial.samples.truncate(31);
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn messages_held_by_a_service_that_pulls_or_was_just_given_them_are_no_problem() {
+        // A pull waits.
+        let mut trial = polls(60, |_| (10, 5, 0, 5));
+        trial.report.ack_wait = Some(Duration::from_secs(30));
+        assert_eq!(trial.judge().status, Ok);
+        // It asked ten seconds ago.
+        trial.samples.iter_mut().skip(50).for_each(|s| s.waiting = Some(0));
+        assert_eq!(trial.judge().status, Ok);
+        // It was handed a batch ten seconds ago, and does not pull while it works on it.
+        let mut trial = polls(60, |s| (if s < 50 { 5 } else { 10 }, 3, 0, if s < 50 { 2 } else { 7 }))
+            .with(|s| s.waiting = Some(0));
+        trial.report.ack_wait = Some(Duration::from_secs(30));
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn a_backlog_that_does_not_shrink_needs_more_than_a_few_polls() {
+        let behind = |n| polls(n, |s| (s * 10 + 5, s * 10, 1_000, 5)).judge().status;
+        assert_eq!((behind(3), behind(6)), (Unknown, Ok));
+        assert_eq!(polls(3, |s| (s * 10 + 5, s * 10, 1_000 - s * 10, 5)).judge().status, Ok);
+    }
+
+    #[test]
+    fn a_poison_message_beside_progress_is_no_stall() {
+        // The floor stays, the rest flows; deliveries out of order.
+        let trial = polls(15, |s| (s * 10 + 11, 10, 3, 1)).with(|s| s.redelivered = Some(1));
+        assert_eq!(trial.judge().status, Ok);
+    }
+
+    #[test]
+    fn redeliveries_alone_are_no_progress() {
+        // 1000 in flight come again and again: deliveries grow by a thousand a second.
+        let trial = Trial {
+            samples: (0..12)
+                .map(|s| Sample {
+                    redelivered: Some(1_000),
+                    delivered: Some((1_000 * (s + 1), 1_000)),
+                    ..poll(s, 0, 0, 0, 10 + s, 1_000)
+                })
+                .collect(),
+            ..polls(1, |_| (0, 0, 0, 0))
+        };
+        assert_eq!(trial.judge().status, Stalled);
+    }
+
+    #[test]
+    fn paused_and_given_up_are_said() {
+        let mut trial = polls(1, |_| (5, 5, 3, 0));
+        trial.report.paused = Some(Duration::from_secs(60));
+        assert_eq!((trial.judge().status, trial.judge().or_earlier), (Paused, true));
+        let mut trial = polls(1, |_| (5, 5, 0, 0));
+        trial.gave_up = 2;
+        assert_eq!(trial.judge().status, GaveUp);
+    }
+}

@@ -1,0 +1,193 @@
+//! What needs a person, and what follows from it.
+
+use super::declared::{orders, poll_main, store};
+use super::*;
+use crate::model::observation::{
+    BacklogReport, ConsumerReport, HealthReport, HealthState, Notice, NoticeKind, Span,
+};
+use crate::model::snapshot::{Cause, Severity};
+use crate::model::traffic::{Count, TrafficKey};
+
+/// Causes as lines: `down billing: ready: 503` and `  behind: 4 messages`.
+fn lines(causes: &[Cause]) -> Vec<String> {
+    let mut out = Vec::new();
+    for cause in causes {
+        let severity = match cause.severity {
+            Severity::Degraded => "degraded",
+            Severity::Lost => "lost",
+            Severity::Stalled => "stalled",
+            Severity::Down => "down",
+        };
+        out.push(format!("{severity} {}: {}", cause.name, cause.text));
+        out.extend(cause.effects.iter().map(|e| format!("  {}: {}", e.kind, e.text)));
+    }
+    out
+}
+
+fn stuck(s: u64) -> ConsumerReport {
+    ConsumerReport { max_in_flight: Some(1_000), ..consumed(&orders("billing"), 1_000, 1_000, 3_100 + s) }
+}
+
+/// Six polls of a billing that acknowledges nothing; the oldest message came at the start.
+fn stall(engine: &mut Engine, connected: bool) {
+    let clients = if connected {
+        vec![client("billing-1", &[]), client("orders-1", &[])]
+    } else {
+        vec![client("orders-1", &[])]
+    };
+    for s in 0..6 {
+        engine.ingest(&batch(
+            "main",
+            s * 1_000,
+            vec![source_up(), Observation::Clients(all(clients.clone()))],
+        ));
+        engine.ingest(&poll_main(s * 1_000, 4_100 + s, &[stuck(s)]));
+        let backlog = BacklogReport {
+            consumer: "main/ORDERS/billing".into(),
+            oldest: Bounds::Exact(at(0).wall - Duration::from_secs(120)),
+            channel_seq: Some(1),
+            stamped_by: None,
+            how: "read".into(),
+        };
+        engine.ingest(&batch("main", s * 1_000, vec![Observation::Backlog(backlog)]));
+        engine.tick(at(s * 1_000 + 10));
+    }
+}
+
+fn health(ms: u64, service: &str, state: HealthState, detail: &str) -> crate::model::observation::Batch {
+    let report = HealthReport {
+        service: service.into(),
+        check: "ready".into(),
+        url: "http://127.0.0.1/health".into(),
+        state,
+        latency: None,
+        detail: detail.into(),
+        interval: Duration::from_secs(2),
+        components: Vec::new(),
+        applied: BTreeMap::new(),
+    };
+    batch("health", ms, vec![Observation::Health(Box::new(report))])
+}
+
+fn answered(ms: u64, subject: &str, messages: u64, errors: u64) -> crate::model::observation::Batch {
+    let span = Span { from: at(0).mono, to: at(ms).mono };
+    let count = Count { messages, errors, span, ..Count::default() };
+    let mut batch = batch("main", ms, Vec::new());
+    let responder = subject.split('.').next().unwrap().into();
+    batch.traffic.add(TrafficKey::Answered { responder, subject: subject.into() }, &count);
+    batch
+}
+
+fn responders() -> Observation {
+    let one = |name: &str, subject: &str| crate::model::observation::ResponderReport {
+        name: name.into(),
+        versions: Vec::new(),
+        instances: 1,
+        description: None,
+        metadata: BTreeMap::new(),
+        endpoints: vec![crate::model::observation::EndpointReport {
+            name: "get".into(),
+            subject: subject.into(),
+            queue: None,
+            last_error: None,
+        }],
+    };
+    Observation::Responders(all(vec![
+        one("orders", "orders.order.get"),
+        one("billing", "billing.invoice.get"),
+    ]))
+}
+
+#[test]
+fn a_stalled_consumer_explains_the_age_of_the_copy_that_it_feeds() {
+    let mut engine = store();
+    stall(&mut engine, true);
+    let snapshot = engine.tick(at(5_010));
+    assert_eq!(
+        lines(&snapshot.causes),
+        [
+            "stalled billing: in flight is at its maximum of 1000: the service does not acknowledge; consumer ORDERS/billing",
+            "  behind: 4.1k messages, oldest 2m05, not draining",
+            "  growing old: Order ● billing 2m05 > 2.0 s",
+        ]
+    );
+    assert_eq!(snapshot.causes[0].team, Some("team-payments".into()));
+    assert!(snapshot.causes[0].since.or_earlier);
+}
+
+#[test]
+fn a_service_that_is_down_explains_its_consumers_its_copies_and_its_callers() {
+    let mut engine = store();
+    stall(&mut engine, true);
+    engine.ingest(&batch("main", 5_050, vec![responders()]));
+    engine.ingest(&health(5_100, "billing", HealthState::Down, "503, database refused"));
+    // orders asks billing, shipping asks orders: both fail because billing does.
+    engine.ingest(&answered(5_200, "billing.invoice.get", 100, 31));
+    engine.ingest(&answered(5_200, "orders.order.get", 100, 20));
+    let snapshot = engine.tick(at(5_300));
+    assert_eq!(
+        lines(&snapshot.causes),
+        [
+            "down billing: ready: 503, database refused",
+            "  failing now: orders ╌ billing.invoice.get  31 % errors",
+            "  failing now: shipping ╌ orders.order.get  20 % errors",
+            "  behind: 4.1k messages, oldest 2m05, not draining",
+            "  growing old: Order ● billing 2m05 > 2.0 s",
+        ]
+    );
+}
+
+#[test]
+fn failing_operations_are_grouped_under_the_deepest_one() {
+    let mut engine = store();
+    engine.ingest(&batch("main", 0, vec![source_up(), responders()]));
+    engine.ingest(&answered(5_000, "billing.invoice.get", 100, 31));
+    engine.ingest(&answered(5_000, "orders.order.get", 100, 20));
+    let snapshot = engine.tick(at(5_100));
+    assert_eq!(
+        lines(&snapshot.causes),
+        [
+            "degraded billing.invoice.get: orders ╌ billing.invoice.get  31 % errors",
+            "  failing now: shipping ╌ orders.order.get  20 % errors",
+        ]
+    );
+}
+
+#[test]
+fn given_up_messages_are_lost_data_though_nothing_waits() {
+    let mut engine = store();
+    let limited = ConsumerReport { max_deliver: Some(5), ..consumed(&orders("billing"), 3, 0, 0) };
+    engine.ingest(&batch("main", 0, vec![source_up()]));
+    engine.ingest(&poll_main(1_000, 3, std::slice::from_ref(&limited)));
+    let notice = |seq| {
+        Observation::Notice(Notice {
+            kind: NoticeKind::GaveUp,
+            channel: Some("main/ORDERS".into()),
+            consumer: Some("main/ORDERS/billing".into()),
+            channel_seq: Some(seq),
+            deliveries: Some(5),
+            by: None,
+            text: "gave up".into(),
+        })
+    };
+    engine.ingest(&batch("main", 1_500, vec![notice(4), notice(5), notice(6)]));
+    engine.ingest(&poll_main(2_000, 3, &[limited]));
+    let snapshot = engine.tick(at(2_010));
+    assert_eq!(
+        lines(&snapshot.causes),
+        ["lost billing: 3 messages given up after 5 deliveries", "  lost data: Order ● billing"]
+    );
+    assert_eq!(snapshot.consumer(&"main/ORDERS/billing".into()).unwrap().status, ConsumerStatus::GaveUp);
+}
+
+#[test]
+fn a_quiet_system_has_no_causes() {
+    let mut engine = store();
+    for s in 0..20 {
+        let clients = vec![client("billing-1", &[]), client("orders-1", &[])];
+        engine.ingest(&batch("main", s * 1_000, vec![source_up(), Observation::Clients(all(clients))]));
+        let idle = consumed(&orders("billing"), 100 + s, 0, 0);
+        engine.ingest(&poll_main(s * 1_000, 100 + s, &[idle]));
+        assert_eq!(engine.tick(at(s * 1_000 + 10)).causes, []);
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a lag is going, and when it will be gone.
+
+use std::time::Duration;
+
+use super::progress::Sample;
+use super::rates::elapsed;
+use super::words;
+use crate::model::measured::Bounds;
+use crate::model::snapshot::{Drain, Trend};
+
+/// A change of at least this share of the mean lag begins a trend; one of half of it ends it. The gap keeps the arrow still.
+const BEGINS: f64 = 0.10;
+/// A change of fewer messages than this is none.
+const NOISE: f64 = 2.0;
+
+/// The trend of the lag over the samples, oldest first: the mean of their last third against that of the first.
+pub(super) fn trend(samples: &[Sample], before: Trend) -> Trend {
+    let lags: Vec<f64> = samples.iter().filter_map(|s| s.lag).map(|lag| lag as f64).collect();
+    if lags.len() < 3 {
+        return before;
+    }
+    let third = lags.len() / 3;
+    let mean = |lags: &[f64]| lags.iter().sum::<f64>() / lags.len().max(1) as f64;
+    let first = mean(lags.get(..third).unwrap_or_default());
+    let last = mean(lags.get(lags.len() - third..).unwrap_or_default());
+    let change = last - first;
+    let scale = (mean(&lags) * BEGINS).max(NOISE);
+    let goes = |trend: Trend, by: f64| {
+        let needed = if before == trend { scale / 2.0 } else { scale };
+        by >= needed
+    };
+    if goes(Trend::Growing, change) {
+        Trend::Growing
+    } else if goes(Trend::Draining, -change) {
+        Trend::Draining
+    } else {
+        Trend::Steady
+    }
+}
+
+/// When the backlog (pending and in flight) will be gone.
+///
+/// Its decrease over the samples, per second, *is* processed rate − incoming rate. A backlog that does not decrease never
+/// drains — unless nothing was pending at some poll in the window: then it comes and goes, and each message is gone after
+/// backlog ÷ processed rate.
+pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<Drain> {
+    let Some(last) = samples.last() else { return Bounds::Unknown(words::TOO_SHORT.clone()) };
+    let Some(backlog) = last.backlog() else { return Bounds::Unknown(words::NOT_REPORTED.clone()) };
+    if backlog == 0 {
+        return Bounds::Exact(Drain::Empty);
+    }
+    let known: Vec<(&Sample, u64)> = samples.iter().filter_map(|s| Some((s, s.backlog()?))).collect();
+    let Some((first, most)) = known.first().copied() else {
+        return Bounds::Unknown(words::TOO_SHORT.clone());
+    };
+    let span = elapsed(&first.at, &last.at, true);
+    if known.len() < 3 || span < Duration::from_secs(4) {
+        return Bounds::Unknown(words::TOO_SHORT.clone());
+    }
+    let after = |rate: f64| {
+        let seconds = backlog as f64 / rate;
+        Bounds::About {
+            value: Drain::In(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            error: None,
+        }
+    };
+    if known.iter().any(|(s, _)| s.lag == Some(0)) {
+        return match processed_rate {
+            Some(rate) if rate > 0.0 => after(rate),
+            Some(_) => Bounds::Exact(Drain::Never),
+            None => Bounds::Unknown(words::TOO_SHORT.clone()),
+        };
+    }
+    let shrinks = (most as f64 - backlog as f64) / span.as_secs_f64();
+    if shrinks > 0.0 { after(shrinks) } else { Bounds::Exact(Drain::Never) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::progress::tests::poll;
+
+    fn lags(values: &[u64]) -> Vec<Sample> {
+        values.iter().enumerate().map(|(s, lag)| poll(s as u64, 0, 0, 0, *lag, 0)).collect()
+    }
+
+    #[test]
+    fn a_lag_that_grows_or_shrinks_has_a_trend() {
+        assert_eq!(trend(&lags(&[10, 20, 30, 40, 50, 60]), Trend::Steady), Trend::Growing);
+        assert_eq!(trend(&lags(&[60, 50, 40, 30, 20, 10]), Trend::Steady), Trend::Draining);
+        assert_eq!(trend(&lags(&[3, 0, 2, 1, 3, 0]), Trend::Steady), Trend::Steady);
+    }
+
+    #[test]
+    fn the_arrow_does_not_flicker() {
+        // 7 % growth does not begin a trend, but does not end one either.
+        let slight = lags(&[100, 100, 102, 104, 107, 107]);
+        assert_eq!(trend(&slight, Trend::Steady), Trend::Steady);
+        assert_eq!(trend(&slight, Trend::Growing), Trend::Growing);
+    }
+
+    #[test]
+    fn drain_time_is_backlog_by_its_decrease() {
+        assert_eq!(
+            drain(&lags(&[100, 90, 80, 70, 60]), None),
+            Bounds::About { value: Drain::In(Duration::from_secs(6)), error: None }
+        );
+        assert_eq!(drain(&lags(&[60, 70, 80, 90, 100]), Some(5.0)), Bounds::Exact(Drain::Never));
+        assert_eq!(drain(&lags(&[60, 30, 10, 5, 0]), None), Bounds::Exact(Drain::Empty));
+        assert!(drain(&lags(&[60, 50]), None).why_unknown().is_some());
+    }
+
+    #[test]
+    fn a_lag_that_comes_and_goes_drains_at_the_processed_rate() {
+        assert_eq!(
+            drain(&lags(&[2, 0, 4, 1, 4]), Some(8.0)),
+            Bounds::About { value: Drain::In(Duration::from_millis(500)), error: None }
+        );
+        assert_eq!(drain(&lags(&[0, 1, 2, 3, 4]), Some(0.0)), Bounds::Exact(Drain::Never));
+    }
+}

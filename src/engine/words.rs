@@ -1,0 +1,48 @@
+//! Texts that rows repeat: allocated once, shared by thousands of rows.
+
+use std::sync::LazyLock;
+
+use crate::model::id::Name;
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {$(
+        $(#[$doc])*
+        pub(super) static $name: LazyLock<Name> = LazyLock::new(|| $text.into());
+    )+};
+}
+
+words! {
+    // Formulas: what a number was computed from.
+    BY_BROKER = "as the broker reports it";
+    BY_APPENDED = "Δ last sequence number ÷ Δ time";
+    BY_BYTES = "Δ bytes ÷ Δ time";
+    BY_MEAN_SIZE = "rate × mean size of the messages kept";
+    BY_DELIVERED = "Δ delivered (redeliveries included) ÷ Δ time";
+    BY_PROCESSED = "(new deliveries − Δ in flight − given up) ÷ Δ time";
+    BY_GAVE_UP = "notices since watching began, and the position that stayed behind before";
+    BY_STALENESS = "broker's clock − append time of the oldest message to process";
+    BY_NOTHING_WAITS = "nothing pending, nothing in flight";
+    BY_DRAIN = "backlog ÷ its decrease per second";
+    BY_SUBSCRIPTIONS = "Δ messages delivered to subscriptions ÷ Δ time";
+    BY_ANSWERS = "Δ requests that the responder counted ÷ Δ time";
+    BY_ERRORS = "Δ errors that the responder counted ÷ Δ time";
+    BY_PUBLISHED = "Δ messages that the broker took in from its connections ÷ Δ time";
+    BY_CONNECTIONS = "connection list";
+    BY_SHARED = "shared by several flows: at most all of it";
+    BY_SUM = "sum";
+    BY_LOAD = "Δ the source's own counters ÷ Δ time";
+    BY_CHECK = "health check";
+    BY_NOTICES = "Δ (given up + refused + terminated) ÷ Δ time";
+    BY_SILENT = "declared; nothing seen";
+
+    // Reasons for which something is unknown.
+    ONE_POLL = "one reading so far: a rate needs two";
+    NOT_REPORTED = "the broker does not report it";
+    NOT_READ = "the oldest waiting message has not been read yet";
+    NAME_ONLY = "only its name is known";
+    NO_SIZE = "the size of its messages is not reported";
+    NOT_LISTED = "connections are not listed";
+    NOT_COUNTED = "nothing counts it";
+    TOO_SHORT = "watched for too short a time";
+    NO_CONSUMER = "no consumer found that feeds it";
+}

@@ -1,0 +1,14 @@
+//! Plain data that every room shares. No I/O, no async, no clock: time is an argument.
+//!
+//! [`observation`] is what sources say, [`snapshot`] what screens and reports read, [`command`] what people
+//! ask of sources. Anyone may use this room; it uses none.
+
+pub mod command;
+pub mod histogram;
+pub mod id;
+pub mod measured;
+pub mod observation;
+pub mod series;
+pub mod snapshot;
+pub mod time;
+pub mod traffic;

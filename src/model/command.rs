@@ -1,0 +1,46 @@
+//! What the person asks of sources: the only thing that flows against the data.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{Name, SourceId};
+
+/// How much a source does to learn. Each level includes the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeLevel {
+    /// Lists, counters, single-message reads, advisories: no effect on what others see.
+    #[default]
+    Passive,
+    /// Also listens to acknowledgements.
+    Acks,
+    /// Also listens to named channels' messages.
+    Tap,
+}
+
+impl ProbeLevel {
+    /// The word for it on screen, in flags and in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Passive => "passive",
+            Self::Acks => "acks",
+            Self::Tap => "tap",
+        }
+    }
+}
+
+/// A command to the sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Ask everything again now instead of at the next turn.
+    Refresh,
+    /// Try a lost connection again now.
+    Reconnect(SourceId),
+    /// Cause or end a fault in the sample system; only the demo listens to it.
+    Fault {
+        /// The fault's id in the scenario file.
+        id: Name,
+        /// Begin or end.
+        on: bool,
+    },
+}

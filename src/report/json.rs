@@ -1,0 +1,604 @@
+//! The snapshot as JSON, schema `headwater.snapshot.v1` (`schemas/snapshot.schema.json`).
+//!
+//! Numbers are plain and `null` is unknown. What is not exactly the number says so beside it, in
+//! `not_exact`: `at_least`, `about`, `between` or `unknown`, with bounds and the reason. Rates are per
+//! second, times RFC 3339 in UTC, durations in the unit that the field's name ends with.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::measured::{Bounds, Evidence, Measured};
+use crate::model::observation::{ChannelKind, HealthState, SourceState};
+use crate::model::snapshot::{
+    Channel, Consumer, Delay, DelayMethod, Drain, Entity, Flow, HealthCheck, Owner, Replica, Service,
+    Snapshot, Source, Store,
+};
+use crate::model::time::Timestamp;
+
+/// The name and version of the format.
+pub const SCHEMA: &str = "headwater.snapshot.v1";
+
+/// A snapshot in the reported form.
+pub fn document(snapshot: &Snapshot) -> impl Serialize + use<> {
+    let now = snapshot.taken_at;
+    Document {
+        schema: SCHEMA,
+        taken_at: rfc3339(now),
+        window_s: seconds(snapshot.window),
+        watched_s: seconds(snapshot.watched),
+        probe: snapshot.probe.word(),
+        not_watched: snapshot
+            .not_watched
+            .iter()
+            .map(|n| NotWatchedRow { what: n.what.to_string(), why: n.why.to_string() })
+            .collect(),
+        sources: snapshot.sources.iter().map(|s| source(s, now)).collect(),
+        services: snapshot.services.iter().map(|s| service(s)).collect(),
+        stores: snapshot.stores.iter().map(|s| store(s)).collect(),
+        entities: snapshot.entities.iter().map(|e| entity(e)).collect(),
+        channels: snapshot.channels.iter().map(|c| channel(c)).collect(),
+        consumers: snapshot.consumers.iter().map(|c| consumer(c, now)).collect(),
+        flows: snapshot.flows.iter().map(|f| flow(f)).collect(),
+    }
+}
+
+/// A snapshot as one line.
+pub fn line(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&document(snapshot))
+}
+
+/// A snapshot for people: indented.
+pub fn pretty(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&document(snapshot))
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    taken_at: String,
+    window_s: f64,
+    watched_s: f64,
+    probe: &'static str,
+    not_watched: Vec<NotWatchedRow>,
+    sources: Vec<SourceRow>,
+    services: Vec<ServiceRow>,
+    stores: Vec<StoreRow>,
+    entities: Vec<EntityRow>,
+    channels: Vec<ChannelRow>,
+    consumers: Vec<ConsumerRow>,
+    flows: Vec<FlowRow>,
+}
+
+#[derive(Serialize)]
+struct NotWatchedRow {
+    what: String,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct SourceRow {
+    id: String,
+    kind: String,
+    state: &'static str,
+    error: Option<String>,
+    server_version: Option<String>,
+    rtt_ms: Option<f64>,
+    clock_offset_ms: Option<f64>,
+    age_ms: Option<f64>,
+    missing: Vec<String>,
+    load: LoadRow,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+#[derive(Serialize)]
+struct LoadRow {
+    requests_per_s: Option<f64>,
+    messages_per_s: Option<f64>,
+    dropped: u64,
+}
+
+#[derive(Serialize)]
+struct ServiceRow {
+    id: String,
+    team: Option<String>,
+    domain: Option<String>,
+    state: &'static str,
+    since: String,
+    health: Vec<HealthRow>,
+    connections: Option<f64>,
+    clients: Vec<ClientRow>,
+    evidence: Vec<EvidenceRow>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+#[derive(Serialize)]
+struct HealthRow {
+    name: String,
+    url: String,
+    state: &'static str,
+    latency_ms: Option<f64>,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct ClientRow {
+    lang: String,
+    version: String,
+}
+
+#[derive(Serialize)]
+struct EvidenceRow {
+    kind: &'static str,
+    from: String,
+    at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StoreRow {
+    id: String,
+    kind: String,
+    technology: Option<String>,
+    service: String,
+    state: &'static str,
+    accessors: Vec<AccessorRow>,
+}
+
+#[derive(Serialize)]
+struct AccessorRow {
+    service: String,
+    access: String,
+    evidence: EvidenceRow,
+}
+
+#[derive(Serialize)]
+struct EntityRow {
+    id: String,
+    owners: Vec<OwnerRow>,
+    replicas: Vec<ReplicaRow>,
+}
+
+#[derive(Serialize)]
+struct OwnerRow {
+    service: String,
+    store: Option<String>,
+    identifier: Option<String>,
+    evidence: EvidenceRow,
+}
+
+#[derive(Serialize)]
+struct ReplicaRow {
+    service: String,
+    store: Option<String>,
+    identifier: Option<String>,
+    via: String,
+    mode: String,
+    consumer: Option<String>,
+    staleness_ms: Option<f64>,
+    behind: Option<f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+#[derive(Serialize)]
+struct ChannelRow {
+    id: String,
+    kind: &'static str,
+    subjects: Vec<String>,
+    fed_by: Vec<String>,
+    messages: Option<u64>,
+    first_seq: Option<u64>,
+    last_seq: Option<u64>,
+    rate: Option<f64>,
+    bytes_rate: Option<f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+#[derive(Serialize)]
+struct ConsumerRow {
+    id: String,
+    channel: String,
+    name: String,
+    services: Vec<String>,
+    lag: Option<f64>,
+    in_flight: Option<f64>,
+    redelivered: Option<f64>,
+    gave_up: Option<f64>,
+    staleness_ms: Option<f64>,
+    delivered_rate: Option<f64>,
+    acked_rate: Option<f64>,
+    status: &'static str,
+    since: String,
+    drain_s: Option<f64>,
+    delay_ms: Option<DelayRow>,
+    age_ms: f64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+#[derive(Serialize)]
+struct DelayRow {
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    max: Option<f64>,
+    count: u64,
+    method: &'static str,
+    error_ms: Option<f64>,
+    negative: u64,
+}
+
+#[derive(Serialize)]
+struct FlowRow {
+    id: String,
+    kind: &'static str,
+    from: Vec<String>,
+    to: Vec<String>,
+    channel: Option<String>,
+    rate: Option<f64>,
+    bytes_rate: Option<f64>,
+    errors_rate: Option<f64>,
+    delay_ms: Option<DelayRow>,
+    evidence: Vec<EvidenceRow>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+/// What is known of a number that is not exactly the number.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct NotExact {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lo: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hi: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// Which number stands for an interval: the one that does not promise too much.
+#[derive(Clone, Copy)]
+enum Pick {
+    /// Counts of bad things: the lower end is certain.
+    Low,
+    /// Ages: the upper end is safe.
+    High,
+    /// Rates: the middle.
+    Middle,
+}
+
+/// Collects the `not_exact` of one row.
+#[derive(Default)]
+struct Inexact(BTreeMap<&'static str, NotExact>);
+
+impl Inexact {
+    /// The plain number of a measured one, in the unit that `scale` converts to; what is not exact about it is noted.
+    fn number<T: Clone>(
+        &mut self,
+        field: &'static str,
+        measured: &Measured<T>,
+        pick: Pick,
+        scale: impl Fn(T) -> f64,
+    ) -> Option<f64> {
+        let (number, note) = match measured.bounds.clone() {
+            Bounds::Exact(v) => return finite(scale(v)),
+            Bounds::AtLeast(v) => {
+                let v = finite(scale(v));
+                (v, NotExact { kind: "at_least", lo: v, hi: None, why: None })
+            }
+            Bounds::About { value, error } => {
+                let value = scale(value);
+                let error = error.map(&scale);
+                let lo = error.and_then(|e| finite((value - e).max(0.0)));
+                let hi = error.and_then(|e| finite(value + e));
+                (finite(value), NotExact { kind: "about", lo, hi, why: None })
+            }
+            Bounds::Between { lo, hi } => {
+                let (lo, hi) = (scale(lo), scale(hi));
+                let number = match pick {
+                    Pick::Low => lo,
+                    Pick::High => hi,
+                    Pick::Middle => f64::midpoint(lo, hi),
+                };
+                (finite(number), NotExact { kind: "between", lo: finite(lo), hi: finite(hi), why: None })
+            }
+            Bounds::Unknown(why) => {
+                (None, NotExact { kind: "unknown", lo: None, hi: None, why: Some(why.to_string()) })
+            }
+        };
+        let why = note.why.or_else(|| (!measured.by.is_empty()).then(|| measured.by.to_string()));
+        self.0.insert(field, NotExact { why, ..note });
+        number
+    }
+
+    /// A count.
+    fn count(&mut self, field: &'static str, measured: &Measured<u64>) -> Option<f64> {
+        self.number(field, measured, Pick::Low, |v| v as f64)
+    }
+
+    /// A rate, rounded to the microhertz: the noise beyond is nobody's information.
+    fn rate(&mut self, field: &'static str, measured: &Measured<f64>) -> Option<f64> {
+        self.number(field, measured, Pick::Middle, |v| (v * 1e6).round() / 1e6)
+    }
+
+    /// An age in milliseconds.
+    fn age(&mut self, field: &'static str, measured: &Measured<Duration>) -> Option<f64> {
+        self.number(field, measured, Pick::High, millis)
+    }
+}
+
+fn source(source: &Source, now: Timestamp) -> SourceRow {
+    let report = &source.report;
+    let mut inexact = Inexact::default();
+    SourceRow {
+        id: source.id.to_string(),
+        kind: report.kind.to_string(),
+        state: match report.state {
+            SourceState::Connecting => "connecting",
+            SourceState::Up => "up",
+            SourceState::Degraded => "degraded",
+            SourceState::Down => "down",
+        },
+        error: report.error.as_ref().map(ToString::to_string),
+        server_version: report.server_version.as_ref().map(ToString::to_string),
+        rtt_ms: report.rtt.map(millis),
+        clock_offset_ms: report.clock.map(|c| c.nanos as f64 / 1e6),
+        age_ms: source.answered_at.map(|at| millis(now.age_since(at))),
+        missing: report.unavailable.iter().map(|u| format!("{}: {}", u.what, u.why)).collect(),
+        load: LoadRow {
+            requests_per_s: inexact.rate("requests_per_s", &source.requests_per_s),
+            messages_per_s: inexact.rate("messages_per_s", &source.messages_per_s),
+            dropped: report.load.dropped,
+        },
+        not_exact: inexact.0,
+    }
+}
+
+fn service(service: &Service) -> ServiceRow {
+    let mut inexact = Inexact::default();
+    let connections = inexact.number("connections", &service.connections, Pick::Low, f64::from);
+    if service.since.or_earlier {
+        inexact.0.insert("since", or_earlier());
+    }
+    ServiceRow {
+        id: service.id.to_string(),
+        team: service.team.as_ref().map(ToString::to_string),
+        domain: service.domain.as_ref().map(ToString::to_string),
+        state: health_word(service.state),
+        since: rfc3339(service.since.at),
+        health: service.health.iter().map(health).collect(),
+        connections,
+        clients: service
+            .libraries
+            .iter()
+            .map(|l| ClientRow { lang: l.lang.to_string(), version: l.version.to_string() })
+            .collect(),
+        evidence: service.evidence.iter().map(evidence).collect(),
+        not_exact: inexact.0,
+    }
+}
+
+fn health(check: &HealthCheck) -> HealthRow {
+    HealthRow {
+        name: check.name.to_string(),
+        url: check.url.to_string(),
+        state: health_word(check.state),
+        latency_ms: check.latency.low().copied().map(millis),
+        detail: check.detail.to_string(),
+    }
+}
+
+fn store(store: &Store) -> StoreRow {
+    StoreRow {
+        id: store.id.to_string(),
+        kind: store.kind.to_string(),
+        technology: store.technology.as_ref().map(ToString::to_string),
+        service: store.service.to_string(),
+        state: health_word(store.state),
+        accessors: store
+            .accessors
+            .iter()
+            .map(|a| AccessorRow {
+                service: a.service.to_string(),
+                access: a.access.to_string(),
+                evidence: evidence(&a.evidence),
+            })
+            .collect(),
+    }
+}
+
+fn entity(entity: &Entity) -> EntityRow {
+    EntityRow {
+        id: entity.id.to_string(),
+        owners: entity.owners.iter().map(owner).collect(),
+        replicas: entity.replicas.iter().map(replica).collect(),
+    }
+}
+
+fn owner(owner: &Owner) -> OwnerRow {
+    OwnerRow {
+        service: owner.service.to_string(),
+        store: owner.store.as_ref().map(ToString::to_string),
+        identifier: owner.identifier.as_ref().map(ToString::to_string),
+        evidence: evidence(&owner.evidence),
+    }
+}
+
+fn replica(replica: &Replica) -> ReplicaRow {
+    let mut inexact = Inexact::default();
+    ReplicaRow {
+        service: replica.service.to_string(),
+        store: replica.store.as_ref().map(ToString::to_string),
+        identifier: replica.identifier.as_ref().map(ToString::to_string),
+        via: replica.via.to_string(),
+        mode: replica.mode.to_string(),
+        consumer: replica.consumer.as_ref().map(ToString::to_string),
+        staleness_ms: inexact.age("staleness_ms", &replica.staleness),
+        behind: inexact.count("behind", &replica.behind),
+        not_exact: inexact.0,
+    }
+}
+
+fn channel(channel: &Channel) -> ChannelRow {
+    let report = &channel.report;
+    let mut inexact = Inexact::default();
+    ChannelRow {
+        id: report.id.to_string(),
+        kind: channel_word(report.kind),
+        subjects: report.subjects.iter().map(ToString::to_string).collect(),
+        fed_by: report.fed_by.iter().map(|f| f.channel.to_string()).collect(),
+        messages: report.messages,
+        first_seq: report.first_seq,
+        last_seq: report.last_seq,
+        rate: inexact.rate("rate", &channel.rate),
+        bytes_rate: inexact.rate("bytes_rate", &channel.bytes_rate),
+        not_exact: inexact.0,
+    }
+}
+
+fn consumer(consumer: &Consumer, now: Timestamp) -> ConsumerRow {
+    let mut inexact = Inexact::default();
+    if consumer.since.or_earlier {
+        inexact.0.insert("since", or_earlier());
+    }
+    let drain_s = match &consumer.drain.bounds {
+        Bounds::Exact(Drain::Never) => {
+            let why = Some("never at the present rates: it does not shrink".to_owned());
+            inexact.0.insert("drain_s", NotExact { kind: "unknown", lo: None, hi: None, why });
+            None
+        }
+        _ => inexact.number("drain_s", &consumer.drain, Pick::Middle, |drain| match drain {
+            Drain::Empty => 0.0,
+            Drain::In(d) => seconds(d),
+            Drain::Never => f64::INFINITY,
+        }),
+    };
+    ConsumerRow {
+        id: consumer.id.to_string(),
+        channel: consumer.channel.to_string(),
+        name: consumer.name.to_string(),
+        services: consumer.services.iter().map(ToString::to_string).collect(),
+        lag: inexact.count("lag", &consumer.lag),
+        in_flight: inexact.count("in_flight", &consumer.in_flight),
+        redelivered: inexact.count("redelivered", &consumer.redelivered),
+        gave_up: inexact.count("gave_up", &consumer.gave_up),
+        staleness_ms: inexact.age("staleness_ms", &consumer.staleness),
+        delivered_rate: inexact.rate("delivered_rate", &consumer.delivered_rate),
+        acked_rate: inexact.rate("acked_rate", &consumer.acked_rate),
+        status: consumer.status.word(),
+        since: rfc3339(consumer.since.at),
+        drain_s,
+        delay_ms: consumer.delay.as_ref().map(delay),
+        age_ms: millis(now.age_since(consumer.lag.at)),
+        not_exact: inexact.0,
+    }
+}
+
+fn flow(flow: &Flow) -> FlowRow {
+    let mut inexact = Inexact::default();
+    FlowRow {
+        id: flow.id.to_string(),
+        kind: flow.kind.word(),
+        from: flow.from.iter().map(ToString::to_string).collect(),
+        to: flow.to.iter().map(ToString::to_string).collect(),
+        channel: flow.channel.as_ref().map(ToString::to_string),
+        rate: inexact.rate("rate", &flow.rate),
+        bytes_rate: inexact.rate("bytes_rate", &flow.bytes_rate),
+        errors_rate: inexact.rate("errors_rate", &flow.errors_rate),
+        delay_ms: flow.delay.as_ref().map(delay),
+        evidence: flow.evidence.iter().map(evidence).collect(),
+        not_exact: inexact.0,
+    }
+}
+
+fn delay(delay: &Delay) -> DelayRow {
+    let ms = |nanos: Option<i64>| nanos.map(|n| n as f64 / 1e6);
+    DelayRow {
+        p50: ms(delay.p50),
+        p95: ms(delay.p95),
+        p99: ms(delay.p99),
+        max: ms(delay.max),
+        count: delay.count,
+        method: match delay.method {
+            DelayMethod::Exact => "exact",
+            DelayMethod::Interval => "interval",
+            DelayMethod::Mean => "mean",
+        },
+        error_ms: delay.error.map(millis),
+        negative: delay.negative,
+    }
+}
+
+fn evidence(evidence: &Evidence) -> EvidenceRow {
+    use crate::model::measured::EvidenceKind;
+    EvidenceRow {
+        kind: match evidence.kind {
+            EvidenceKind::Declared => "declared",
+            EvidenceKind::Observed => "observed",
+            EvidenceKind::Imported => "imported",
+            EvidenceKind::Inferred => "inferred",
+        },
+        from: evidence.from.to_string(),
+        at: evidence.at.map(rfc3339),
+    }
+}
+
+/// For a `since` that was already so when watching began.
+fn or_earlier() -> NotExact {
+    let why = Some("it was already so when watching began: then or earlier".to_owned());
+    NotExact { kind: "at_least", lo: None, hi: None, why }
+}
+
+fn health_word(state: HealthState) -> &'static str {
+    match state {
+        HealthState::Up => "up",
+        HealthState::Degraded => "degraded",
+        HealthState::Down => "down",
+        HealthState::Unreachable => "unreachable",
+        HealthState::Unknown => "unknown",
+    }
+}
+
+fn channel_word(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Stream => "stream",
+        ChannelKind::KeyValue => "key_value",
+        ChannelKind::ObjectStore => "object_store",
+        ChannelKind::Subject => "subject",
+        ChannelKind::Topic => "topic",
+        ChannelKind::Exchange => "exchange",
+        ChannelKind::Queue => "queue",
+    }
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(at.0)).map(|t| format!("{t:.3}")).unwrap_or_default()
+}
+
+fn millis(d: Duration) -> f64 {
+    (d.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn seconds(d: Duration) -> f64 {
+    (d.as_secs_f64() * 1e3).round() / 1e3
+}
+
+/// JSON has no infinity and no NaN.
+fn finite(v: f64) -> Option<f64> {
+    v.is_finite().then_some(v)
+}
+
+/// The committed JSON Schema of this format.
+pub fn schema() -> &'static str {
+    include_str!("../../schemas/snapshot.schema.json")
+}
+
+/// A document as a JSON value, for tests and tools.
+pub fn value(snapshot: &Snapshot) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(document(snapshot))
+}

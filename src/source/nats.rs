@@ -1,0 +1,280 @@
+//! NATS and JetStream: connection in, batches out.
+//!
+//! The passive level of the probe. Headwater asks what the broker counts anyway: [`streams`] and
+//! [`consumers`] by the JetStream API, [`connections`] with their subscriptions by `CONNZ` (any account may ask
+//! it about itself), [`micro`] services by `$SRV`, and it listens to [`advisories`]. It creates nothing,
+//! acknowledges nothing, and subscribes to nothing but advisories and one inbox of its own.
+//!
+//! [`options`] says how to connect (and does it), [`context`] reads the files that the `nats` command line
+//! keeps, [`secret`] holds what must never be shown. [`poll`] decides what is asked when, [`wire`] asks it,
+//! [`desk`] collects what was learnt. The source lives as long as the engine listens; a lost connection is a
+//! state that is told, never an end.
+
+mod advisories;
+mod api;
+mod backlog;
+mod clock;
+mod connections;
+mod consumers;
+pub mod context;
+mod desk;
+mod lenient;
+mod micro;
+mod monitor;
+pub mod options;
+#[cfg(test)]
+mod parse_tests;
+pub mod permissions;
+mod poll;
+mod reference;
+pub mod secret;
+mod streams;
+mod wire;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_nats::{Client, Event, Message, ServerError, Subscriber};
+use futures_util::stream::{Stream, StreamExt, select_all};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use self::connections::Own;
+use self::desk::{Desk, Part};
+use self::monitor::Monitor;
+use self::options::NatsOptions;
+use self::poll::{Link, Poller};
+use self::secret::Redacted;
+use self::wire::{Violation, Wire, violation};
+use crate::model::command::Command;
+use crate::source::{BATCH_EVERY, Delivery, Outbox};
+
+/// Before the first connection it is tried again after this; later async-nats tries by itself.
+const RETRY_CONNECT: Duration = Duration::from_millis(500);
+/// The longest wait between two tries.
+const RETRY_CONNECT_LONGEST: Duration = Duration::from_secs(5);
+/// Monitoring endpoints are looked at when the connection has had so much time to be made.
+const HEAD_START: Duration = Duration::from_secs(1);
+/// Events of the connection that may wait to be looked at.
+const EVENTS_WAITING: usize = 1024;
+
+/// Watches one NATS system until nobody listens any more.
+pub async fn run(options: NatsOptions, outbox: Outbox, mut commands: broadcast::Receiver<Command>) {
+    let monitors = || {
+        let shown: Vec<String> = options.monitors.iter().map(|url| Redacted(url).to_string()).collect();
+        shown.join(", ")
+    };
+    let address = if options.servers.is_empty() { monitors() } else { options.servers_shown() };
+    let desk = Desk::new(outbox, &address, !options.servers.is_empty());
+    desk.report();
+    let (link, _) = watch::channel(Link::Down);
+    let own = Mutex::new(None);
+    let mut monitor = Monitor::new(&options, &desk);
+    let monitored = async {
+        if let Some(monitor) = &mut monitor {
+            if !options.servers.is_empty() {
+                // What the connection can read is not read here.
+                tokio::time::sleep(HEAD_START).await;
+            }
+            monitor.run(&link, || own.lock().map_or(None, |own| own.clone())).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let connection = async {
+        if options.servers.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        follow(&options, &desk, &link, &own, &mut commands).await;
+    };
+    tokio::select! {
+        () = connection => {}
+        () = monitored => {}
+        () = hand_over(&desk) => {}
+    }
+}
+
+/// Connects and follows what can be seen by the connection, for ever.
+async fn follow(
+    options: &NatsOptions,
+    desk: &Desk,
+    link: &watch::Sender<Link>,
+    own: &Mutex<Option<Own>>,
+    commands: &mut broadcast::Receiver<Command>,
+) {
+    let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
+    let (client, wire, inbox) = connect(options, desk, event_sender, commands).await;
+    let refresh = Notify::new();
+    let tell_connected = || {
+        let server = client.server_info();
+        desk.connected(&server);
+        if let Ok(mut own) = own.lock() {
+            *own = Some(Own { server: server.server_id.into(), cid: server.client_id });
+        }
+        desk.report();
+    };
+    tell_connected();
+    link.send_replace(Link::Up(0));
+    let mut poller = Poller::new(&wire, desk, options);
+    let advisories = listen(&client, options).await;
+    tokio::select! {
+        () = poller.run(link.subscribe(), &refresh) => {}
+        () = receive(&wire, desk, inbox) => {}
+        () = hear(desk, advisories) => {}
+        () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
+        () = follow_commands(commands, &client, desk, &refresh) => {}
+    }
+}
+
+/// Tries until the broker is reached.
+async fn connect(
+    options: &NatsOptions,
+    desk: &Desk,
+    events: mpsc::Sender<Event>,
+    commands: &mut broadcast::Receiver<Command>,
+) -> (Client, Wire, Subscriber) {
+    let mut wait = RETRY_CONNECT;
+    loop {
+        let events = events.clone();
+        // Events that nobody has looked at for so long say nothing new.
+        let result = options.connect(move |event| drop(events.try_send(event))).await;
+        let error = match result {
+            Ok(client) => match Wire::open(client.clone(), desk.clock()).await {
+                Ok((wire, inbox)) => return (client, wire, inbox),
+                Err(error) => error.to_string(),
+            },
+            Err(failure) => failure.to_string(),
+        };
+        desk.disconnected(&error);
+        desk.report();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = asked_to_connect(commands, desk) => {}
+        }
+        wait = (wait * 2).min(RETRY_CONNECT_LONGEST);
+    }
+}
+
+/// Until the person asks to try again.
+async fn asked_to_connect(commands: &mut broadcast::Receiver<Command>, desk: &Desk) {
+    loop {
+        match commands.recv().await {
+            Ok(Command::Refresh) => return,
+            Ok(Command::Reconnect(source)) if source == *desk.source() => return,
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Hands over what there is, until nobody listens.
+async fn hand_over(desk: &Desk) {
+    let mut ticks = tokio::time::interval(BATCH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while desk.flush() != Delivery::Closed {
+        ticks.tick().await;
+    }
+}
+
+/// Takes in the answers.
+async fn receive(wire: &Wire, desk: &Desk, mut inbox: Subscriber) {
+    while let Some(message) = inbox.next().await {
+        if !wire.deliver(message) {
+            desk.dropped(1);
+        }
+    }
+    // The client has given up on the connection for good, which it is told never to do.
+    std::future::pending::<()>().await;
+}
+
+/// Subscribes to the advisories. What is not permitted is told later, as an event of the connection.
+async fn listen(client: &Client, options: &NatsOptions) -> impl Stream<Item = Message> + Unpin {
+    let mut subscribers = Vec::new();
+    for subject in advisories::SUBJECTS {
+        // Only fails when the client has ended.
+        if let Ok(subscriber) = client.subscribe(format!("{}.{subject}", options.js_event)).await {
+            subscribers.push(subscriber);
+        }
+    }
+    select_all(subscribers)
+}
+
+/// Takes in the advisories.
+async fn hear(desk: &Desk, mut advisories: impl Stream<Item = Message> + Unpin) {
+    while let Some(message) = advisories.next().await {
+        desk.received();
+        if let Some((notice, time)) = advisories::read(&message.payload, desk.source()) {
+            desk.notice(notice, time);
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// What happens to the connection.
+async fn follow_events(
+    events: &mut mpsc::Receiver<Event>,
+    tell_connected: &(impl Fn() + Sync),
+    wire: &Wire,
+    desk: &Desk,
+    link: &watch::Sender<Link>,
+) {
+    let mut connections = 0;
+    while let Some(event) = events.recv().await {
+        match event {
+            // The first one tells of the connection that we came with.
+            Event::Connected if *link.borrow() == Link::Down => {
+                connections += 1;
+                wire.regain();
+                tell_connected();
+                link.send_replace(Link::Up(connections));
+            }
+            Event::Disconnected => {
+                link.send_replace(Link::Down);
+                wire.lose();
+                desk.disconnected("the connection was lost; trying again");
+            }
+            Event::ServerError(ServerError::Other(text)) => match violation(&text) {
+                Some(Violation::Publish(subject)) => wire.deny(subject),
+                Some(Violation::Subscription(subject)) => {
+                    if !wire.deny_subscription(subject) {
+                        let why = format!("permission denied to subscribe to {subject}");
+                        let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
+                        desk.missing(Part::Advisories, "what JetStream tells by itself", &why, remedy, true);
+                    }
+                }
+                None => desk.trouble(Some(&text)),
+            },
+            Event::ServerError(ServerError::AuthorizationViolation) => {
+                desk.disconnected("the server no longer accepts these credentials");
+            }
+            Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => desk.dropped(1),
+            Event::ClientError(error) if *link.borrow() == Link::Down => {
+                desk.disconnected(&error.to_string());
+            }
+            Event::LameDuckMode => desk.trouble(Some("the server is about to shut down")),
+            Event::Connected | Event::ClientError(_) | Event::Draining | Event::Closed => {}
+        }
+        desk.report();
+    }
+    std::future::pending::<()>().await;
+}
+
+/// What the person asks.
+async fn follow_commands(
+    commands: &mut broadcast::Receiver<Command>,
+    client: &Client,
+    desk: &Desk,
+    refresh: &Notify,
+) {
+    loop {
+        match commands.recv().await {
+            Ok(Command::Refresh) => refresh.notify_one(),
+            Ok(Command::Reconnect(source)) if source == *desk.source() => {
+                // Only fails when the client has ended.
+                let _ = client.force_reconnect().await;
+            }
+            Ok(Command::Reconnect(_) | Command::Fault { .. })
+            | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,473 @@
+//! What the parts of one source share: where observations go, how the source fares, and what it may spend.
+//!
+//! The parts run as one task; the locks are held for a moment and never across an await.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::clock::{Clocks, RoundTrip};
+use super::lenient::one_line;
+use crate::model::id::{Name, SourceId};
+use crate::model::observation::{
+    Load, Notice, NoticeKind, Observation, SourceReport, SourceState, Unavailable,
+};
+use crate::model::time::{Mono, Stamp, Timestamp};
+use crate::model::traffic::{Count, TrafficKey};
+use crate::source::accumulate::Accumulator;
+use crate::source::{Clock, Delivery, Outbox};
+
+/// Requests per second in the long run. With the burst below, no second sees more than [`MOST_PER_SECOND`].
+const STEADY_PER_SECOND: u32 = 50;
+/// Requests that may be saved up, so that the first picture is quick.
+const BURST: u32 = 50;
+/// Bytes per second of messages that are read only for the time they carry.
+const BYTES_PER_SECOND: u32 = 256 * 1024;
+/// Such bytes that may be saved up.
+const BYTES_BURST: u32 = 2 * 1024 * 1024;
+/// What is told as the budget.
+pub(super) const MOST_PER_SECOND: u32 = STEADY_PER_SECOND + BURST;
+/// Refusals told in one batch.
+const MOST_REFUSALS: u64 = 1000;
+/// Round trips that the shortest is taken from.
+const TRIPS: usize = 32;
+
+/// A part of the picture that can be missing on its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Streams,
+    Consumers(Name),
+    Messages(Name),
+    Connections,
+    Responders,
+    Advisories,
+    Monitoring(Name),
+}
+
+/// The shared state.
+pub(super) struct Desk {
+    clock: Clock,
+    source: SourceId,
+    outbox: Mutex<Outbox>,
+    counters: Mutex<Accumulator>,
+    state: Mutex<State>,
+    budget: Budget,
+    bytes: Budget,
+    requests: AtomicU64,
+    messages: AtomicU64,
+    dropped: AtomicU64,
+    /// Refusals in the pending batch.
+    refusals: AtomicU64,
+}
+
+/// Whether something has been reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    NotWanted,
+    Never,
+    Before,
+    Now,
+}
+
+/// The state of the source as a whole.
+fn how_it_fares(connection: Reach, monitoring: Reach, trouble: bool) -> SourceState {
+    match (connection, monitoring) {
+        (Reach::Now, _) | (Reach::NotWanted, Reach::Now) if !trouble => SourceState::Up,
+        (Reach::Now, _) | (_, Reach::Now) => SourceState::Degraded,
+        (Reach::Before, _) | (_, Reach::Before) => SourceState::Down,
+        _ => SourceState::Connecting,
+    }
+}
+
+struct State {
+    report: SourceReport,
+    connection: Reach,
+    monitoring: Reach,
+    /// What is unavailable, and whether that is trouble (or only a feature that is not used here).
+    unavailable: BTreeMap<Part, (Unavailable, bool)>,
+    remarks: BTreeMap<Name, Name>,
+    clocks: Clocks,
+    trips: VecDeque<Duration>,
+    /// Bytes of answers and time spent waiting for them since they were last asked for.
+    bytes: u64,
+    busy: Duration,
+    /// The server that the connection is with.
+    server: Name,
+    account: Option<Name>,
+    deliver_subjects: BTreeSet<Name>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    /// `connects` is false when only monitoring endpoints are read.
+    pub(super) fn new(outbox: Outbox, address: &str, connects: bool) -> Self {
+        let clock = outbox.clock();
+        let report = SourceReport {
+            kind: "nats".into(),
+            address: address.into(),
+            load: Load { budget_per_s: MOST_PER_SECOND, ..Load::default() },
+            ..SourceReport::default()
+        };
+        Self {
+            clock,
+            source: outbox.source().clone(),
+            outbox: Mutex::new(outbox),
+            counters: Mutex::new(Accumulator::new(clock.now().mono)),
+            state: Mutex::new(State {
+                report,
+                connection: if connects { Reach::Never } else { Reach::NotWanted },
+                monitoring: Reach::NotWanted,
+                unavailable: BTreeMap::new(),
+                remarks: BTreeMap::new(),
+                clocks: Clocks::default(),
+                trips: VecDeque::new(),
+                bytes: 0,
+                busy: Duration::ZERO,
+                server: "".into(),
+                account: None,
+                deliver_subjects: BTreeSet::new(),
+            }),
+            budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
+            bytes: Budget::new(clock, BYTES_PER_SECOND, BYTES_BURST),
+            requests: AtomicU64::new(0),
+            messages: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(super) fn source(&self) -> &SourceId {
+        &self.source
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// What single messages may cost in bytes.
+    pub(super) fn bytes(&self) -> &Budget {
+        &self.bytes
+    }
+
+    /// Adds an observation made at `at`.
+    pub(super) fn observe(&self, at: Stamp, what: Observation) {
+        locked(&self.outbox).observe_at(at, what);
+    }
+
+    /// Adds a notice; `time` is when it happened by the broker's clock. Of refusals only so many are told at a time:
+    /// a consumer that refuses everything would otherwise fill the memory.
+    pub(super) fn notice(&self, notice: Notice, time: Option<Timestamp>) {
+        if notice.kind == NoticeKind::Refused
+            && self.refusals.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSALS
+        {
+            self.dropped(1);
+            return;
+        }
+        let at = Stamp { broker: time, ..self.clock.now() };
+        self.observe(at, Observation::Notice(notice));
+    }
+
+    /// Adds counters.
+    pub(super) fn count(&self, counts: impl IntoIterator<Item = (TrafficKey, Count)>) {
+        let mut counters = locked(&self.counters);
+        for (key, count) in counts {
+            counters.add(key, &count);
+        }
+    }
+
+    /// Hands over what there is.
+    pub(super) fn flush(&self) -> Delivery {
+        let mut outbox = locked(&self.outbox);
+        let counted = locked(&self.counters).drain(self.clock.now().mono);
+        outbox.traffic().merge(counted);
+        let delivery = outbox.flush();
+        if delivery == Delivery::Sent {
+            self.refusals.store(0, Ordering::Relaxed);
+        }
+        delivery
+    }
+
+    /// One more request was made, by whatever way.
+    pub(super) fn requested(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A message came in by a subscription.
+    pub(super) fn received(&self) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages were dropped because we were too slow.
+    pub(super) fn dropped(&self, messages: u64) {
+        self.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// An answer came: what it cost and how long it took.
+    pub(super) fn answered(&self, trip: RoundTrip, bytes: usize) {
+        let mut state = locked(&self.state);
+        let length = trip.length();
+        state.trips.push_back(length);
+        if state.trips.len() > TRIPS {
+            state.trips.pop_front();
+        }
+        let shortest = state.trips.iter().min().copied().unwrap_or_default();
+        state.report.rtt = Some(shortest);
+        // The way there and back costs the broker nothing; what is above it is its work (and ours).
+        state.busy += length.saturating_sub(shortest);
+        state.bytes += bytes as u64;
+    }
+
+    /// The shortest recent round trip.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        locked(&self.state).report.rtt
+    }
+
+    /// What answers have cost since this was last asked: time above the round trip, and bytes.
+    pub(super) fn take_cost(&self) -> (Duration, u64) {
+        let mut state = locked(&self.state);
+        (std::mem::take(&mut state.busy), std::mem::take(&mut state.bytes))
+    }
+
+    /// A server told its time.
+    pub(super) fn learn_time(&self, server: Option<&str>, trip: RoundTrip, time: Timestamp) {
+        let mut state = locked(&self.state);
+        let server: Name = server.map_or_else(|| state.server.clone(), Into::into);
+        state.clocks.learn(&server, trip, time);
+    }
+
+    /// A stamp with the broker's time: the one it told, else what its clock must show.
+    pub(super) fn stamp(&self, at: Stamp, server: Option<&str>, told: Option<Timestamp>) -> Stamp {
+        let state = locked(&self.state);
+        let server = server.unwrap_or(&state.server);
+        Stamp { broker: told.or_else(|| state.clocks.reading(server, at.mono)), ..at }
+    }
+
+    /// The account that the connection is in, once known.
+    pub(super) fn account(&self) -> Option<Name> {
+        locked(&self.state).account.clone()
+    }
+
+    pub(super) fn set_account(&self, account: Option<Name>) {
+        locked(&self.state).account = account;
+    }
+
+    /// Where push consumers deliver: inboxes among them are no request inboxes.
+    pub(super) fn set_deliver_subjects(&self, subjects: BTreeSet<Name>) {
+        locked(&self.state).deliver_subjects = subjects;
+    }
+
+    pub(super) fn delivers_to(&self, subject: &str) -> bool {
+        locked(&self.state).deliver_subjects.contains(subject)
+    }
+
+    /// Something cannot be read. `trouble` is false for what is merely not in use here.
+    pub(super) fn missing(&self, part: Part, what: &str, why: &str, remedy: &str, trouble: bool) {
+        let entry =
+            Unavailable { what: one_line(what).into(), why: one_line(why).into(), remedy: remedy.into() };
+        locked(&self.state).unavailable.insert(part, (entry, trouble));
+    }
+
+    /// It can be read (again).
+    pub(super) fn present(&self, part: &Part) {
+        locked(&self.state).unavailable.remove(part);
+    }
+
+    /// Why it cannot be read, when it cannot.
+    pub(super) fn why_missing(&self, part: &Part) -> Option<Name> {
+        locked(&self.state).unavailable.get(part).map(|(entry, _)| entry.why.clone())
+    }
+
+    /// Keeps only the parts that still exist.
+    pub(super) fn retain_parts(&self, keep: impl Fn(&Part) -> bool) {
+        locked(&self.state).unavailable.retain(|part, _| keep(part));
+    }
+
+    /// Says something about this broker that changes what can be promised, or that it no longer holds.
+    pub(super) fn remark(&self, about: &str, text: Option<String>) {
+        let mut state = locked(&self.state);
+        match text {
+            Some(text) => state.remarks.insert(about.into(), text.into()),
+            None => state.remarks.remove(about),
+        };
+    }
+
+    /// Keeps only the remarks that still hold.
+    pub(super) fn retain_remarks(&self, keep: impl Fn(&str) -> bool) {
+        locked(&self.state).remarks.retain(|about, _| keep(about));
+    }
+
+    /// A fact about the source for the evidence pane.
+    pub(super) fn note(&self, key: &str, value: impl Into<Name>) {
+        locked(&self.state).report.notes.insert(key.into(), value.into());
+    }
+
+    /// The connection stands.
+    pub(super) fn connected(&self, server: &async_nats::ServerInfo) {
+        let mut state = locked(&self.state);
+        state.connection = Reach::Now;
+        // The client subscribes again by itself; a denial comes again too.
+        state.unavailable.remove(&Part::Advisories);
+        state.server = server.server_name.as_str().into();
+        state.trips.clear();
+        let report = &mut state.report;
+        report.error = None;
+        report.server_version = Some(server.version.as_str().into());
+        report.server_name = Some(server.server_name.as_str().into());
+        report.cluster = server.cluster.as_deref().filter(|name| !name.is_empty()).map(Into::into);
+        report.notes.insert("server id".into(), server.server_id.as_str().into());
+        if let Some(domain) = server.domain.as_deref().filter(|domain| !domain.is_empty()) {
+            report.notes.insert("JetStream domain".into(), domain.into());
+        }
+    }
+
+    /// The connection does not stand.
+    pub(super) fn disconnected(&self, error: &str) {
+        let mut state = locked(&self.state);
+        if state.connection == Reach::Now {
+            state.connection = Reach::Before;
+        }
+        state.report.error = Some(one_line(error).into());
+    }
+
+    /// A monitoring endpoint answers, and there is no connection to tell these things.
+    pub(super) fn monitored(&self, server: &str, version: &str, cluster: Option<&str>) {
+        let mut state = locked(&self.state);
+        state.monitoring = Reach::Now;
+        state.server = server.into();
+        state.report.server_name = Some(server.into());
+        state.report.server_version = Some(version.into());
+        state.report.cluster = cluster.map(Into::into);
+        if state.connection == Reach::NotWanted {
+            state.report.error = None;
+        }
+    }
+
+    /// No monitoring endpoint answers, or none is needed.
+    pub(super) fn unmonitored(&self, error: Option<&str>) {
+        let mut state = locked(&self.state);
+        if state.monitoring == Reach::Now {
+            state.monitoring = Reach::Before;
+        }
+        if let (Some(error), Reach::NotWanted) = (error, state.connection) {
+            state.report.error = Some(one_line(error).into());
+        }
+    }
+
+    /// Trouble that the server told of, kept until the next connection or `None`.
+    pub(super) fn trouble(&self, error: Option<&str>) {
+        locked(&self.state).report.error = error.map(|error| one_line(error).into());
+    }
+
+    /// Tells how the source fares.
+    pub(super) fn report(&self) {
+        let now = self.clock.now();
+        let report = {
+            let state = locked(&self.state);
+            let server = state.server.clone();
+            let offsets = state.clocks.all(now);
+            let mut report = state.report.clone();
+            report.clock = state.clocks.offset(&server, now);
+            for (name, offset) in offsets.iter().filter(|_| offsets.len() > 1) {
+                let text = format!(
+                    "{:+.3} ms ± {:.3} ms",
+                    offset.nanos as f64 / 1e6,
+                    offset.uncertainty.as_secs_f64() * 1e3
+                );
+                report.notes.insert(format!("clock of {}", one_line(name)).into(), text.into());
+            }
+            report.load.requests = self.requests.load(Ordering::Relaxed);
+            report.load.messages = self.messages.load(Ordering::Relaxed);
+            report.load.dropped = self.dropped.load(Ordering::Relaxed);
+            report.unavailable = state.unavailable.values().map(|(entry, _)| entry.clone()).collect();
+            report.remarks = state.remarks.values().cloned().collect();
+            let trouble = state.unavailable.values().any(|(_, trouble)| *trouble);
+            report.state = how_it_fares(state.connection, state.monitoring, trouble);
+            report
+        };
+        self.observe(now, Observation::Source(Box::new(report)));
+    }
+}
+
+/// A token bucket: of requests, or of bytes.
+pub(super) struct Budget {
+    clock: Clock,
+    steady: f64,
+    burst: f64,
+    tokens: Mutex<(f64, Mono)>,
+}
+
+impl Budget {
+    fn new(clock: Clock, steady: u32, burst: u32) -> Self {
+        let burst = f64::from(burst);
+        Self { clock, steady: f64::from(steady), burst, tokens: Mutex::new((burst, clock.now().mono)) }
+    }
+
+    fn refill(&self) -> MutexGuard<'_, (f64, Mono)> {
+        let mut tokens = locked(&self.tokens);
+        let now = self.clock.now().mono;
+        let earned = now.since(tokens.1).as_secs_f64() * self.steady;
+        *tokens = ((tokens.0 + earned).min(self.burst), now);
+        tokens
+    }
+
+    /// Waits until a request may be made.
+    pub(super) async fn take(&self) {
+        loop {
+            {
+                let mut tokens = self.refill();
+                if tokens.0 >= 1.0 {
+                    tokens.0 -= 1.0;
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Requests that may be made at once.
+    pub(super) fn left(&self) -> u32 {
+        self.refill().0 as u32
+    }
+
+    /// Whether so much may be spent; what is larger than can ever be saved up may when all is there.
+    pub(super) fn covers(&self, amount: u64) -> bool {
+        self.refill().0 >= (amount as f64).min(self.burst)
+    }
+
+    /// It was spent, even if it was more than thought.
+    pub(super) fn spend(&self, amount: u64) {
+        self.refill().0 -= amount as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_as_well_as_what_it_reaches() {
+        use Reach::{Before, Never, NotWanted, Now};
+        for (connection, monitoring, trouble, state) in [
+            (Never, NotWanted, false, SourceState::Connecting),
+            (Now, NotWanted, false, SourceState::Up),
+            (Now, NotWanted, true, SourceState::Degraded),
+            (Before, NotWanted, false, SourceState::Down),
+            // The connection is refused, the monitoring endpoint answers.
+            (Never, Now, false, SourceState::Degraded),
+            (Before, Now, false, SourceState::Degraded),
+            (NotWanted, Now, false, SourceState::Up),
+            (NotWanted, Before, false, SourceState::Down),
+            (NotWanted, NotWanted, false, SourceState::Connecting),
+        ] {
+            assert_eq!(how_it_fares(connection, monitoring, trouble), state, "{connection:?} {monitoring:?}");
+        }
+    }
+}

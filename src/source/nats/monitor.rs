@@ -1,0 +1,330 @@
+//! The monitoring endpoints of servers (`--monitor URL`): what the connection may not read, and everything when
+//! there is no connection.
+//!
+//! Each endpoint speaks for one server. Of streams and consumers only the leader's numbers are right, so others'
+//! are left out; without all servers of a cluster the lists are partial. Messages cannot be read here, so the
+//! oldest one left is between the ends of its stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use super::backlog::{Finds, Look, Work, look, unread};
+use super::clock::RoundTrip;
+use super::connections::{Connz, Ledger, Own, PAGE, ServerPicture};
+use super::desk::{Desk, Part};
+use super::lenient::{Entries, entries, one_line, or_default, time};
+use super::options::NatsOptions;
+use super::poll::{Link, tell_connections};
+use super::streams::StreamInfo;
+use crate::model::id::{ChannelId, ConsumerId, Name};
+use crate::model::observation::{BacklogReport, ChannelReport, Listing, Observation};
+use crate::model::time::{Mono, Timestamp};
+use crate::source::health::get::{client, get_up_to};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(2);
+/// One answer may take so long.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The most that is read of one answer: about 20 000 consumers.
+const LARGEST: usize = 32 * 1024 * 1024;
+/// Pages of connections read at most.
+const MOST_PAGES: usize = 200;
+
+#[derive(Debug, Default, Deserialize)]
+struct Varz {
+    #[serde(default, deserialize_with = "or_default")]
+    server_id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    server_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    version: String,
+    #[serde(default, deserialize_with = "time")]
+    now: Option<Timestamp>,
+    #[serde(default, deserialize_with = "or_default")]
+    cluster: ClusterName,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ClusterName {
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Jsz {
+    #[serde(default, deserialize_with = "or_default")]
+    disabled: bool,
+    #[serde(default, deserialize_with = "entries")]
+    account_details: Entries<Account>,
+    #[serde(default, deserialize_with = "or_default")]
+    meta_cluster: Meta,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Meta {
+    #[serde(default, deserialize_with = "or_default")]
+    cluster_size: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Account {
+    name: String,
+    #[serde(default, deserialize_with = "entries")]
+    stream_detail: Entries<StreamInfo>,
+}
+
+/// Asks the endpoints.
+pub(super) struct Monitor<'a> {
+    http: reqwest::Client,
+    options: &'a NatsOptions,
+    desk: &'a Desk,
+    ledger: Ledger,
+}
+
+/// One server that answered.
+struct Server {
+    url: String,
+    name: String,
+    id: String,
+    trip: RoundTrip,
+}
+
+impl<'a> Monitor<'a> {
+    /// `None` when there is nothing to ask; then and when HTTP cannot be set up, nothing is asked.
+    pub(super) fn new(options: &'a NatsOptions, desk: &'a Desk) -> Option<Self> {
+        if options.monitors.is_empty() {
+            return None;
+        }
+        match client(options.tls.ca.as_deref()) {
+            Ok(http) => Some(Self { http, options, desk, ledger: Ledger::default() }),
+            Err(error) => {
+                desk.missing(Part::Monitoring("".into()), "monitoring", &error.to_string(), "", true);
+                None
+            }
+        }
+    }
+
+    /// Looks every now and then, for ever.
+    pub(super) async fn run(&mut self, link: &watch::Sender<Link>, own: impl Fn() -> Option<Own>) {
+        loop {
+            let began = self.desk.clock().now().mono;
+            let connected = *link.borrow() != Link::Down;
+            self.turn(connected, own()).await;
+            self.desk.report();
+            let spent = self.desk.clock().now().mono.since(began);
+            // As with the connection: at most a tenth of the time.
+            tokio::time::sleep(EVERY.max(spent.saturating_mul(9))).await;
+        }
+    }
+
+    async fn turn(&mut self, connected: bool, own: Option<Own>) {
+        let mut servers = Vec::new();
+        let mut last_error = None;
+        for url in &self.options.monitors {
+            let url = url.trim_end_matches('/');
+            let shown = super::secret::Redacted(url).to_string();
+            let part = Part::Monitoring(shown.as_str().into());
+            match self.ask::<Varz>(url, "/varz").await {
+                Ok((varz, trip)) => {
+                    self.desk.present(&part);
+                    if let Some(now) = varz.now {
+                        self.desk.learn_time(Some(&varz.server_name), trip, now);
+                    }
+                    if !connected && servers.is_empty() {
+                        let cluster = Some(varz.cluster.name.as_str()).filter(|name| !name.is_empty());
+                        self.desk.monitored(&varz.server_name, &varz.version, cluster);
+                    }
+                    servers.push(Server {
+                        url: url.to_owned(),
+                        name: varz.server_name,
+                        id: varz.server_id,
+                        trip,
+                    });
+                }
+                Err(why) => {
+                    let what = format!("monitoring at {shown}");
+                    self.desk.missing(part, &what, &why, "check the address given with --monitor", true);
+                    last_error = Some(format!("{shown}: {why}"));
+                }
+            }
+        }
+        if servers.is_empty() || connected {
+            self.desk.unmonitored(last_error.as_deref());
+        }
+        if servers.is_empty() {
+            return;
+        }
+        if !connected || self.desk.why_missing(&Part::Streams).is_some() {
+            self.streams(&servers).await;
+        }
+        if !connected || self.desk.why_missing(&Part::Connections).is_some() {
+            self.connections(&servers, own).await;
+        }
+        if !connected {
+            let why = "only monitoring is read, no connection is made";
+            self.desk.missing(Part::Responders, "request statistics", why, "connect with --nats", false);
+            self.desk.missing(
+                Part::Advisories,
+                "what JetStream tells by itself",
+                why,
+                "connect with --nats",
+                false,
+            );
+        }
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, url: &str, path: &str) -> Result<(T, RoundTrip), String> {
+        self.desk.budget().take().await;
+        self.desk.requested();
+        let sent = self.desk.clock().now();
+        let response = get_up_to(&self.http, &format!("{url}{path}"), TIMEOUT, LARGEST).await?;
+        let received = self.desk.clock().now();
+        if response.too_large {
+            return Err(format!("{path} answered more than {} MiB", LARGEST / 1024 / 1024));
+        }
+        if response.status != 200 {
+            return Err(format!("{path} answered HTTP {}", response.status));
+        }
+        let value = serde_json::from_slice(&response.body).map_err(|error| {
+            format!("{path} answered what cannot be read: {}", one_line(&error.to_string()))
+        })?;
+        Ok((value, RoundTrip { sent, received }))
+    }
+
+    async fn streams(&self, servers: &[Server]) {
+        let mut accounts: BTreeMap<String, BTreeMap<String, (StreamInfo, RoundTrip)>> = BTreeMap::new();
+        let mut members = 1;
+        let mut complete = true;
+        for server in servers {
+            let path = "/jsz?accounts=1&streams=1&consumers=1&config=1&limit=1024";
+            let Ok((jsz, trip)) = self.ask::<Jsz>(&server.url, path).await else {
+                complete = false;
+                continue;
+            };
+            if jsz.disabled {
+                continue;
+            }
+            members = members.max(jsz.meta_cluster.cluster_size);
+            complete &= jsz.account_details.unreadable.is_empty();
+            for account in jsz.account_details.read {
+                complete &= account.stream_detail.unreadable.is_empty();
+                let streams = accounts.entry(account.name).or_default();
+                for info in account.stream_detail.read {
+                    if info.leader().is_none_or(|leader| leader == server.name || leader == server.id) {
+                        streams.insert(info.config.name.clone(), (info, trip));
+                    }
+                }
+            }
+        }
+        complete &= servers.len() >= members;
+        accounts.retain(|_, streams| !streams.is_empty());
+        if let Some(own) = self.desk.account() {
+            accounts.retain(|name, _| **name == *own);
+        }
+        let several = accounts.len() > 1;
+        let mut reports: Vec<ChannelReport> = Vec::new();
+        let mut deliver_subjects = BTreeSet::new();
+        let mut at = self.desk.clock().now();
+        let mut consumers = Vec::new();
+        for (account, streams) in &accounts {
+            for (stream, (info, trip)) in streams {
+                // A stream's name has no dot, so this is no other stream's name.
+                let name = if several { format!("{account}.{stream}") } else { stream.clone() };
+                at = self.desk.stamp(trip.received, info.leader(), None);
+                reports.push(info.report(self.desk.source(), &name));
+                deliver_subjects.extend(
+                    info.consumer_detail
+                        .read
+                        .iter()
+                        .map(|one| Name::from(one.config.deliver_subject.as_str())),
+                );
+                consumers.push((name, info, *trip));
+            }
+        }
+        self.desk.set_deliver_subjects(deliver_subjects);
+        self.desk.observe(at, Observation::Channels(Listing { entries: reports, complete }));
+        for (name, info, trip) in consumers {
+            self.consumers(&name, info, trip);
+        }
+    }
+
+    fn consumers(&self, stream: &str, info: &StreamInfo, trip: RoundTrip) {
+        let desk = self.desk;
+        let told = info.consumer_detail.read.first().and_then(|one| one.ts);
+        let at = desk.stamp(trip.received, info.leader(), told);
+        let all = &info.consumer_detail.read;
+        let entries = all.iter().map(|one| one.report(desk.source(), stream)).collect();
+        let complete = info.consumer_detail.unreadable.is_empty();
+        let missing =
+            info.consumer_detail.unreadable.iter().filter(|name| &***name != "?").cloned().collect();
+        let channel = ChannelId::named(desk.source(), stream);
+        desk.observe(at, Observation::Consumers { channel, listing: Listing { entries, complete }, missing });
+        let mut finds = Finds::default();
+        for one in all {
+            let Some(work) = Work::of(one, info) else { continue };
+            let (oldest, channel_seq, how) = match look(&work, &mut finds, info, Mono::default()) {
+                Look::Oldest(oldest, seq) => (oldest, Some(seq), work.how.to_owned()),
+                Look::Stale => continue,
+                Look::Ask(_) => {
+                    let (oldest, how) = unread(info, "monitoring tells no message's time");
+                    (oldest, None, how)
+                }
+            };
+            desk.observe(
+                at,
+                Observation::Backlog(BacklogReport {
+                    consumer: ConsumerId::named(desk.source(), stream, &one.name),
+                    oldest,
+                    channel_seq,
+                    stamped_by: info.leader().map(Into::into),
+                    how: how.into(),
+                }),
+            );
+        }
+    }
+
+    async fn connections(&mut self, servers: &[Server], own: Option<Own>) {
+        let mut pictures: BTreeMap<Name, ServerPicture> = BTreeMap::new();
+        for server in servers {
+            let id: Name = server.id.as_str().into();
+            let mut picture = ServerPicture {
+                id: id.clone(),
+                now: None,
+                at: server.trip.received.mono,
+                connections: Vec::new(),
+                whole: false,
+            };
+            for page in 0..MOST_PAGES {
+                let offset = page * PAGE;
+                let path = format!("/connz?subs=detail&auth=1&sort=cid&limit={PAGE}&offset={offset}");
+                let Ok((connz, trip)) = self.ask::<Connz>(&server.url, &path).await else { break };
+                if page == 0 {
+                    (picture.now, picture.at) = (connz.now, trip.received.mono);
+                }
+                let readable = connz.connections.unreadable.is_empty();
+                picture.connections.extend(connz.connections.read);
+                if offset + PAGE >= connz.total {
+                    picture.whole = readable;
+                    break;
+                }
+            }
+            if let Some(own) = self.desk.account() {
+                picture.connections.retain(|one| one.account.is_empty() || *one.account == *own);
+            }
+            pictures.insert(id, picture);
+        }
+        let complete = pictures.values().all(|picture| picture.whole);
+        tell_connections(
+            self.desk,
+            &mut self.ledger,
+            &pictures,
+            complete,
+            own.as_ref(),
+            self.options.inbox_prefix.as_deref(),
+        );
+    }
+}

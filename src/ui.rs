@@ -1,0 +1,213 @@
+//! Draws one frame from what the person is doing and what is known: a pure function of ([`Ctx`], size).
+//!
+//! One file per panel; [`render`] is the only list of them. Nothing here reads a clock or does I/O, and nothing from outside reaches
+//! the terminal without having been cleaned.
+//!
+//! May use: `app`, `model`, `layout`, `theme`, `keymap`. Used by: `tui`, `report`.
+
+mod area;
+pub mod blank;
+pub mod chrome;
+pub mod consumers;
+pub mod detail;
+pub mod flows;
+pub mod listing;
+pub mod overview;
+pub mod ownership;
+pub mod phrase;
+pub mod services;
+pub mod signs;
+pub mod widget;
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::hit::{Area, Hit, HitAreas};
+use crate::app::list::ListId;
+use crate::app::{App, Detail, View};
+use crate::model::snapshot::Snapshot;
+use crate::model::time::{Mono, Timestamp, nanos};
+use crate::theme::{Glyphs, Role, Theme};
+
+use widget::{Look, Table, table::Column};
+
+/// Everything that a frame is drawn from.
+#[derive(Clone, Copy)]
+pub struct Ctx<'a> {
+    pub app: &'a App,
+    /// The snapshot to draw (already the frozen one while paused).
+    pub snapshot: &'a Snapshot,
+    pub theme: &'a Theme,
+    pub glyphs: Glyphs,
+    /// Now on the observer's wall clock (the moment of the pause while paused).
+    pub now: Timestamp,
+    /// The zone to show times in.
+    pub zone: &'a TimeZone,
+}
+
+impl<'a> Ctx<'a> {
+    /// What widgets need.
+    pub fn look(&self) -> Look<'a> {
+        Look { theme: self.theme, glyphs: self.glyphs, now: self.now }
+    }
+
+    /// The snapshot's moment on the clock that histories are kept by.
+    pub fn mono(&self) -> Mono {
+        Mono(u64::try_from(nanos(self.snapshot.watched)).unwrap_or(0))
+    }
+
+    /// A time of day in the chosen zone, `15:04:51`.
+    pub fn clock(&self, at: Timestamp) -> String {
+        self.zoned(at, "%H:%M:%S")
+    }
+
+    /// A time of day in the chosen zone, `15:04`.
+    pub fn clock_short(&self, at: Timestamp) -> String {
+        self.zoned(at, "%H:%M")
+    }
+
+    /// Date and time in the chosen zone.
+    pub fn date_time(&self, at: Timestamp) -> String {
+        self.zoned(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    fn zoned(&self, at: Timestamp, format: &str) -> String {
+        jiff::Timestamp::from_nanosecond(i128::from(at.0))
+            .map(|at| at.to_zoned(self.zone.clone()).strftime(format).to_string())
+            .unwrap_or_default()
+    }
+
+    /// A table over a list of the app: rows, selection, scroll and sort as the app has them.
+    pub fn table<'t>(&self, list: ListId, columns: &'t [Column]) -> Table<'t> {
+        let state = self.app.list(list);
+        Table {
+            list,
+            columns,
+            rows: state.rows().len(),
+            selected: state.selected_index(),
+            offset: state.offset(),
+            sort: state.sort().map(|sort| (sort.key, sort.descending)),
+            focused: self.app.focused(list),
+        }
+    }
+
+    /// The view that is shown.
+    pub fn view(&self) -> View {
+        self.app.view()
+    }
+}
+
+/// Below this nothing useful can be shown.
+pub const SMALLEST: (u16, u16) = (60, 15);
+
+/// From this width on the detail pane stands beside the list, not below it.
+const SIDE_BY_SIDE: u16 = 150;
+
+/// Draws a whole frame and returns what can be pointed at.
+pub fn render(buf: &mut Buffer, ctx: &Ctx<'_>) -> HitAreas {
+    let area = *buf.area();
+    let mut hits = HitAreas::default();
+    buf.set_style(area, ctx.theme.style(Role::Text));
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        chrome::too_small(ctx, buf, area);
+        make_safe(buf, ctx.glyphs);
+        return hits;
+    }
+    let header = chrome::header::draw(ctx, buf, area, &mut hits);
+    let footer = Rect { y: area.bottom() - 1, height: 1, ..area };
+    let body = Rect {
+        x: area.x + 1,
+        y: area.y + header,
+        width: area.width - 2,
+        height: area.height.saturating_sub(header + 1),
+    };
+    if chrome::connecting::applies(ctx) {
+        chrome::connecting::draw(ctx, buf, body);
+    } else {
+        draw_body(ctx, buf, body, &mut hits);
+    }
+    chrome::footer::draw(ctx, buf, footer, &mut hits);
+    chrome::palette::draw(ctx, buf, area, &mut hits);
+    chrome::help::draw(ctx, buf, area, &mut hits);
+    make_safe(buf, ctx.glyphs);
+    hits
+}
+
+fn draw_body(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, hits: &mut HitAreas) {
+    let (view, detail) = match ctx.app.detail() {
+        Detail::Closed => (Some(body), None),
+        Detail::Full => (None, Some(body)),
+        Detail::Beside if body.width >= SIDE_BY_SIDE => {
+            let wide = body.width * 2 / 5;
+            let view = Rect { width: body.width - wide - 3, ..body };
+            (Some(view), Some(Rect { x: body.right() - wide, width: wide, ..body }))
+        }
+        Detail::Beside => {
+            let high = body.height * 3 / 5;
+            let view = Rect { height: body.height - high, ..body };
+            (Some(view), Some(Rect { y: body.bottom() - high, height: high, ..body }))
+        }
+    };
+    if let Some(area) = view {
+        draw_view(ctx, buf, area, hits);
+    }
+    if let Some(area) = detail {
+        let inner = chrome::detail_frame(ctx, buf, area, view.is_some_and(|view| view.right() < area.x));
+        hits.add(area, Hit::Detail);
+        detail::draw(ctx, buf, inner, hits);
+    }
+}
+
+fn draw_view(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    hits.add(area, Hit::List(ctx.app.current_list()));
+    match ctx.view() {
+        View::Overview => overview::draw(ctx, buf, area, hits),
+        View::Flows => flows::draw(ctx, buf, area, hits),
+        View::Consumers => consumers::draw(ctx, buf, area, hits),
+        View::Ownership => ownership::draw(ctx, buf, area, hits),
+        View::Services => services::draw(ctx, buf, area, hits),
+    }
+}
+
+/// The last line of defence: whatever a panel wrote, no character that could steer the terminal is left, and a terminal that shows
+/// only ASCII gets only ASCII.
+fn make_safe(buf: &mut Buffer, glyphs: Glyphs) {
+    for cell in &mut buf.content {
+        let symbol = cell.symbol();
+        if symbol.chars().any(widget::text::is_unsafe) {
+            cell.set_symbol("?");
+        } else if glyphs.is_ascii() && !symbol.is_ascii() {
+            let form = Glyphs::ascii_of(symbol).unwrap_or("?");
+            cell.set_symbol(form);
+        }
+    }
+}
+
+impl From<Rect> for Area {
+    fn from(rect: Rect) -> Self {
+        Self { x: rect.x, y: rect.y, width: rect.width, height: rect.height }
+    }
+}
+
+/// A frame as plain text, one line per row, without trailing spaces: for exports and reports.
+pub fn to_text(buf: &Buffer) -> String {
+    let mut out = String::new();
+    for y in buf.area().top()..buf.area().bottom() {
+        let mut line = String::new();
+        let mut covered = 0;
+        for x in buf.area().left()..buf.area().right() {
+            // A wide character covers the cells after it.
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            let symbol = buf.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            covered = widget::text::width(symbol).saturating_sub(1);
+            line.push_str(symbol);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,276 @@
+//! The header: whose system, how it is watched, what is not watched, and the tabs.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::hit::{Hit, HitAreas};
+use crate::app::{Action, View};
+use crate::model::command::ProbeLevel;
+use crate::model::observation::{HealthState, SourceState};
+use crate::model::snapshot::{Origin, Snapshot, Source};
+use crate::theme::{Glyph, Role};
+use crate::ui::Ctx;
+use crate::ui::signs;
+use crate::ui::widget::{Cell, Look, number};
+
+/// Columns between two pieces of the first line.
+const GAP: u16 = 2;
+/// From this height on a fault in the topology may take two lines.
+const TALL: u16 = 20;
+
+/// Draws the header at the top of an area and returns how many lines it took.
+pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) -> u16 {
+    let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width - 2, height: 1 };
+    first_line(ctx, buf, Rect { width: area.width - 1, ..line(0) });
+    let mut used = 1;
+    for notice in notices(ctx, line(0).width, area.height >= TALL) {
+        notice.draw(buf, line(used), &ctx.look());
+        used += 1;
+    }
+    tabs(ctx, buf, line(used), hits);
+    used + 1
+}
+
+/// A piece of the first line; the largest rank is the first to go when there is no room.
+struct Piece {
+    rank: u8,
+    cell: Cell,
+    right: bool,
+}
+
+fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
+    let mut pieces = pieces(ctx);
+    let needed =
+        |pieces: &[Piece]| pieces.iter().map(|piece| piece.cell.width() + usize::from(GAP)).sum::<usize>();
+    while needed(&pieces) > usize::from(area.width + GAP) {
+        let worst = pieces.iter().enumerate().max_by_key(|(at, piece)| (piece.rank, *at));
+        match worst {
+            Some((at, piece)) if piece.rank > 0 => pieces.remove(at),
+            _ => break,
+        };
+    }
+    let look = ctx.look();
+    let mut left = area.x;
+    let mut right = area.right();
+    for piece in pieces.iter().filter(|piece| piece.right).rev() {
+        right = right.saturating_sub(piece.cell.width() as u16).max(left);
+        piece.cell.draw(buf, right, area.y, area.right() - right, &look);
+        right = right.saturating_sub(GAP);
+    }
+    for piece in pieces.iter().filter(|piece| !piece.right) {
+        left += piece.cell.draw(buf, left, area.y, right.saturating_sub(left), &look) + GAP;
+    }
+}
+
+fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
+    let snapshot = ctx.snapshot;
+    let mut pieces = Vec::new();
+    let mut add = |rank: u8, cell: Cell| pieces.push(Piece { rank, cell, right: false });
+    add(0, Cell::styled(snapshot.system.as_deref().unwrap_or("headwater"), Role::Title));
+    match snapshot.origin {
+        Origin::Live => {}
+        Origin::Simulated => add(0, Cell::styled(" SIMULATED ", Role::Badge)),
+        Origin::Replayed => add(0, Cell::styled(" REPLAYED ", Role::Badge)),
+    }
+    for (at, source) in snapshot.sources.iter().filter(|source| &*source.report.kind != "health").enumerate()
+    {
+        // The first few sources matter most; with many, those that work go before those that do not.
+        let healthy = source.report.state == SourceState::Up;
+        add(if healthy { 3 + at.min(4) as u8 } else { 1 }, source_cell(ctx, source));
+    }
+    if let Some(health) = health(snapshot) {
+        add(4, health);
+    }
+    let probe_role = if snapshot.probe == ProbeLevel::Passive { Role::Muted } else { Role::Badge };
+    add(
+        if snapshot.probe == ProbeLevel::Passive { 8 } else { 1 },
+        Cell::styled(snapshot.probe.word(), probe_role),
+    );
+    if let Some(cost) = cost(snapshot) {
+        add(9, cost);
+    }
+    let dropped: u64 = snapshot.sources.iter().map(|source| source.report.load.dropped).sum();
+    if dropped > 0 {
+        add(1, Cell::styled(format!("dropped {}", number::count(dropped)), Role::Error));
+    }
+    let mut add_right = |rank: u8, cell: Cell| pieces.push(Piece { rank, cell, right: true });
+    let watched = Cell::styled("watching ", Role::Muted).then(number::elapsed(snapshot.watched), Role::Text);
+    add_right(6, watched);
+    if ctx.app.is_paused() {
+        let paused = format!(" {} PAUSED ", ctx.glyphs.get(Glyph::Paused));
+        add_right(0, Cell::styled(paused, Role::BadgePaused));
+    }
+    let clock =
+        if ctx.app.utc() { format!("{} UTC", ctx.clock_short(ctx.now)) } else { ctx.clock_short(ctx.now) };
+    add_right(2, Cell::text(clock));
+    pieces
+}
+
+/// `nats ·`, or with the age of what it told when it does not answer: `nats ✖ 0m12`.
+fn source_cell(ctx: &Ctx<'_>, source: &Source) -> Cell {
+    let (glyph, role, _) = signs::source(source.report.state);
+    let cell = Cell::text(source.id.as_str()).then(" ", Role::Text).then(ctx.glyphs.get(glyph), role);
+    match source.report.state {
+        SourceState::Up | SourceState::Degraded => cell,
+        SourceState::Down | SourceState::Connecting => {
+            let since = source.answered_at.unwrap_or(source.since);
+            cell.then(format!(" {}", number::elapsed(ctx.now.age_since(since))), role)
+        }
+    }
+}
+
+/// `health 6/7`: services that say they work, of those that are asked.
+fn health(snapshot: &Snapshot) -> Option<Cell> {
+    let asked = snapshot.services.iter().filter(|service| !service.health.is_empty());
+    let (mut up, mut all) = (0, 0);
+    for service in asked {
+        all += 1;
+        up += u32::from(service.state == HealthState::Up);
+    }
+    let role = if up < all { Role::StateDegraded } else { Role::Text };
+    (all > 0).then(|| Cell::styled("health ", Role::Muted).then(format!("{up}/{all}"), role))
+}
+
+/// `cost 12 req/s`: what watching costs the brokers.
+fn cost(snapshot: &Snapshot) -> Option<Cell> {
+    let sum = |of: fn(&Source) -> Option<f64>| {
+        snapshot.sources.iter().filter_map(|source| of(source)).reduce(|a, b| a + b)
+    };
+    let requests = sum(|source| source.requests_per_s.low().copied())?;
+    let mut cell = Cell::styled("cost ", Role::Muted)
+        .then(number::rate(requests).replace("/s", ""), Role::Text)
+        .then(" req/s", Role::Muted);
+    if let Some(messages) = sum(|source| source.messages_per_s.low().copied()).filter(|rate| *rate > 0.0) {
+        cell = cell
+            .then(format!(" {}", number::rate(messages).replace("/s", "")), Role::Text)
+            .then(" msg/s", Role::Muted);
+    }
+    Some(cell)
+}
+
+/// One line of bad news. Where there is no room, the text in the middle gives way: what it is about and how much more
+/// there is are always said.
+struct Notice {
+    head: Cell,
+    text: Cell,
+    tail: Cell,
+}
+
+impl Notice {
+    fn width(&self) -> usize {
+        self.head.width() + self.text.width() + self.tail.width()
+    }
+
+    fn draw(&self, buf: &mut Buffer, area: Rect, look: &Look<'_>) {
+        let used = self.head.draw(buf, area.x, area.y, area.width, look);
+        let left = area.width.saturating_sub(used);
+        let tail = (self.tail.width() as u16).min(left);
+        let text = self.text.draw(buf, area.x + used, area.y, left - tail, look);
+        self.tail.draw(buf, area.x + used + text, area.y, tail, look);
+    }
+}
+
+/// ` and 2 more`, or nothing.
+fn more(n: usize) -> Cell {
+    if n == 0 { Cell::empty() } else { Cell::styled(format!(" and {n} more"), Role::Muted) }
+}
+
+/// Lines for what is not watched and what is wrong with the topology.
+fn notices(ctx: &Ctx<'_>, width: u16, tall: bool) -> Vec<Notice> {
+    let snapshot = ctx.snapshot;
+    let lost: Vec<&Source> = snapshot.sources.iter().map(|source| &**source).filter(|s| is_lost(s)).collect();
+    let mut lines = Vec::new();
+    // What was lost has a line of its own.
+    let mut blind = snapshot
+        .not_watched
+        .iter()
+        .filter(|blind| lost.iter().all(|source| source.id.as_str() != &*blind.what));
+    if let Some(first) = blind.next() {
+        lines.push(Notice {
+            head: Cell::styled("NOT watched: ", Role::StateDegraded),
+            text: Cell::text(&first.what).then(format!(" ({})", first.why), Role::Muted),
+            tail: more(blind.count()),
+        });
+    }
+    if let Some((source, rest)) = lost.split_first() {
+        let error = source.report.error.as_deref().unwrap_or("it does not answer");
+        let age = source.answered_at.map(|at| number::elapsed(ctx.now.age_since(at)));
+        let age = age.map(|age| format!("; numbers are {age} old")).unwrap_or_default();
+        lines.push(Notice {
+            head: Cell::styled(format!("{} lost: ", source.id), Role::StateDown),
+            text: Cell::text(error),
+            tail: Cell::styled(age, Role::Muted).and(more(rest.len())),
+        });
+    }
+    lines.extend(topology(snapshot, width, tall));
+    lines
+}
+
+/// Whether a broker answered once and does not now: its numbers stand, and grow old. Health checks that fail are news of
+/// the services, and a source that never answered has no numbers.
+fn is_lost(source: &Source) -> bool {
+    let away = matches!(source.report.state, SourceState::Down | SourceState::Connecting);
+    away && source.answered_at.is_some() && &*source.report.kind != "health"
+}
+
+/// What is wrong with the topology files: on one line, or on two when the place and the fault need them.
+fn topology(snapshot: &Snapshot, width: u16, tall: bool) -> Vec<Notice> {
+    let problems = snapshot.topology.as_ref().map_or(&[][..], |topology| &topology.problems);
+    let Some((first, rest)) = problems.split_first() else { return Vec::new() };
+    let split = |word: &str| first.split_once(&format!(": {word}: "));
+    // A warning alone keeps nothing from being taken.
+    let (taken, (place, fault)) = match (split("error"), split("warning")) {
+        (Some(parts), _) => (false, parts),
+        (None, Some(parts)) => (true, parts),
+        (None, None) => (false, (&**first, "")),
+    };
+    let head = Cell::styled(if taken { "topology: " } else { "topology not taken: " }, Role::StateDegraded);
+    let kept = if taken { "" } else { "; the last good one is shown" };
+    let whole = if fault.is_empty() { place.to_owned() } else { format!("{place}: {fault}") };
+    let notice = |text: &str, kept: &str| Notice {
+        head: head.clone(),
+        text: Cell::text(text),
+        tail: more(rest.len()).then(kept, Role::Muted),
+    };
+    for kept in [kept, ""] {
+        let line = notice(&whole, kept);
+        let fits = line.width() <= usize::from(width);
+        if fits || (kept.is_empty() && (!tall || fault.is_empty())) {
+            return vec![line];
+        }
+    }
+    let below = Notice { head: Cell::text("  "), text: Cell::text(fault), tail: Cell::empty() };
+    let first = notice(place, kept);
+    vec![if first.width() <= usize::from(width) { first } else { notice(place, "") }, below]
+}
+
+fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let look = ctx.look();
+    let mut x = area.x;
+    for view in View::ALL {
+        let role = if *view == ctx.view() { Role::TabActive } else { Role::Tab };
+        let cell = Cell::styled(format!("{}", view.number()), Role::Key)
+            .then(" ", Role::Text)
+            .then(view.title(), role);
+        let used = cell.draw(buf, x, area.y, area.right().saturating_sub(x), &look);
+        hits.add(Rect { x, y: area.y, width: used, height: 1 }, Hit::Do(Action::Show(*view)));
+        x += used + 2;
+    }
+    if let Some(filter) = filter(ctx) {
+        let room = area.right().saturating_sub(x);
+        filter.draw_right(buf, x, area.y, room, &look);
+    }
+}
+
+/// The filter of the view, so that nobody wonders where rows went.
+fn filter(ctx: &Ctx<'_>) -> Option<Cell> {
+    let text = ctx.app.filter_text();
+    if text.is_empty() || ctx.app.typing().is_some() {
+        return None;
+    }
+    if ctx.app.filter_error().is_some() {
+        return Some(Cell::styled("/ not understood", Role::Error));
+    }
+    let hidden = format!("/ hides {}  ", number::count(ctx.app.hidden() as u64));
+    Some(Cell::styled(hidden, Role::Muted).then(text, Role::Match))
+}

@@ -1,0 +1,304 @@
+//! A page under construction: headings, facts with their evidence, wrapped text, charts.
+
+use std::time::Duration;
+
+use crate::model::id::Name;
+use crate::model::measured::{Bounds, Evidence, Measured};
+use crate::model::series::History;
+use crate::model::snapshot::{Delay, Thing};
+use crate::theme::{Glyph, Glyphs, Role};
+use crate::ui::widget::chart::Chart;
+use crate::ui::widget::text::{clean, wrap};
+use crate::ui::widget::{Cell, Look, number};
+use crate::ui::{Ctx, phrase, signs};
+
+/// Columns of a fact's name.
+const LABEL: usize = 14;
+/// Rows of a chart without its axis.
+const CHART_ROWS: usize = 5;
+
+/// Lines of a page, in the order in which they are read.
+pub(super) struct Page<'a> {
+    look: Look<'a>,
+    width: usize,
+    evidence: bool,
+    lines: Vec<Cell>,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(ctx: &Ctx<'a>, width: usize) -> Self {
+        Self { look: ctx.look(), width: width.max(10), evidence: ctx.app.evidence(), lines: Vec::new() }
+    }
+
+    pub(super) fn into_lines(self) -> Vec<Cell> {
+        self.lines
+    }
+
+    pub(super) fn look(&self) -> Look<'a> {
+        self.look
+    }
+
+    fn glyphs(&self) -> Glyphs {
+        self.look.glyphs
+    }
+
+    pub(super) fn cell(&mut self, cell: Cell) {
+        self.lines.push(cell);
+    }
+
+    /// A heading with an empty line before it.
+    pub(super) fn heading(&mut self, text: &str) {
+        if !self.lines.is_empty() {
+            self.lines.push(Cell::empty());
+        }
+        self.lines.push(Cell::styled(text, Role::Title));
+    }
+
+    /// A paragraph.
+    pub(super) fn text(&mut self, text: &str, role: Role) {
+        self.indented(0, text, role);
+    }
+
+    fn indented(&mut self, indent: usize, text: &str, role: Role) {
+        let cleaned = clean(text);
+        for line in wrap(&cleaned, self.width.saturating_sub(indent)) {
+            self.lines.push(Cell::text(" ".repeat(indent)).then(line, role));
+        }
+    }
+
+    /// A sign and a paragraph beside it.
+    pub(super) fn item(&mut self, glyph: Glyph, role: Role, text: &str, text_role: Role) {
+        let cleaned = clean(text);
+        let sign = self.look.glyph(glyph);
+        for (at, line) in wrap(&cleaned, self.width.saturating_sub(2)).into_iter().enumerate() {
+            let head = if at == 0 { format!("{sign} ") } else { "  ".to_owned() };
+            self.lines.push(Cell::styled(head, role).then(line, text_role));
+        }
+    }
+
+    /// A fact whose value is text; long text goes on under itself.
+    pub(super) fn fact(&mut self, name: &str, value: &str) {
+        let cleaned = clean(value).into_owned();
+        for (at, line) in wrap(&cleaned, self.width.saturating_sub(LABEL)).into_iter().enumerate() {
+            let head = if at == 0 { label(name) } else { label("") };
+            self.lines.push(head.then(line, Role::Text));
+        }
+    }
+
+    /// A fact that may not be known.
+    pub(super) fn fact_or(&mut self, name: &str, value: Option<&str>, why_not: &str) {
+        match value {
+            Some(value) => self.fact(name, value),
+            None => self.unknown(name, why_not),
+        }
+    }
+
+    fn unknown(&mut self, name: &str, why: &str) {
+        let dash = self.look.glyph(Glyph::NoValue);
+        let cleaned = clean(why).into_owned();
+        for (at, line) in wrap(&cleaned, self.width.saturating_sub(LABEL + 3)).into_iter().enumerate() {
+            let head = if at == 0 {
+                label(name).then(format!("{dash}  "), Role::Muted)
+            } else {
+                label("").then("   ", Role::Text)
+            };
+            self.lines.push(head.then(line, Role::Muted));
+        }
+    }
+
+    /// A fact that is drawn.
+    pub(super) fn fact_cell(&mut self, name: &str, value: Cell) {
+        self.lines.push(label(name).and(value));
+    }
+
+    /// A number with how exactly it is known; unknown with its reason; with evidence, how and when it was measured.
+    pub(super) fn measured<T>(&mut self, name: &str, value: &Measured<T>, format: impl Fn(&T) -> String) {
+        self.measured_with(name, value, format, Cell::empty());
+    }
+
+    /// [`Page::measured`] with something to say after the number.
+    pub(super) fn measured_with<T>(
+        &mut self,
+        name: &str,
+        value: &Measured<T>,
+        format: impl Fn(&T) -> String,
+        more: Cell,
+    ) {
+        if let Bounds::Unknown(why) = &value.bounds {
+            self.unknown(name, why);
+            return;
+        }
+        let mut cell = Cell::measured(&self.look, value, &format);
+        let spoken = match &value.bounds {
+            Bounds::About { error: Some(error), .. } => format!("  give or take {}", format(error)),
+            Bounds::About { error: None, .. } => "  an estimate".to_owned(),
+            Bounds::AtLeast(_) => "  at least: what was so before is not counted".to_owned(),
+            _ => String::new(),
+        };
+        cell = cell.then(spoken, Role::Muted).and(more);
+        let age = self.look.now.age_since(value.at);
+        if self.look.is_old(value.at) {
+            cell = cell.then(format!("  {} old", number::elapsed(age)), Role::Stale);
+        }
+        self.lines.push(label(name).and(cell));
+        if self.evidence {
+            let by: &str = if value.by.is_empty() { "not told" } else { &value.by };
+            let text = format!("by {by}, {} ago", number::duration(age));
+            self.indented(LABEL, &text, Role::Muted);
+        }
+    }
+
+    /// A distribution of delays with its method and its error.
+    pub(super) fn delay(&mut self, delay: Option<&Delay>, why_not: &str, limit: Option<Duration>) {
+        let Some(delay) = delay else {
+            self.unknown("delay", why_not);
+            return;
+        };
+        let figure = |value: Option<i64>| {
+            let Some(value) = value else { return self.look.glyph(Glyph::NoValue).to_owned() };
+            match phrase::delay_at_most(delay, value) {
+                Some(most) => number::at_most(self.look.glyphs, &number::signed_nanos(most)),
+                None => number::signed_nanos(value),
+            }
+        };
+        let figures = match delay.method {
+            crate::model::snapshot::DelayMethod::Mean => format!("mean {}", figure(delay.p50)),
+            _ => format!(
+                "p50 {}  p95 {}  p99 {}  max {}",
+                figure(delay.p50),
+                figure(delay.p95),
+                figure(delay.p99),
+                figure(delay.max)
+            ),
+        };
+        self.fact("delay", &figures);
+        let method = phrase::method_words(delay.method);
+        let error = delay.error.map(|error| format!(", give or take {}", number::duration(error)));
+        let how = format!("{} messages, {method}{}", number::count(delay.count), error.unwrap_or_default());
+        self.indented(LABEL, &how, Role::Muted);
+        if delay.negative > 0 {
+            let text = format!(
+                "{} below zero: the clocks disagree by more than the delay",
+                number::count(delay.negative)
+            );
+            self.indented(LABEL, &text, Role::StateDegraded);
+        }
+        if let Some(limit) = limit {
+            // An upper end above the limit does not say that the delay is.
+            let late = delay.p95.is_some_and(|p95| {
+                p95 > crate::model::time::nanos(limit) && phrase::delay_at_most(delay, p95).is_none()
+            });
+            let text = format!(
+                "may take at most {}{}",
+                number::duration(limit),
+                if late { ": it is over" } else { "" }
+            );
+            self.indented(LABEL, &text, if late { Role::StateDegraded } else { Role::Muted });
+        }
+    }
+
+    /// A history as a chart with its axes.
+    pub(super) fn chart(
+        &mut self,
+        ctx: &Ctx<'_>,
+        name: &str,
+        history: &History,
+        format: impl Fn(f64) -> String,
+    ) {
+        if history.is_empty() {
+            return;
+        }
+        // The finest steps that reach back to the beginning, or two minutes, then half an hour, then four hours.
+        let watched = ctx.snapshot.watched.as_secs();
+        let (step, keep) = match watched {
+            0..=150 => (1, 120),
+            151..=2_000 => (10, 180),
+            _ => (60, 240),
+        };
+        let values =
+            history.last(step, keep.min(usize::try_from(watched / step + 2).unwrap_or(keep)), ctx.mono());
+        if values.iter().filter(|v| v.is_finite()).count() < 2 {
+            return;
+        }
+        self.heading(name);
+        let width = self.width.min(100);
+        let chart = Chart { values: &values, step: Duration::from_secs(step), width, height: CHART_ROWS };
+        self.lines.extend(chart.lines(self.glyphs(), format));
+    }
+
+    /// How facts are known: each with where it can be checked and when it was seen.
+    pub(super) fn evidence(&mut self, evidence: &[Evidence]) {
+        if evidence.is_empty() {
+            return;
+        }
+        self.heading("HOW THIS IS KNOWN");
+        for entry in evidence {
+            let when = entry.at.map_or_else(String::new, |at| {
+                format!(", {} ago", number::duration(self.look.now.age_since(at)))
+            });
+            let text = format!("{}{when}", entry.from);
+            let cleaned = clean(&text).into_owned();
+            for (at, line) in wrap(&cleaned, self.width.saturating_sub(LABEL)).into_iter().enumerate() {
+                let head = if at == 0 { label(signs::evidence(entry.kind)) } else { label("") };
+                self.lines.push(head.then(line, Role::Text));
+            }
+        }
+        if !self.evidence {
+            self.text("i: by what each number was measured, and when", Role::Muted);
+        }
+    }
+
+    /// What follows from this, and what this follows from, as the overview has it.
+    pub(super) fn causes(&mut self, ctx: &Ctx<'_>, thing: &Thing) {
+        let mine: Vec<_> = ctx.snapshot.causes.iter().filter(|cause| cause.thing == *thing).collect();
+        for cause in mine {
+            let (glyph, role) = signs::severity(cause.severity);
+            self.item(glyph, role, &cause.text, role);
+            for effect in &cause.effects {
+                self.item(
+                    Glyph::LastBranch,
+                    Role::Muted,
+                    &format!("{}: {}", effect.kind, effect.text),
+                    Role::Text,
+                );
+            }
+        }
+        let from = ctx.snapshot.causes.iter().filter(|cause| cause.thing != *thing);
+        for cause in from {
+            for effect in cause.effects.iter().filter(|effect| effect.thing == *thing) {
+                let text = format!("{}: {} (because of {})", effect.kind, effect.text, cause.name);
+                self.item(Glyph::LeadsTo, Role::StateDegraded, &text, Role::Text);
+            }
+        }
+    }
+
+    /// What a person can do next.
+    pub(super) fn next(&mut self, steps: &[String]) {
+        if steps.is_empty() {
+            return;
+        }
+        self.heading("WHAT TO DO NEXT");
+        for step in steps {
+            self.item(Glyph::HeadRight, Role::Key, step, Role::Text);
+        }
+    }
+
+    /// Free notes by key.
+    pub(super) fn notes<'n>(&mut self, name: &str, notes: impl Iterator<Item = (&'n Name, &'n Name)>) {
+        let mut first = true;
+        for (key, value) in notes {
+            if first {
+                self.heading(name);
+                first = false;
+            }
+            self.fact(key, value);
+        }
+    }
+}
+
+/// The name of a fact, in its own column.
+fn label(name: &str) -> Cell {
+    let cleaned = clean(name);
+    let fitted = crate::ui::widget::text::pad_right(&cleaned, LABEL - 1, "");
+    Cell::styled(fitted, Role::Muted).then(" ", Role::Text)
+}

@@ -1,0 +1,102 @@
+//! View 2, Flows: which data moves, from whom to whom, how fast. Like `top`: the busiest first.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::hit::HitAreas;
+use crate::app::list::ListId;
+use crate::model::snapshot::{Flow, FlowKind, Thing};
+use crate::theme::{Glyph, Role};
+
+use super::Ctx;
+use super::listing::Listing;
+use super::widget::{Cell, Column, Look, number};
+use super::{phrase, signs};
+
+/// Columns of the sparkline.
+const SPARK: u16 = 12;
+
+/// Most important first to stay; the numbers are drop priorities.
+const COLUMNS: &[Column] = &[
+    Column::fixed("kind", "", 1, 0),
+    Column::text("from", "from", 10, 18, 0),
+    Column::text("channel", "channel", 20, 44, 0),
+    Column::text("to", "to", 10, 26, 1),
+    Column::number("rate", "rate", 7, 0),
+    Column::number("errors", "errors", 7, 2),
+    Column::number("delay", "delay p95", 9, 3),
+    Column::number("bytes", "bytes", 9, 5),
+    Column::fixed("trend", "", SPARK, 4),
+    Column::text("entity", "entity", 8, 14, 6),
+];
+
+/// Draws the view.
+pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let (snapshot, look) = (ctx.snapshot, &ctx.look());
+    let find = |thing: &Thing| match thing {
+        Thing::Flow(id) => snapshot.flow(id),
+        _ => None,
+    };
+    Listing {
+        list: ListId::Flows,
+        columns: COLUMNS,
+        row: &|thing| find(thing).map(|flow| row(ctx, look, flow)),
+        about: &|thing| find(thing).map(|flow| about(look, flow)),
+    }
+    .draw(ctx, buf, area, hits);
+}
+
+/// A flow in one sentence.
+pub fn about(look: &Look<'_>, flow: &Flow) -> Cell {
+    let (glyph, role) = signs::kind(flow.kind);
+    let verb = match flow.kind {
+        FlowKind::Event => "publishes to",
+        FlowKind::Feed => "feeds",
+        FlowKind::Request => "answers",
+    };
+    // `pubber answers –` would say nothing.
+    let (verb, to) = match (flow.kind, flow.to.is_empty()) {
+        (FlowKind::Request, true) => ("answers;", Cell::styled("nobody known asks", Role::Muted)),
+        _ => (verb, phrase::services(look, &flow.to, false)),
+    };
+    let mut cell = Cell::glyph(look, glyph, role)
+        .then(" ", Role::Text)
+        .and(phrase::services(look, &flow.from, flow.from_likely))
+        .then(format!(" {verb} "), Role::Muted)
+        .and(to);
+    if let Some(entity) = &flow.entity {
+        cell = cell.then(" about ", Role::Muted).then(entity.as_str(), Role::Text);
+    }
+    if !flow.declared {
+        cell = cell.then("; no topology file declares it", Role::Muted);
+    }
+    match flow.last_seen {
+        Some(at) if look.is_old(at) => {
+            cell.then(format!("; last traffic {} ago", number::elapsed(look.now.age_since(at))), Role::Muted)
+        }
+        Some(_) => cell,
+        None => cell.then("; no traffic seen since watching began", Role::Muted),
+    }
+}
+
+/// The cells of one flow, one for each column.
+pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow) -> Vec<Cell> {
+    let (glyph, role) = signs::kind(flow.kind);
+    let mut channel = Cell::text(&*flow.label).keep_ends();
+    if !flow.declared && ctx.snapshot.topology.is_some() {
+        // Seen on the broker, written in no topology file.
+        channel = Cell::text(format!("{}{}", look.glyph(Glyph::About), flow.label)).keep_ends();
+    }
+    vec![
+        Cell::glyph(look, glyph, role),
+        phrase::services(look, &flow.from, flow.from_likely),
+        channel,
+        phrase::services(look, &flow.to, false),
+        phrase::rate(look, &flow.rate),
+        phrase::errors(look, &flow.errors_rate),
+        phrase::delay(look, flow.delay.as_ref()),
+        phrase::bytes_rate(look, &flow.bytes_rate),
+        phrase::spark(ctx, &flow.history, SPARK, Role::Muted),
+        flow.entity.as_ref().map_or_else(|| phrase::none(look), |id| Cell::text(id.as_str())),
+    ]
+}

@@ -1,0 +1,242 @@
+//! The quieter panels: traffic, what changed, the stalest copies, the busiest flows.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::hit::HitAreas;
+use crate::app::item::Item;
+use crate::app::list::{ListId, RowId};
+use crate::model::measured::Measured;
+use crate::model::series::History;
+use crate::model::snapshot::{Change, Entity, Flow, Replica, Snapshot, Thing};
+use crate::theme::{Glyph, Role};
+use crate::ui::Ctx;
+use crate::ui::area::{line, take_top, title};
+use crate::ui::widget::{Cell, number};
+use crate::ui::{blank, phrase, signs};
+
+/// A few errors must not look like many: full height is at least one in twenty.
+const ERRORS_AT_LEAST: f32 = 0.05;
+/// Columns of a label and of its number.
+const LABEL: u16 = 9;
+const NUMBER: u16 = 8;
+/// From this width on a flow tells more than its rate.
+const ROOM_FOR_MORE: u16 = 84;
+/// Columns of a flow's label at most.
+const LABEL_ROOM: u16 = 36;
+/// A minute, a column for every second at most.
+const MINUTE: u16 = 60;
+
+/// What moves, by kind, and the share that fails.
+pub fn traffic(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
+    let look = &ctx.look();
+    let (head, body) = take_top(area, 1);
+    line(buf, head, 0, &title("TRAFFIC"), look);
+    let chart_x = area.x + LABEL + NUMBER + 2;
+    let chart = area.right().saturating_sub(chart_x).min(MINUTE);
+    Cell::styled("now", Role::TableHeader).draw_right(
+        buf,
+        area.x + LABEL,
+        head.y,
+        NUMBER.min(area.width),
+        look,
+    );
+    Cell::styled("last minute", Role::TableHeader).draw(buf, chart_x, head.y, chart, look);
+    for (row, (name, sign, value, history)) in kinds(ctx.snapshot).into_iter().enumerate() {
+        if row as u16 >= body.height {
+            break;
+        }
+        let y = body.y + row as u16;
+        let (glyph, role) = sign;
+        Cell::glyph(look, glyph, role).draw(buf, body.x, y, 1, look);
+        Cell::text(name).draw(buf, body.x + 2, y, LABEL, look);
+        let number = figure(ctx, name, value);
+        number.draw_right(buf, body.x + LABEL, y, NUMBER.min(body.width), look);
+        phrase::minute(ctx, history, chart, if name == "errors" { ERRORS_AT_LEAST } else { 0.0 })
+            .draw(buf, chart_x, y, chart, look);
+    }
+}
+
+/// The same in one line.
+pub fn traffic_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
+    let mut cell = Cell::empty();
+    for (name, (glyph, role), value, _) in kinds(ctx.snapshot) {
+        if !cell.is_empty() {
+            cell = cell.then("  ", Role::Text);
+        }
+        cell = cell
+            .then(ctx.look().glyph(glyph), role)
+            .then(format!(" {name} "), Role::Muted)
+            .and(figure(ctx, name, value));
+    }
+    line(buf, area, 0, &cell, &ctx.look());
+}
+
+type Kind<'a> = (&'static str, (Glyph, Role), &'a Measured<f64>, &'a History);
+
+fn kinds(snapshot: &Snapshot) -> [Kind<'_>; 4] {
+    let totals = &snapshot.totals;
+    [
+        ("events", (Glyph::Event, Role::Event), &totals.events, &totals.events_history),
+        ("feeds", (Glyph::Feed, Role::Feed), &totals.feeds, &totals.feeds_history),
+        ("requests", (Glyph::Request, Role::Request), &totals.requests, &totals.requests_history),
+        ("errors", (Glyph::Failed, Role::Muted), &totals.error_share, &totals.error_history),
+    ]
+}
+
+fn figure(ctx: &Ctx<'_>, name: &str, value: &Measured<f64>) -> Cell {
+    if name == "errors" {
+        let role = if value.low().is_some_and(|share| *share > 0.0) { Role::Error } else { Role::Text };
+        return Cell::measured_as(&ctx.look(), value, role, |share| number::percent(*share));
+    }
+    phrase::rate(&ctx.look(), value)
+}
+
+/// What changed, newest first.
+pub fn changes(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let look = &ctx.look();
+    let (head, body) = take_top(area, 1);
+    line(buf, head, 0, &title("CHANGED"), look);
+    let state = ctx.app.list(ListId::Changes);
+    if state.rows().is_empty() {
+        line(buf, body, 0, &blank::short(ctx, ListId::Changes), look);
+    }
+    super::rows(ctx, buf, body, hits, ListId::Changes, |buf, strip, index| {
+        let Some(change) = state.rows().get(index).and_then(|row| find_change(ctx.snapshot, row)) else {
+            return;
+        };
+        let mut cell = Cell::styled(ctx.clock(change.at), Role::Muted)
+            .then(" ", Role::Text)
+            .then(&*change.text, Role::Text);
+        if change.times > 1 {
+            cell = cell.then(format!(" {}{}", look.glyph(Glyph::Times), change.times), Role::Muted);
+        }
+        cell.draw(buf, strip.x, strip.y, strip.width, look);
+    });
+}
+
+fn find_change<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<&'a Change> {
+    snapshot.changes.iter().find(|change| Item::Change(change).row_id() == *row)
+}
+
+/// Copies, the stalest first.
+pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let look = &ctx.look();
+    let (head, body) = take_top(area, 1);
+    line(buf, head, 0, &title("STALEST COPIES"), look);
+    let state = ctx.app.list(ListId::Stalest);
+    if state.rows().is_empty() {
+        quiet(ctx, buf, body, ListId::Stalest);
+    }
+    let entity_width = (area.width / 3).clamp(8, 22).min(14.max(area.width / 4));
+    super::rows(ctx, buf, body, hits, ListId::Stalest, |buf, strip, index| {
+        let row = state.rows().get(index);
+        let Some((entity, replica)) = row.and_then(|row| find_copy(ctx.snapshot, row)) else { return };
+        let (late, max) = (phrase::over(&replica.staleness, replica.max_staleness), replica.max_staleness);
+        let sign = match late {
+            Some(true) => Cell::glyph(look, Glyph::Degraded, Role::StateDegraded),
+            Some(false) => Cell::glyph(look, Glyph::Ok, Role::StateOk),
+            None => Cell::empty(),
+        };
+        // From the right end: sign, limit, staleness; what is left belongs to the names.
+        let right = strip.right();
+        sign.draw_right(buf, right.saturating_sub(1), strip.y, 1.min(strip.width), look);
+        let limit = max.map_or_else(Cell::empty, |max| {
+            Cell::styled(format!("max {}", number::duration(max)), Role::Muted)
+        });
+        let mut end = right.saturating_sub(2);
+        if strip.width >= 48 {
+            let width = 10;
+            limit.draw(buf, end.saturating_sub(width), strip.y, width, look);
+            end = end.saturating_sub(width + 1);
+        }
+        let width = 8.min(strip.width);
+        let at = end.saturating_sub(width).max(strip.x);
+        phrase::staleness_within(look, &replica.staleness, max).draw_right(buf, at, strip.y, width, look);
+        Cell::text(entity.id.as_str()).draw(buf, strip.x, strip.y, entity_width.min(strip.width), look);
+        let x = strip.x + entity_width + 1;
+        Cell::glyph(look, Glyph::Copy, Role::Copy)
+            .then(" ", Role::Text)
+            .then(replica.service.as_str(), Role::Text)
+            .draw(buf, x, strip.y, at.saturating_sub(x + 1), look);
+    });
+}
+
+fn find_copy<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<(&'a Entity, &'a Replica)> {
+    let Some(Thing::Entity(id)) = &row.thing else { return None };
+    let entity = snapshot.entity(id)?;
+    entity
+        .replicas
+        .iter()
+        .find(|r| Item::Copy(entity, r).row_id() == *row)
+        .map(|replica| (&**entity, replica))
+}
+
+/// Flows, the busiest first.
+pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let look = &ctx.look();
+    let (head, body) = take_top(area, 1);
+    line(buf, head, 0, &title("BUSIEST FLOWS"), look);
+    let state = ctx.app.list(ListId::Busiest);
+    if state.rows().is_empty() {
+        quiet(ctx, buf, body, ListId::Busiest);
+    }
+    super::rows(ctx, buf, body, hits, ListId::Busiest, |buf, strip, index| {
+        let thing = state.rows().get(index).and_then(|row| row.thing.as_ref());
+        let Some(flow) = thing.and_then(|thing| find_flow(ctx.snapshot, thing)) else { return };
+        let rate_width = 8.min(strip.width);
+        let end = strip.right().saturating_sub(rate_width);
+        phrase::rate(look, &flow.rate).draw_right(buf, end, strip.y, rate_width, look);
+        let end = if strip.width >= ROOM_FOR_MORE { more(ctx, buf, strip, end, flow) } else { end };
+        let (glyph, role) = signs::kind(flow.kind);
+        Cell::glyph(look, glyph, role).draw(buf, strip.x, strip.y, 1.min(strip.width), look);
+        let x = strip.x + 2;
+        let room = end.saturating_sub(x + 1);
+        let label = (room * 3 / 5).min(LABEL_ROOM);
+        Cell::text(&*flow.label).keep_ends().draw(buf, x, strip.y, label, look);
+        let x = x + label + 1;
+        Cell::glyph(look, Glyph::HeadRight, role)
+            .then(" ", Role::Text)
+            .and(phrase::services(look, &flow.to, false))
+            .draw(buf, x, strip.y, end.saturating_sub(x + 1), look);
+    });
+}
+
+fn find_flow<'a>(snapshot: &'a Snapshot, thing: &Thing) -> Option<&'a Flow> {
+    match thing {
+        Thing::Flow(id) => snapshot.flow(id).map(|flow| &**flow),
+        _ => None,
+    }
+}
+
+/// On a wide screen: the shape of its rate, its errors and how long it takes. Returns where they begin.
+fn more(ctx: &Ctx<'_>, buf: &mut Buffer, strip: Rect, end: u16, flow: &Flow) -> u16 {
+    const SPARK: u16 = 12;
+    let look = &ctx.look();
+    let mut x = end.saturating_sub(SPARK + 1);
+    phrase::spark(ctx, &flow.history, SPARK, Role::Muted).draw(buf, x, strip.y, SPARK, look);
+    x = x.saturating_sub(NUMBER + 2);
+    phrase::delay(look, flow.delay.as_ref()).draw_right(buf, x, strip.y, NUMBER, look);
+    if flow.errors_rate.low().is_some_and(|rate| *rate > 0.0) {
+        let failed = look.glyph(Glyph::Failed);
+        let errors =
+            Cell::styled(format!("{failed} "), Role::Error).and(phrase::errors(look, &flow.errors_rate));
+        x = x.saturating_sub(NUMBER + 2);
+        errors.draw_right(buf, x, strip.y, NUMBER, look);
+    }
+    x
+}
+
+/// A panel's reason for being empty, in short.
+fn quiet(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, list: ListId) {
+    let mut row = 0;
+    // The view of the list says it at length.
+    for text in blank::why(ctx, list).into_iter().take(2) {
+        for wrapped in
+            crate::ui::widget::text::wrap(&Cell::text(&text.text).plain(), usize::from(body.width.max(1)))
+        {
+            line(buf, body, row, &Cell::styled(wrapped, Role::Muted), &ctx.look());
+            row += 1;
+        }
+    }
+}

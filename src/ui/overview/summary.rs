@@ -1,0 +1,80 @@
+//! The last line: how many of everything, and how many of them in which state.
+
+use std::collections::BTreeMap;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::model::snapshot::Snapshot;
+use crate::theme::{Glyph, Role};
+use crate::ui::Ctx;
+use crate::ui::area::line;
+use crate::ui::signs;
+use crate::ui::widget::{Cell, Look, number};
+
+/// Draws the line.
+pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
+    line(buf, area, 0, &cell(&ctx.look(), ctx.snapshot), &ctx.look());
+}
+
+/// `9 services ·7 ▲1 ✖1   31 consumers ·28 ▲1 ■1 ⊘1   22 entities !2`
+pub fn cell(look: &Look<'_>, snapshot: &Snapshot) -> Cell {
+    let services = states(snapshot.services.iter().map(|s| signs::health(s.state)));
+    let consumers = states(snapshot.consumers.iter().map(|c| signs::status(c.status)));
+    let conflicts = snapshot.entities.iter().filter(|e| !e.conflicts.is_empty()).count();
+    let likely = snapshot.entities.iter().all(|e| e.owners.iter().all(|o| o.likely));
+    let mut cell = group(look, snapshot.services.len(), ("service", "services"), &services)
+        .then("   ", Role::Text)
+        .and(group(look, snapshot.consumers.len(), ("consumer", "consumers"), &consumers));
+    if !snapshot.entities.is_empty() {
+        let sign = if likely { look.glyph(Glyph::About) } else { "" };
+        cell = cell.then(format!("   {sign}"), Role::Estimate).and(group(
+            look,
+            snapshot.entities.len(),
+            ("entity", "entities"),
+            &BTreeMap::new(),
+        ));
+        if conflicts > 0 {
+            cell = cell.then(format!(" {}{conflicts}", look.glyph(Glyph::Conflict)), Role::Conflict);
+        }
+    }
+    cell
+}
+
+fn plural(n: usize, one: &'static str, more: &'static str) -> &'static str {
+    if n == 1 { one } else { more }
+}
+
+/// How many are in each state, in the order of the glyph table: quiet first, then worse.
+fn states(signs: impl Iterator<Item = (Glyph, Role)>) -> BTreeMap<(u8, &'static str), (usize, Glyph, Role)> {
+    const ORDER: &[Glyph] = &[
+        Glyph::Ok,
+        Glyph::Degraded,
+        Glyph::Stalled,
+        Glyph::Down,
+        Glyph::Rewound,
+        Glyph::GaveUp,
+        Glyph::Paused,
+        Glyph::Unknown,
+    ];
+    let mut counts = BTreeMap::new();
+    for (glyph, role) in signs {
+        let at = ORDER.iter().position(|other| *other == glyph).unwrap_or(ORDER.len()) as u8;
+        counts.entry((at, role.name())).or_insert((0, glyph, role)).0 += 1;
+    }
+    counts
+}
+
+fn group(
+    look: &Look<'_>,
+    n: usize,
+    words: (&'static str, &'static str),
+    states: &BTreeMap<(u8, &'static str), (usize, Glyph, Role)>,
+) -> Cell {
+    let mut cell =
+        Cell::text(number::count(n as u64)).then(format!(" {}", plural(n, words.0, words.1)), Role::Muted);
+    for (count, glyph, role) in states.values() {
+        cell = cell.then(" ", Role::Text).then(format!("{}{count}", look.glyph(*glyph)), *role);
+    }
+    cell
+}

@@ -1,0 +1,198 @@
+//! Phrases that several views say: names with their likelihood, since when, how long a message takes.
+
+use std::time::Duration;
+
+use crate::model::id::{ConsumerId, ServiceId};
+use crate::model::measured::Measured;
+use crate::model::series::History;
+use crate::model::snapshot::{Channel, Delay, DelayMethod, Since, Snapshot};
+use crate::model::time::nanos;
+use crate::theme::{Glyph, Role};
+
+use super::Ctx;
+use super::widget::spark::{Scale, sparkline};
+use super::widget::{Cell, Look, number};
+
+/// Names of services, with `~` when they are a conclusion, and the sign of the unknown when there are none.
+pub fn services(look: &Look<'_>, ids: &[ServiceId], likely: bool) -> Cell {
+    if ids.is_empty() {
+        return none(look);
+    }
+    let names = ids.iter().map(ServiceId::as_str).collect::<Vec<_>>().join(", ");
+    if likely {
+        Cell::styled(look.glyph(Glyph::About), Role::Estimate).then(names, Role::Text)
+    } else {
+        Cell::text(names)
+    }
+}
+
+/// What is not known.
+pub fn none(look: &Look<'_>) -> Cell {
+    Cell::glyph(look, Glyph::NoValue, Role::Muted)
+}
+
+/// How long something has been so; `≥` when it was so before watching began.
+pub fn since(look: &Look<'_>, since: &Since) -> Cell {
+    let text = number::elapsed(look.now.age_since(since.at));
+    if since.or_earlier {
+        Cell::number(format!("{}{text}", look.glyph(Glyph::AtLeast)), Role::Muted)
+    } else {
+        Cell::number(text, Role::Muted)
+    }
+}
+
+/// The 95th percentile of a delay, or the mean where only that is told; `~` unless each message was measured,
+/// `≤` when it is little more than the time between two polls.
+pub fn delay(look: &Look<'_>, delay: Option<&Delay>) -> Cell {
+    let Some(delay) = delay else { return none(look) };
+    let Some(figure) = delay.p95.or(delay.p50) else { return none(look) };
+    if let Some(most) = delay_at_most(delay, figure) {
+        return Cell::number(number::at_most(look.glyphs, &number::signed_nanos(most)), Role::Estimate);
+    }
+    let text = number::signed_nanos(figure);
+    match delay.method {
+        DelayMethod::Exact => Cell::number(text, Role::Text),
+        DelayMethod::Interval | DelayMethod::Mean => {
+            Cell::number(number::prefixed(look.glyph(Glyph::About), &text), Role::Estimate)
+        }
+    }
+}
+
+/// The upper end of a figure that tells little more than how often we looked: one between two polls whose uncertainty is
+/// half of it or more. As an estimate it would say half a second of a consumer that takes a millisecond.
+pub fn delay_at_most(delay: &Delay, figure: i64) -> Option<i64> {
+    let error = nanos(delay.error?);
+    let blurred = delay.method == DelayMethod::Interval && (0..=error.saturating_mul(2)).contains(&figure);
+    (blurred && error > 0).then(|| figure.saturating_add(error))
+}
+
+/// How a delay's figures came about, in words.
+pub const fn method_words(method: DelayMethod) -> &'static str {
+    match method {
+        DelayMethod::Exact => "from each message's own instants",
+        DelayMethod::Interval => "between two polls",
+        DelayMethod::Mean => "mean, as the service tells it",
+    }
+}
+
+pub fn rate(look: &Look<'_>, value: &Measured<f64>) -> Cell {
+    Cell::measured(look, value, |v| number::rate(*v))
+}
+
+pub fn bytes_rate(look: &Look<'_>, value: &Measured<f64>) -> Cell {
+    Cell::measured(look, value, |v| number::bytes_rate(*v))
+}
+
+/// Errors per second.
+pub fn errors(look: &Look<'_>, value: &Measured<f64>) -> Cell {
+    let role = if value.low().is_some_and(|v| *v > 0.0) { Role::Error } else { Role::Text };
+    Cell::measured_as(look, value, role, |v| number::rate(*v))
+}
+
+pub fn count(look: &Look<'_>, value: &Measured<u64>) -> Cell {
+    Cell::measured(look, value, |n| number::count(*n))
+}
+
+/// A count that speaks up in a role above zero.
+pub fn count_as(look: &Look<'_>, value: &Measured<u64>, role: Role) -> Cell {
+    let role = if value.low().is_some_and(|n| *n > 0) { role } else { Role::Text };
+    Cell::measured_as(look, value, role, |n| number::count(*n))
+}
+
+pub fn staleness(look: &Look<'_>, value: &Measured<Duration>) -> Cell {
+    Cell::measured(look, value, |d| number::duration(*d))
+}
+
+/// A staleness beside its limit: past it, it is marked by a sign and a role.
+pub fn staleness_within(look: &Look<'_>, value: &Measured<Duration>, max: Option<Duration>) -> Cell {
+    match over(value, max) {
+        Some(true) => Cell::measured_as(look, value, Role::StateDegraded, |d| number::duration(*d)),
+        _ => staleness(look, value),
+    }
+}
+
+/// Whether a value is surely past its limit; `None` when it has none or is unknown.
+pub fn over(value: &Measured<Duration>, max: Option<Duration>) -> Option<bool> {
+    Some(*value.low()? > max?)
+}
+
+/// The shape of a history in a few columns: ten seconds each once so much has been watched, before that a second each.
+pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16, role: Role) -> Cell {
+    let step = if ctx.snapshot.watched.as_secs() < 60 { 1 } else { 10 };
+    line_of(ctx, &history.last(step, usize::from(columns), ctx.mono()), columns, 0.0, role)
+}
+
+/// The last minute of a history in at most sixty columns. What shares a column is cut at whole multiples of the clock, so
+/// that a column keeps its values while time goes on. `least` is what full height means at least.
+pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, least: f32) -> Cell {
+    const MINUTE: usize = 60;
+    let columns = columns.min(MINUTE as u16);
+    let group = MINUTE.div_ceil(usize::from(columns.max(1)));
+    let second = usize::try_from(ctx.snapshot.watched.as_secs()).unwrap_or(0);
+    // The newest column is filled up with seconds that are still to come.
+    let to_come = group - 1 - second % group;
+    let mut values = history.last(1, MINUTE - to_come, ctx.mono());
+    if !values.is_empty() {
+        values.extend(std::iter::repeat_n(f32::NAN, to_come));
+    }
+    line_of(ctx, &values, columns, least, Role::Chart)
+}
+
+/// Values as a sparkline from zero. A steady line runs at half height, so that it is calm and a peak stands out.
+fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, least: f32, role: Role) -> Cell {
+    let known = || values.iter().copied().filter(|v| v.is_finite());
+    let mean = known().sum::<f32>() / known().count().max(1) as f32;
+    let top = known().fold((mean * 1.8).max(least), f32::max);
+    Cell::styled(sparkline(ctx.glyphs, values, usize::from(columns), Scale::ZeroTo(top)), role)
+}
+
+/// A consumer as people call it: `ORDERS/billing`, with its source before it only when there are several brokers.
+pub fn consumer_name<'a>(id: &'a ConsumerId, snapshot: &Snapshot) -> &'a str {
+    local(id.as_str(), snapshot)
+}
+
+/// A channel as people call it.
+pub fn channel_name(channel: &Channel) -> &str {
+    &channel.report.name
+}
+
+/// An id without its source, when there is only one broker that it could be on.
+pub fn local<'a>(id: &'a str, snapshot: &Snapshot) -> &'a str {
+    let brokers = snapshot.sources.iter().filter(|source| &*source.report.kind != "health").count();
+    if brokers > 1 {
+        return id;
+    }
+    id.split_once('/').map_or(id, |(_, rest)| rest).trim_start_matches("subject:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Timestamp;
+    use crate::theme::{Glyphs, Theme};
+
+    const MS: i64 = 1_000_000;
+
+    fn shown(p95: i64, error: u64, method: DelayMethod) -> String {
+        let theme = Theme::mono();
+        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0) };
+        let error = Some(Duration::from_millis(error));
+        let p95 = Some(p95 * MS);
+        delay(
+            &look,
+            Some(&Delay { p50: None, p95, p99: None, max: None, count: 9, method, error, negative: 0 }),
+        )
+        .plain()
+    }
+
+    #[test]
+    fn the_time_between_two_polls_is_no_estimate_of_a_delay() {
+        assert_eq!(shown(526, 526, DelayMethod::Interval), "≤1.1 s");
+        assert_eq!(shown(1_000, 500, DelayMethod::Interval), "≤1.5 s");
+        assert_eq!(shown(1_001, 500, DelayMethod::Interval), "~1.0 s");
+        assert_eq!(shown(526, 0, DelayMethod::Interval), "~526 ms");
+        assert_eq!(shown(-20, 500, DelayMethod::Interval), "~-20 ms", "clocks disagree: shown, not bounded");
+        assert_eq!(shown(2, 1, DelayMethod::Exact), "2 ms");
+        assert_eq!(shown(2, 1, DelayMethod::Mean), "~2 ms");
+    }
+}

@@ -1,0 +1,338 @@
+//! Numbers as people read them: three significant digits with a unit, in few columns.
+//!
+//! | | |
+//! |---|---|
+//! | counts | `0` `999` `4.1k` `12k` `1.2M` |
+//! | rates | `0/s` `0.4/s` `42/s` `1.2k/s` |
+//! | durations | `0 s` `0.3 ms` `41 ms` `1.4 s` `12 s` `2m05` `1h02` `3d04h` |
+//! | bytes | `0 B` `512 B` `1.2 kB` `4.1 MB` |
+//! | shares | `0 %` `1.2 %` `31 %` |
+//!
+//! What is not known exactly says so: `≥` at least, `~` about, `3–5 s` between, `–` unknown. Unknown is never 0.
+
+use std::time::Duration;
+
+use crate::model::measured::Bounds;
+use crate::model::snapshot::Drain;
+use crate::model::time::nanos;
+use crate::theme::{Glyph, Glyphs};
+
+/// One decimal below ten, none above; at most three digits and a unit letter (`k` thousand, `M` million, …).
+fn short(value: f64) -> String {
+    if !value.is_finite() {
+        return "?".to_owned();
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    let mut value = value.abs();
+    let mut unit = "";
+    for larger in ["k", "M", "G", "T", "P", "E"] {
+        // 999.5 would print as 1000.
+        if value < 999.5 {
+            break;
+        }
+        value /= 1000.0;
+        unit = larger;
+    }
+    let digits = usize::from(value < 9.95 && (value.fract() != 0.0 || !unit.is_empty()));
+    format!("{sign}{value:.digits$}{unit}")
+}
+
+/// A number of things. Below a thousand it is plain.
+pub fn count(n: u64) -> String {
+    if n < 1000 { n.to_string() } else { short(n as f64) }
+}
+
+/// Every digit, in groups of three: for detail panes and sequence numbers. The group sign is a thin gap that every
+/// font has: a plain space.
+pub fn exact(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Messages per second. What is rarer than once in two minutes is still not nothing.
+pub fn rate(per_second: f64) -> String {
+    format!("{}/s", small(per_second))
+}
+
+/// Like [`short`], with a second decimal below 0.1 and a bound below that.
+fn small(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        v if v < 0.005 => "<0.01".to_owned(),
+        v if v < 0.095 => format!("{value:.2}"),
+        v if v < 9.95 => {
+            let text = format!("{value:.1}");
+            text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+        }
+        _ => short(value),
+    }
+}
+
+/// A size in bytes; powers of a thousand, as brokers and disks count.
+pub fn bytes(n: f64) -> String {
+    let text = short(n.round());
+    match text.chars().last() {
+        Some(unit) if unit.is_ascii_alphabetic() => {
+            format!("{} {unit}B", text.trim_end_matches(|c: char| c.is_ascii_alphabetic()))
+        }
+        _ => format!("{text} B"),
+    }
+}
+
+/// Bytes per second.
+pub fn bytes_rate(per_second: f64) -> String {
+    if per_second > 0.0 && per_second < 0.5 {
+        "<1 B/s".to_owned()
+    } else {
+        format!("{}/s", bytes(per_second))
+    }
+}
+
+/// A share of one as a percentage.
+pub fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    if !value.is_finite() {
+        return "?".to_owned();
+    }
+    // Almost all is not all.
+    if (99.5..100.0).contains(&value) {
+        return "99.9 %".to_owned();
+    }
+    if value > 0.0 && value < 0.05 {
+        return "<0.1 %".to_owned();
+    }
+    format!("{} %", small(value))
+}
+
+/// How long something took or how old it is.
+pub fn duration(d: Duration) -> String {
+    let ms = d.as_secs_f64() * 1000.0;
+    if d.is_zero() {
+        "0 s".to_owned()
+    } else if ms < 0.095 {
+        "<0.1 ms".to_owned()
+    } else if ms < 9.95 {
+        let text = format!("{ms:.1}");
+        format!("{} ms", text.strip_suffix(".0").unwrap_or(&text))
+    } else if ms < 999.5 {
+        format!("{ms:.0} ms")
+    } else if ms < 9_950.0 {
+        format!("{:.1} s", ms / 1000.0)
+    } else if ms < 59_500.0 {
+        format!("{:.0} s", ms / 1000.0)
+    } else {
+        elapsed(Duration::from_secs(d.as_secs() + u64::from(d.subsec_millis() >= 500)))
+    }
+}
+
+/// [`duration`] of signed nanoseconds: a negative delay (clocks disagree) is shown, not hidden.
+pub fn signed_nanos(ns: i64) -> String {
+    let text = duration(Duration::from_nanos(ns.unsigned_abs()));
+    if ns < 0 { format!("-{text}") } else { text }
+}
+
+/// Time since something began: `0m12` `2m05` `1h02` `3d04h` `412d`. Always the same width for hours on end.
+pub fn elapsed(d: Duration) -> String {
+    let seconds = d.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..3_600 => format!("{minutes}m{:02}", seconds % 60),
+        3_600..86_400 => format!("{hours}h{:02}", minutes % 60),
+        86_400..8_640_000 => format!("{days}d{:02}h", hours % 24),
+        _ => format!("{days}d"),
+    }
+}
+
+/// When a lag will be gone.
+pub fn drain(drain: &Drain) -> String {
+    match drain {
+        Drain::Empty => "0 s".to_owned(),
+        Drain::In(d) => duration(*d),
+        Drain::Never => "never".to_owned(),
+    }
+}
+
+/// A value with what is known of it: `3 s`, `≥3 s`, `~3 s`, `3–5 s`, `–`.
+pub fn bounds<T>(glyphs: Glyphs, bounds: &Bounds<T>, format: impl Fn(&T) -> String) -> String {
+    match bounds {
+        Bounds::Exact(value) => format(value),
+        Bounds::AtLeast(value) => at_least(glyphs, &format(value)),
+        Bounds::About { value, .. } => prefixed(glyphs.get(Glyph::About), &format(value)),
+        Bounds::Between { lo, hi } => range(glyphs, &format(lo), &format(hi)),
+        Bounds::Unknown(_) => glyphs.get(Glyph::NoValue).to_owned(),
+    }
+}
+
+/// A shorter form of [`bounds`] that is still true, where there is one: of a range, its upper end.
+pub fn bounds_short<T>(glyphs: Glyphs, bounds: &Bounds<T>, format: impl Fn(&T) -> String) -> Option<String> {
+    match bounds {
+        Bounds::Between { hi, .. } => Some(at_most(glyphs, &format(hi))),
+        _ => None,
+    }
+}
+
+/// At least next to nothing says no more than at least nothing; `<0.01/s` alone would claim an upper end.
+fn at_least(glyphs: Glyphs, text: &str) -> String {
+    let sign = glyphs.get(Glyph::AtLeast);
+    match text.strip_prefix('<') {
+        Some(rest) => format!("{sign}0{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')),
+        None => format!("{sign}{text}"),
+    }
+}
+
+/// A formatted number as the upper end of what is possible: `≤5.0 s`.
+pub fn at_most(glyphs: Glyphs, text: &str) -> String {
+    prefixed(glyphs.get(Glyph::AtMost), text)
+}
+
+/// `~` and `<0.1` would read as nonsense together: the sign of the text wins.
+pub fn prefixed(sign: &str, text: &str) -> String {
+    if text.starts_with('<') { text.to_owned() } else { format!("{sign}{text}") }
+}
+
+/// `3–5 s`: one unit is enough when both ends have the same; one number when both ends read the same.
+fn range(glyphs: Glyphs, lo: &str, hi: &str) -> String {
+    if lo == hi {
+        return prefixed(glyphs.get(Glyph::About), lo);
+    }
+    let unit = |text: &str| text.find([' ', '/']).map(|at| text.get(at..).unwrap_or_default().to_owned());
+    let lo_short = match (unit(lo), unit(hi)) {
+        (Some(a), Some(b)) if a == b => lo.strip_suffix(&a).unwrap_or(lo),
+        _ => lo,
+    };
+    format!("{lo_short}{}{hi}", glyphs.get(Glyph::Range))
+}
+
+/// A duration between two instants on one clock, as nanoseconds for sorting.
+pub fn sort_nanos(d: Duration) -> f64 {
+    nanos(d) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_width::UnicodeWidthStr;
+
+    const U: Glyphs = Glyphs::Unicode;
+
+    #[test]
+    fn counts() {
+        for (n, text) in [
+            (0, "0"),
+            (7, "7"),
+            (999, "999"),
+            (1000, "1.0k"),
+            (4_100, "4.1k"),
+            (9_949, "9.9k"),
+            (9_951, "10k"),
+            (12_345, "12k"),
+            (999_499, "999k"),
+            (999_500, "1.0M"),
+            (1_200_000, "1.2M"),
+            (u64::MAX, "18E"),
+        ] {
+            assert_eq!(count(n), text);
+        }
+        assert_eq!(exact(0), "0");
+        assert_eq!(exact(999), "999");
+        assert_eq!(exact(1_234_567), "1 234 567");
+    }
+
+    #[test]
+    fn rates() {
+        for (r, text) in [
+            (0.0, "0/s"),
+            (0.001, "<0.01/s"),
+            (0.03, "0.03/s"),
+            (0.4, "0.4/s"),
+            (1.0, "1/s"),
+            (4.23, "4.2/s"),
+            (9.96, "10/s"),
+            (42.4, "42/s"),
+            (512.0, "512/s"),
+            (999.6, "1.0k/s"),
+            (1_234.0, "1.2k/s"),
+            (f64::NAN, "?/s"),
+            (-0.4, "-0.4/s"),
+        ] {
+            assert_eq!(rate(r), text);
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (ns, text) in [
+            (0, "0 s"),
+            (20_000, "<0.1 ms"),
+            (300_000, "0.3 ms"),
+            (3_000_000, "3 ms"),
+            (41_200_000, "41 ms"),
+            (999_400_000, "999 ms"),
+            (999_600_000, "1.0 s"),
+            (1_400_000_000, "1.4 s"),
+            (12_000_000_000, "12 s"),
+            (59_400_000_000, "59 s"),
+            (59_600_000_000, "1m00"),
+            (125_000_000_000, "2m05"),
+            (3_725_000_000_000, "1h02"),
+            (273_600_000_000_000, "3d04h"),
+        ] {
+            assert_eq!(duration(Duration::from_nanos(ns)), text, "{ns}");
+        }
+        assert_eq!(signed_nanos(-1_400_000_000), "-1.4 s");
+        assert_eq!(elapsed(Duration::from_secs(40)), "0m40");
+        assert_eq!(elapsed(Duration::from_secs(412 * 86_400)), "412d");
+    }
+
+    #[test]
+    fn sizes_and_shares() {
+        assert_eq!(bytes(0.0), "0 B");
+        assert_eq!(bytes(512.0), "512 B");
+        assert_eq!(bytes(1_234.0), "1.2 kB");
+        assert_eq!(bytes(4.1e6), "4.1 MB");
+        assert_eq!(bytes_rate(0.2), "<1 B/s");
+        assert_eq!(percent(0.0), "0 %");
+        assert_eq!(percent(0.0001), "<0.1 %");
+        assert_eq!(percent(0.012), "1.2 %");
+        assert_eq!(percent(0.31), "31 %");
+        assert_eq!(percent(0.9999), "99.9 %");
+        assert_eq!(percent(1.0), "100 %");
+    }
+
+    #[test]
+    fn what_is_not_exact_says_so() {
+        let secs = |s: &u64| duration(Duration::from_secs(*s));
+        assert_eq!(bounds(U, &Bounds::Exact(3), secs), "3.0 s");
+        assert_eq!(bounds(U, &Bounds::AtLeast(125), secs), "≥2m05");
+        assert_eq!(bounds(U, &Bounds::About { value: 40, error: None }, secs), "~40 s");
+        assert_eq!(bounds(U, &Bounds::Between { lo: 3, hi: 5 }, secs), "3.0–5.0 s");
+        assert_eq!(bounds(U, &Bounds::Between { lo: 3, hi: 125 }, secs), "3.0 s–2m05");
+        assert_eq!(bounds(U, &Bounds::<u64>::unknown("permission denied"), secs), "–");
+        assert_eq!(bounds(Glyphs::Ascii, &Bounds::<u64>::unknown("x"), secs), "?");
+        assert_eq!(bounds(U, &Bounds::Between { lo: 4_101, hi: 4_102 }, |n| count(*n)), "~4.1k");
+        assert_eq!(bounds(U, &Bounds::AtLeast(0.001), |r| rate(*r)), "≥0/s");
+        assert_eq!(bounds_short(U, &Bounds::Between { lo: 3, hi: 5 }, secs).unwrap(), "≤5.0 s");
+    }
+
+    /// Numbers stand still: whatever the size, few columns.
+    #[test]
+    fn numbers_are_narrow() {
+        let mut value = 1e-5_f64;
+        while value < 1e18 {
+            assert!(rate(value).width() <= 7, "{}", rate(value));
+            assert!(bytes(value).width() <= 6, "{}", bytes(value));
+            if value < 1e9 {
+                let d = Duration::try_from_secs_f64(value).unwrap();
+                assert!(duration(d).width() <= 7, "{}", duration(d));
+            }
+            value *= 1.37;
+        }
+    }
+}

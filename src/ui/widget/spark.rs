@@ -1,0 +1,89 @@
+//! Sparklines: the shape of the last while in one row.
+
+use crate::model::snapshot::Trend;
+use crate::theme::{Glyph, Glyphs};
+
+/// How the height of a sparkline is chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// From zero to the largest value: shapes can be compared with zero.
+    ZeroToMax,
+    /// From zero to a given value, for lines that must be compared with each other.
+    ZeroTo(f32),
+}
+
+/// A sparkline of exactly `width` columns; the newest value is at the right end, missing ones (NaN, or no history yet) are
+/// spaces. More values than columns are averaged in groups of equal size.
+pub fn sparkline(glyphs: Glyphs, values: &[f32], width: usize, scale: Scale) -> String {
+    if width == 0 {
+        return String::new();
+    }
+    let group = values.len().div_ceil(width).max(1);
+    // Groups are counted from the newest end, so that a column keeps its values while time goes on.
+    let mut columns: Vec<f32> = values.rchunks(group).map(mean).collect();
+    columns.reverse();
+    let max = match scale {
+        Scale::ZeroToMax => columns.iter().copied().filter(|v| v.is_finite()).fold(0.0, f32::max),
+        Scale::ZeroTo(max) => max,
+    };
+    let mut out = " ".repeat(width.saturating_sub(columns.len()));
+    for value in columns {
+        out.push_str(if !value.is_finite() {
+            " "
+        } else if max > 0.0 && value > 0.0 {
+            glyphs.spark(value / max)
+        } else {
+            glyphs.spark(0.0)
+        });
+    }
+    out
+}
+
+/// The mean of what is known; NaN when nothing is.
+fn mean(values: &[f32]) -> f32 {
+    let known: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    known.iter().sum::<f32>() / known.len() as f32
+}
+
+/// The sign of a trend.
+pub const fn trend_glyph(trend: Trend) -> Glyph {
+    match trend {
+        Trend::Growing => Glyph::Growing,
+        Trend::Steady => Glyph::Steady,
+        Trend::Draining => Glyph::Draining,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn shape_and_gaps() {
+        let values = [0.0, f32::NAN, 3.5, 7.0];
+        assert_eq!(sparkline(Glyphs::Unicode, &values, 6, Scale::ZeroToMax), "  ▁ ▅█");
+        assert_eq!(sparkline(Glyphs::Ascii, &values, 4, Scale::ZeroToMax), "_ ~#");
+        assert_eq!(sparkline(Glyphs::Unicode, &[0.0, 0.0], 2, Scale::ZeroToMax), "▁▁");
+        assert_eq!(sparkline(Glyphs::Unicode, &[], 3, Scale::ZeroToMax), "   ");
+        assert_eq!(sparkline(Glyphs::Unicode, &[1.0, 2.0], 2, Scale::ZeroTo(4.0)), "▃▅");
+    }
+
+    #[test]
+    fn more_values_than_columns_are_averaged_from_the_newest() {
+        assert_eq!(sparkline(Glyphs::Unicode, &[7.0, 0.0, 0.0, 7.0, 7.0], 3, Scale::ZeroToMax), "█▁█");
+        assert_eq!(sparkline(Glyphs::Unicode, &[f32::NAN, f32::NAN, 1.0, 1.0], 2, Scale::ZeroToMax), " █");
+    }
+
+    #[test]
+    fn always_as_wide_as_asked() {
+        for len in 0..50 {
+            let values = vec![1.0; len];
+            for width in 0..20 {
+                for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
+                    assert_eq!(sparkline(glyphs, &values, width, Scale::ZeroToMax).width(), width);
+                }
+            }
+        }
+    }
+}
