@@ -29,7 +29,7 @@ pub use action::Action;
 use filter::Filter;
 use hit::HitAreas;
 use line::Line;
-use list::{List, ListId, RowId, Sort};
+use list::{List, ListId, RowId, Sort, Take};
 use palette::Palette;
 pub use view::View;
 
@@ -203,6 +203,8 @@ pub struct App {
     /// The selected column where a view has columns of its own (the ownership matrix).
     across: usize,
     evidence: bool,
+    /// Whether rows that are folded into one line are shown.
+    unfolded: bool,
     utc: bool,
     mouse: bool,
     paused: Option<Paused>,
@@ -229,6 +231,7 @@ impl App {
             detail_scroll: 0,
             across: 0,
             evidence: false,
+            unfolded: false,
             utc: options.utc,
             mouse: options.mouse,
             paused: None,
@@ -327,6 +330,11 @@ impl App {
         self.evidence
     }
 
+    /// Whether rows that are folded into one line at first are shown.
+    pub fn unfolded(&self) -> bool {
+        self.unfolded
+    }
+
     /// Whether times are shown in UTC.
     pub fn utc(&self) -> bool {
         self.utc
@@ -410,6 +418,7 @@ impl App {
             {
                 Some("this view has one pane")
             }
+            Action::Fold if self.list(self.current_list()).foldable() == 0 => Some("nothing is folded here"),
             _ => None,
         }
     }
@@ -442,7 +451,8 @@ impl App {
             self.filters.get(&self.view).filter(|filter| filter.error.is_none()).map(|f| f.filter.clone());
         let filter = filter.unwrap_or_default();
         for id in self.view.lists() {
-            self.lists.entry(*id).or_default().sync(*id, &snapshot, &filter, now.mono, self.at_once);
+            let take = Take { filter: &filter, fold: !self.unfolded, at_once: self.at_once };
+            self.lists.entry(*id).or_default().sync(*id, &snapshot, take, now.mono);
         }
         self.at_once = false;
         if let Some(palette) = &mut self.palette {

@@ -57,6 +57,7 @@ pub const BINDINGS: &[Binding] = &[
     footer(3, &["/"], Action::Filter),
     footer(7, &["s"], Action::SortNext),
     main(&["S"], Action::SortReverse),
+    footer(11, &["z"], Action::Fold),
     footer(8, &["space"], Action::Pause),
     footer(9, &["i"], Action::Evidence),
     footer(10, &["y"], Action::Copy),
@@ -138,6 +139,7 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
         .filter_map(|(_, binding)| {
             let label = match binding.action {
                 Action::Pause if app.is_paused() => "resume",
+                Action::Fold if !app.unfolded() => "unfold",
                 Action::Cancel if layer == Layer::Help => "close",
                 Action::Accept if layer == Layer::Palette => "do it",
                 Action::Down => "more",

@@ -1,8 +1,8 @@
 //! The terminal: its lifecycle, its input, and the loop that draws.
 //!
 //! The only room that touches a terminal. It runs on a thread of its own with a runtime of its own, so that busy sources
-//! cannot starve it. It draws only when a visible cell would change, at most [`MAX_FPS`] times a second; paused, with nothing said, it
-//! does not wake at all.
+//! cannot starve it. It looks at what the sources tell four times a second, does at once what a key asks (at most [`MAX_FPS`] frames a
+//! second), and writes only the cells that changed; paused, with nothing said, it does not wake at all.
 //!
 //! May use: every room but `commands`. Used by: `commands`.
 
@@ -91,6 +91,17 @@ impl From<io::Error> for TuiError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
+}
+
+/// How wide tables on standard output may be: as wide as the terminal, or as `COLUMNS` says of it; `None` when a file or a program
+/// reads along.
+pub fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
+    let size = || crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns));
+    told.or_else(size).filter(|columns| *columns > 0)
 }
 
 /// Shows the screen until the person leaves or a signal says so, and blocks meanwhile. Not to be called from an async

@@ -64,6 +64,7 @@ fn snapshot(generation: u64) -> Arc<Snapshot> {
                 consumers: Vec::new(),
                 flows_out: Vec::new(),
                 flows_in: Vec::new(),
+                only_named: false,
                 published_rate: Measured::exact(1.0, at, "counted"),
                 evidence: Vec::new(),
             })

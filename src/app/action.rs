@@ -66,6 +66,7 @@ actions! {
     SortNext = "sort", "sort", "sort by the next column";
     SortReverse = "reverse", "reverse", "reverse the order";
     SortDefault = "sort-worst-first", "worst first", "back to the opening order: what needs a person first";
+    Fold = "fold", "fold", "show or fold services that are known only by a consumer's name";
     Pause = "pause", "pause", "let the picture stand still, or go on";
     Refresh = "refresh", "refresh", "ask the sources again now";
     Reconnect = "reconnect", "reconnect", "try lost connections again now";

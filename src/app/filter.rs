@@ -4,14 +4,14 @@
 //! billing            the word is in a name of the row
 //! team:payments      the field has the text in it          state:stalled
 //! name=billing       the field is exactly this
-//! lag>100            the field is more (also < >= <=); units: 2.5k 500ms 2s 5m 1h 3kb 5%
+//! lag>100            the field is more (also < >= <=); 2.5k; of a time 500ms 2s 5m 1h; of bytes 3kb
 //! -team:crm          not
 //! "two words"        spaces
 //! ```
 //!
 //! All that is written must hold. A number that is unknown is neither more nor less than anything.
 
-use super::item::{Field, FieldKind, FieldSpec, Item, fields};
+use super::item::{Field, FieldKind, FieldSpec, Item, Unit, fields};
 use super::list::ListId;
 use crate::model::snapshot::Snapshot;
 
@@ -139,19 +139,23 @@ fn term(token: &Token, known: &[FieldSpec]) -> Result<Term, String> {
         return Err(unknown_field(field, known));
     };
     if argument.is_empty() {
-        return Err(format!("`{field}{operator}` needs something to compare with"));
+        let like = match spec.kind {
+            FieldKind::Number => examples(field, operator, spec.unit),
+            FieldKind::Text => format!("{field}{operator}word"),
+        };
+        return Err(format!("`{field}{operator}` is not finished: write it like {like}"));
     }
     match (comparison, spec.kind) {
         (None, FieldKind::Text) => term(Test::Contains(spec.key, argument.to_lowercase())),
         (Some(Comparison::Equal), FieldKind::Text) => term(Test::Is(spec.key, argument.to_lowercase())),
         (None, FieldKind::Number) => {
-            term(Test::Compare(spec.key, Comparison::Equal, quantity(field, argument)?))
+            term(Test::Compare(spec.key, Comparison::Equal, quantity(spec, operator, argument)?))
         }
         (Some(comparison), FieldKind::Number) => {
-            term(Test::Compare(spec.key, comparison, quantity(field, argument)?))
+            term(Test::Compare(spec.key, comparison, quantity(spec, operator, argument)?))
         }
         (Some(_), FieldKind::Text) => {
-            Err(format!("`{field}` is text: use {field}:{argument} instead of {field}{operator}{argument}"))
+            Err(format!("`{field}` is text: write {field}:{argument} or {field}={argument}"))
         }
     }
 }
@@ -168,31 +172,63 @@ fn unknown_field(field: &str, known: &[FieldSpec]) -> String {
     }
 }
 
-/// A number with a unit, in base units (seconds, bytes, shares of one).
-fn quantity(field: &str, text: &str) -> Result<f64, String> {
-    let bad = || {
-        format!("`{text}` is not a number for `{field}`: write it like 100, 2.5k, 500ms, 2s, 5m, 1h, 3kb, 5%")
+/// Comparisons as they would be right.
+fn examples(field: &str, operator: &str, unit: Unit) -> String {
+    let (one, other) = match unit {
+        Unit::Count => ("100", "2.5k"),
+        Unit::Rate => ("0.5", "2k/s"),
+        Unit::Bytes => ("3kb", "1.5mb"),
+        Unit::Time => ("500ms", "2m"),
     };
-    if text == "never" {
+    format!("{field}{operator}{one} or {field}{operator}{other}")
+}
+
+/// A number with a unit of its field, in base units (seconds, bytes).
+fn quantity(field: &FieldSpec, operator: &str, text: &str) -> Result<f64, String> {
+    let bad = || {
+        let what = match field.unit {
+            Unit::Count => "is no number",
+            Unit::Rate => "is no rate",
+            Unit::Bytes => "is no size",
+            Unit::Time => "is no time",
+        };
+        format!("`{text}` {what}: write it like {}", examples(field.key, operator, field.unit))
+    };
+    if field.unit == Unit::Time && text == "never" {
         return Ok(f64::INFINITY);
     }
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (digits, unit) = text.split_at_checked(end).ok_or_else(bad)?;
     let number: f64 = digits.parse().map_err(|_| bad())?;
-    let factor = match unit.to_ascii_lowercase().trim_end_matches("/s") {
-        "" | "s" | "b" => 1.0,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
-        "k" | "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "%" => 0.01,
-        _ => return Err(bad()),
+    let unit = unit.to_lowercase();
+    // The same letter is a minute of a time and a million of things.
+    let factor = match (field.unit, unit.as_str()) {
+        (_, "") => 1.0,
+        (Unit::Time, "us" | "µs") => 1e-6,
+        (Unit::Time, "ms") => 1e-3,
+        (Unit::Time, "s") => 1.0,
+        (Unit::Time, "m" | "min") => 60.0,
+        (Unit::Time, "h") => 3_600.0,
+        (Unit::Time, "d") => 86_400.0,
+        (Unit::Time, _) => return Err(bad()),
+        (Unit::Count, unit) => thousands(unit).ok_or_else(bad)?,
+        (Unit::Rate, unit) => thousands(unit.strip_suffix("/s").unwrap_or(unit)).ok_or_else(bad)?,
+        (Unit::Bytes, unit) => {
+            let unit = unit.strip_suffix("/s").unwrap_or(unit);
+            thousands(unit.strip_suffix('b').unwrap_or(unit)).ok_or_else(bad)?
+        }
     };
     Ok(number * factor)
+}
+
+fn thousands(unit: &str) -> Option<f64> {
+    match unit {
+        "" => Some(1.0),
+        "k" => Some(1e3),
+        "m" => Some(1e6),
+        "g" => Some(1e9),
+        _ => None,
+    }
 }
 
 impl Test {
@@ -249,12 +285,16 @@ mod tests {
     fn mistakes_are_said_with_what_would_be_right() {
         assert_eq!(error("lgg>100"), "there is no field `lgg` here; did you mean `lag`?");
         assert_eq!(error("temperature>3"), "there is no field `temperature` here; ? lists the fields");
-        assert_eq!(
-            error("lag>many"),
-            "`many` is not a number for `lag`: write it like 100, 2.5k, 500ms, 2s, 5m, 1h, 3kb, 5%"
-        );
-        assert_eq!(error("lag>"), "`lag>` needs something to compare with");
-        assert_eq!(error("team>crm"), "`team` is text: use team:crm instead of team>crm");
+        assert_eq!(error("lag>many"), "`many` is no number: write it like lag>100 or lag>2.5k");
+        assert_eq!(error("lag>5ms"), "`5ms` is no number: write it like lag>100 or lag>2.5k");
+        assert_eq!(error("stale<=x"), "`x` is no time: write it like stale<=500ms or stale<=2m");
+        assert_eq!(error("stale>5%"), "`5%` is no time: write it like stale>500ms or stale>2m");
+        assert_eq!(error("acked<1x"), "`1x` is no rate: write it like acked<0.5 or acked<2k/s");
+        let flows = |text: &str| Filter::parse(text, &[ListId::Flows]).unwrap_err();
+        assert_eq!(flows("bytes>x"), "`x` is no size: write it like bytes>3kb or bytes>1.5mb");
+        assert_eq!(error("lag>"), "`lag>` is not finished: write it like lag>100 or lag>2.5k");
+        assert_eq!(error("team:"), "`team:` is not finished: write it like team:word");
+        assert_eq!(error("team>crm"), "`team` is text: write team:crm or team=crm");
         assert_eq!(error("a \"b c"), "the quote in \"b c is not closed");
     }
 
@@ -274,22 +314,39 @@ mod tests {
 
     #[test]
     fn quantities() {
-        for (text, value) in [
-            ("100", 100.0),
-            ("2.5k", 2_500.0),
-            ("500ms", 0.5),
-            ("2s", 2.0),
-            ("5m", 300.0),
-            ("1h", 3_600.0),
-            ("3kb", 3_000.0),
-            ("5%", 0.05),
-            ("2k/s", 2_000.0),
-            ("never", f64::INFINITY),
+        let of = |key: &str, text: &str| {
+            let field = fields(ListId::Consumers).iter().chain(fields(ListId::Flows)).find(|f| f.key == key);
+            quantity(field.unwrap(), ">", text)
+        };
+        for (key, text, value) in [
+            ("lag", "100", 100.0),
+            ("lag", "2.5k", 2_500.0),
+            ("lag", "2M", 2e6),
+            ("stale", "500ms", 0.5),
+            ("stale", "2s", 2.0),
+            ("stale", "5m", 300.0),
+            ("since", "1h", 3_600.0),
+            ("drain", "never", f64::INFINITY),
+            ("rate", "0.5/s", 0.5),
+            ("rate", "2k/s", 2_000.0),
+            ("bytes", "3kb", 3_000.0),
+            ("bytes", "3MB/s", 3e6),
         ] {
-            assert_eq!(quantity("x", text), Ok(value), "{text}");
+            assert_eq!(of(key, text), Ok(value), "{key} {text}");
         }
-        for text in ["", "k", "1x", "1..2", "--1", "１"] {
-            assert!(quantity("x", text).is_err(), "{text}");
+        for (key, text) in [
+            ("lag", ""),
+            ("lag", "k"),
+            ("lag", "1x"),
+            ("lag", "1..2"),
+            ("lag", "--1"),
+            ("lag", "１"),
+            ("lag", "never"),
+            ("lag", "3kb"),
+            ("stale", "2k"),
+            ("rate", "5%"),
+        ] {
+            assert!(of(key, text).is_err(), "{key} {text}");
         }
     }
 

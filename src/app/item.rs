@@ -24,33 +24,60 @@ pub enum FieldKind {
     Number,
 }
 
+/// What a number counts: decides how filters write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Things per second.
+    Rate,
+    /// Bytes per second.
+    Bytes,
+    /// A length of time, in seconds.
+    Time,
+}
+
 /// A field of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldSpec {
     /// How filters call it; also the key of the column that shows it.
     pub key: &'static str,
     pub kind: FieldKind,
+    /// Of a number: what it counts.
+    pub unit: Unit,
     /// A plain word of the filter is looked for in it.
     pub named: bool,
 }
 
 const fn name(key: &'static str) -> FieldSpec {
-    FieldSpec { key, kind: FieldKind::Text, named: true }
+    FieldSpec { key, kind: FieldKind::Text, unit: Unit::Count, named: true }
 }
 
 const fn text(key: &'static str) -> FieldSpec {
-    FieldSpec { key, kind: FieldKind::Text, named: false }
+    FieldSpec { key, kind: FieldKind::Text, unit: Unit::Count, named: false }
 }
 
 const fn number(key: &'static str) -> FieldSpec {
-    FieldSpec { key, kind: FieldKind::Number, named: false }
+    measure(key, Unit::Count)
+}
+
+const fn rate(key: &'static str) -> FieldSpec {
+    measure(key, Unit::Rate)
+}
+
+const fn time(key: &'static str) -> FieldSpec {
+    measure(key, Unit::Time)
+}
+
+const fn measure(key: &'static str, unit: Unit) -> FieldSpec {
+    FieldSpec { key, kind: FieldKind::Number, unit, named: false }
 }
 
 /// The fields of a list, in the order in which sorting goes through them.
 pub const fn fields(list: ListId) -> &'static [FieldSpec] {
     match list {
         ListId::Causes => {
-            const { &[name("name"), text("state"), name("text"), name("team"), name("domain"), number("since")] }
+            const { &[name("name"), text("state"), name("text"), name("team"), name("domain"), time("since")] }
         }
         ListId::Changes => const { &[name("name"), name("text")] },
         ListId::Stalest => {
@@ -58,7 +85,7 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                 &[
                     name("entity"),
                     name("service"),
-                    number("stale"),
+                    time("stale"),
                     number("behind"),
                     text("mode"),
                     text("team"),
@@ -73,10 +100,10 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                     name("from"),
                     name("channel"),
                     name("to"),
-                    number("rate"),
-                    number("bytes"),
-                    number("delay"),
-                    number("errors"),
+                    rate("rate"),
+                    measure("bytes", Unit::Bytes),
+                    time("delay"),
+                    rate("errors"),
                     name("entity"),
                     text("team"),
                     text("domain"),
@@ -95,12 +122,12 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                     number("inflight"),
                     number("redelivered"),
                     number("gaveup"),
-                    number("stale"),
-                    number("delay"),
-                    number("delivered"),
-                    number("acked"),
-                    number("drain"),
-                    number("since"),
+                    time("stale"),
+                    time("delay"),
+                    rate("delivered"),
+                    rate("acked"),
+                    time("drain"),
+                    time("since"),
                     name("entity"),
                     text("team"),
                     text("domain"),
@@ -119,7 +146,7 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                     number("copies"),
                     number("readers"),
                     number("conflicts"),
-                    number("stale"),
+                    time("stale"),
                     text("team"),
                     text("domain"),
                 ]
@@ -132,15 +159,15 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                     name("name"),
                     name("team"),
                     name("domain"),
-                    number("latency"),
+                    time("latency"),
                     number("connections"),
-                    number("published"),
+                    rate("published"),
                     number("owns"),
                     number("copies"),
                     number("consumes"),
                     text("store"),
                     text("language"),
-                    number("since"),
+                    time("since"),
                     text("declared"),
                 ]
             }
@@ -292,6 +319,11 @@ impl<'a> Item<'a> {
         RowId { thing, part }
     }
 
+    /// Whether it is folded into one line with others like it until the person wants to see it.
+    pub fn may_fold(&self) -> bool {
+        matches!(self, Self::Service(service) if service.only_named)
+    }
+
     /// Smallest for what needs a person most.
     fn badness(&self) -> u8 {
         match self {
@@ -310,7 +342,7 @@ impl<'a> Item<'a> {
                 HealthState::Degraded => 1,
                 HealthState::Unreachable => 2,
                 HealthState::Up => 3,
-                HealthState::Unknown => 4,
+                HealthState::Unknown => 4 + u8::from(service.only_named),
             },
             Self::Entity(entity) => u8::from(entity.conflicts.is_empty()),
             _ => 0,
@@ -475,6 +507,9 @@ fn service_value<'a>(service: &'a Service, key: &str, snapshot: &'a Snapshot) ->
         }
         "connections" => Field::measured(&service.connections, |n| f64::from(*n)),
         "published" => Field::measured(&service.published_rate, |v| *v),
+        // Only a topology file tells.
+        "owns" if !service.declared && service.owns.is_empty() => Field::Unknown,
+        "copies" if !service.declared && service.copies.is_empty() => Field::Unknown,
         "owns" => Field::count(service.owns.len()),
         "copies" => Field::count(service.copies.len()),
         "consumes" => Field::count(service.consumers.len()),

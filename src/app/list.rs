@@ -78,6 +78,17 @@ pub struct List {
     pub(super) offset: usize,
     pub(super) sort: Option<Sort>,
     total: usize,
+    foldable: usize,
+}
+
+/// Which rows a list takes from a snapshot, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Take<'a> {
+    pub(super) filter: &'a Filter,
+    /// Leave out what may be folded, as long as nothing is looked for.
+    pub(super) fold: bool,
+    /// Take the order as it is (the person asked for it); otherwise rows move with patience.
+    pub(super) at_once: bool,
 }
 
 impl List {
@@ -94,6 +105,11 @@ impl List {
     /// Rows that the filter hides.
     pub fn hidden(&self) -> usize {
         self.total.saturating_sub(self.rows().len())
+    }
+
+    /// Rows that may be folded into one line, whether they are or not.
+    pub fn foldable(&self) -> usize {
+        self.foldable
     }
 
     /// The selected row.
@@ -140,17 +156,16 @@ impl List {
         found.is_some()
     }
 
-    /// Takes the rows from a snapshot. With `at_once` the order is taken as it is (the person asked for it), otherwise rows
-    /// move with patience.
-    pub(super) fn sync(
-        &mut self,
-        id: ListId,
-        snapshot: &Snapshot,
-        filter: &Filter,
-        now: Duration,
-        at_once: bool,
-    ) {
+    /// Takes the rows from a snapshot.
+    pub(super) fn sync(&mut self, id: ListId, snapshot: &Snapshot, take: Take<'_>, now: Duration) {
+        let Take { filter, fold, at_once } = take;
         let mut items = item::items(id, snapshot);
+        let foldable = items.iter().filter(|item| item.may_fold()).count();
+        // A line that says `all of them` would be no list; and what is looked for is found wherever it is.
+        self.foldable = if foldable < items.len() && filter.is_empty() { foldable } else { 0 };
+        if fold && self.foldable > 0 {
+            items.retain(|item| !item.may_fold());
+        }
         self.total = items.len();
         if !filter.is_empty() {
             items.retain(|item| filter.matches(item, snapshot));

@@ -103,6 +103,10 @@ impl App {
             Action::SortNext => self.sort_next(),
             Action::SortReverse => self.sort_reverse(),
             Action::SortDefault => self.set_sort(None),
+            Action::Fold => {
+                self.unfolded = !self.unfolded;
+                self.at_once = true;
+            }
             Action::Pause => self.pause(latest, now),
             Action::Refresh => {
                 self.say(Said::done("asking the sources again"), now);
@@ -154,6 +158,7 @@ impl App {
         self.help = None;
         if self.view != view {
             self.view = view;
+            self.typing = None;
             self.close_detail();
             self.at_once = true;
         }
@@ -368,7 +373,10 @@ impl App {
                 }
             };
         }
-        self.typing = None;
+        // What is not understood hides nothing: the line stays, with what is wrong, until it is mended or left by esc.
+        if self.filter_error().is_none() {
+            self.typing = None;
+        }
         None
     }
 
@@ -465,6 +473,9 @@ impl App {
             Thing::Source(_) | Thing::Store(_) | Thing::Channel(_) => return false,
         };
         self.show(view);
+        if let Thing::Service(id) = thing {
+            self.unfolded |= self.snapshot(latest).service(id).is_some_and(|service| service.only_named);
+        }
         self.sync(latest, now);
         self.current_list_mut().select_thing(thing)
     }

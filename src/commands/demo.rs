@@ -47,8 +47,7 @@ const END_WITHIN: Duration = Duration::from_millis(200);
 /// The seed of a simulation that nobody gave one.
 const SEED: u64 = 1;
 /// Said on the screen of a simulation.
-const HOW_TO_GET_REAL: &str =
-    "simulated: for real services, put nats-server on PATH, or name a server with --broker URL";
+const HOW_TO_GET_REAL: &str = "simulated; for real: nats-server on PATH, or --broker URL";
 
 /// Runs it.
 pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {

@@ -14,6 +14,7 @@ use crate::model::observation::SourceState;
 use crate::model::snapshot::{Snapshot, Source};
 use crate::report::{json, table};
 use crate::theme::Glyphs;
+use crate::tui;
 
 /// Beyond the time asked for, so long may a source take to be reached.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +31,9 @@ pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
     })?;
     let text = match once.format {
         Format::Json => json::pretty(&snapshot).map_err(|e| CommandError::Usage(e.to_string()))? + "\n",
-        Format::Table => table::render(&snapshot, Glyphs::of_process(settings.terminal.ascii)),
+        Format::Table => {
+            table::render(&snapshot, Glyphs::of_process(settings.terminal.ascii), tui::columns())
+        }
     };
     print(&text);
     Ok(())

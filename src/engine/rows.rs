@@ -76,7 +76,8 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
     if rewired || dirty.services {
         keep(&mut cache.stores, services::stores(state, topology).into_iter().map(|s| (s.id.clone(), s)));
         let rows = wiring.services.iter();
-        let rows = rows.map(|(id, node)| (id.clone(), services::row(id, node, state, topology, windows)));
+        let rows =
+            rows.map(|(id, node)| (id.clone(), services::row(id, node, state, wiring, topology, windows)));
         keep(&mut cache.services, rows);
     }
     let channels = sorted(&cache.channels);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::health::badness;
 use super::rates::Windows;
 use super::state::State;
+use super::status::Presence;
 use super::subjects::same_word;
 use super::wiring::{Node, Wiring};
 use super::words;
@@ -47,7 +48,11 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
             untold: true,
         });
         memory.connected |= open.is_some_and(|n| n > 0);
-        let (new, why) = verdict(state, id, node, open, memory.connected);
+        let (new, why) = if only_named(id, node, state, wiring) {
+            (HealthState::Unknown, "known only by a consumer; no connection bears its name".into())
+        } else {
+            verdict(state, id, node, open, memory.connected)
+        };
         changed |= new != memory.state || why != memory.why;
         if new != memory.state {
             if memory.untold {
@@ -134,11 +139,21 @@ fn verdict(
     }
 }
 
+/// Whether nothing but names of consumers speaks of a service, and nobody without a name of his own is connected who may
+/// be it.
+fn only_named(id: &ServiceId, node: &Node, state: &State, wiring: &Wiring) -> bool {
+    let gone = |id| wiring.consumers.get(id).is_some_and(|bound| bound.presence == Presence::Gone);
+    let silent = node.clients.is_empty() && node.left.is_empty() && node.responders.is_empty();
+    let named = !node.consumers.is_empty() && node.consumers.iter().all(gone);
+    !node.declared && silent && named && !state.health.contains_key(id)
+}
+
 /// The row of a service.
 pub(super) fn row(
     id: &ServiceId,
     node: &Node,
     state: &State,
+    wiring: &Wiring,
     topology: &Topology,
     windows: Windows,
 ) -> Service {
@@ -158,6 +173,7 @@ pub(super) fn row(
         team: topology.team_of(id).cloned(),
         domain: topology.domain_of(id).cloned(),
         declared: node.declared,
+        only_named: only_named(id, node, state, wiring),
         state: memory.map_or(HealthState::Unknown, |m| m.state),
         why: memory.map_or_else(|| words::NAME_ONLY.clone(), |m| m.why.clone()),
         since: memory.map_or(Since { at, or_earlier: true }, |m| m.since),

@@ -137,12 +137,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if advanced && enough(SIGN) && evidence.len() >= 5 && !idle_before_window && grows(evidence) {
         let from = Some(first.at);
         let or_earlier = case.was_there && first.at == case.began;
-        return Verdict {
-            status: Slow,
-            why: "falls behind: its lag grows, though it advances".into(),
-            from,
-            or_earlier,
-        };
+        return Verdict { status: Slow, why: "falls behind, though it advances".into(), from, or_earlier };
     }
     // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
     if case.idle.is_none() && !enough(SIGN) && last.lag >= first.lag {

@@ -148,6 +148,9 @@ pub struct Service {
     pub domain: Option<DomainId>,
     /// Whether a topology file declares it; else it was derived from names seen on a broker (`~`).
     pub declared: bool,
+    /// Whether it is no more than a name that consumers bear: nothing declares it, and every open connection is known to be
+    /// somebody else's. Often what a service of the past has left on the broker.
+    pub only_named: bool,
     /// Its state.
     pub state: HealthState,
     /// Why, in one line.

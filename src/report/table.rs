@@ -1,7 +1,8 @@
 //! The snapshot as text for people: what `headwater once` prints.
 //!
-//! Columns are as wide as their widest cell, nothing is cut: the reader may be a pipe. Names from outside are
-//! cleaned, so that no control character reaches the terminal.
+//! Columns are as wide as their widest cell and nothing is cut, since the reader may be a program; given a width, as of a
+//! terminal, the tables fit it: first the less important columns go (and the title says which), then text is cut. Names from outside
+//! are cleaned, so that no control character reaches the terminal.
 
 use std::fmt::Write as _;
 
@@ -11,18 +12,25 @@ use crate::model::snapshot::{Since, Snapshot};
 use crate::theme::{Glyph, Glyphs};
 use crate::ui::signs;
 use crate::ui::widget::number;
-use crate::ui::widget::text::{clean, width};
+use crate::ui::widget::text::{clean, truncate, truncate_middle, width};
 
-/// A snapshot as tables, worst things first.
-pub fn render(snapshot: &Snapshot, glyphs: Glyphs) -> String {
-    let mut out = String::new();
-    heading(&mut out, snapshot);
-    causes(&mut out, snapshot, glyphs);
-    consumers(&mut out, snapshot, glyphs);
-    services(&mut out, snapshot, glyphs);
-    entities(&mut out, snapshot, glyphs);
-    flows(&mut out, snapshot, glyphs);
-    out
+/// A snapshot as tables, worst things first; no table is wider than `room`, if given, as far as that can be.
+pub fn render(snapshot: &Snapshot, glyphs: Glyphs, room: Option<usize>) -> String {
+    let mut paper = Paper { out: String::new(), glyphs, room };
+    heading(&mut paper.out, snapshot);
+    causes(&mut paper, snapshot);
+    consumers(&mut paper, snapshot);
+    services(&mut paper, snapshot);
+    entities(&mut paper, snapshot);
+    flows(&mut paper, snapshot);
+    paper.out
+}
+
+/// What is written on, and how.
+struct Paper {
+    out: String,
+    glyphs: Glyphs,
+    room: Option<usize>,
 }
 
 fn heading(out: &mut String, snapshot: &Snapshot) {
@@ -53,11 +61,13 @@ fn heading(out: &mut String, snapshot: &Snapshot) {
     }
 }
 
-fn causes(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
+fn causes(paper: &mut Paper, snapshot: &Snapshot) {
+    let glyphs = paper.glyphs;
     if snapshot.causes.is_empty() {
         return;
     }
-    out.push_str("\nCAUSE → EFFECTS\n");
+    let out = &mut paper.out;
+    let _ = writeln!(out, "\nCAUSE {} EFFECTS", glyphs.get(Glyph::LeadsTo));
     for cause in &snapshot.causes {
         let glyph = glyphs.get(signs::severity(cause.severity).0);
         let team = cause.team.as_ref().map_or(String::new(), |t| format!("  {}", clean(t.as_str())));
@@ -69,7 +79,8 @@ fn causes(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
     }
 }
 
-fn consumers(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
+fn consumers(paper: &mut Paper, snapshot: &Snapshot) {
+    let glyphs = paper.glyphs;
     let mut table = Table::new(&[
         "",
         "consumer",
@@ -83,7 +94,8 @@ fn consumers(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
         ">acked",
         ">drain",
         "status",
-    ]);
+    ])
+    .without(&["redeliv", "drain", "reads", "acked", "in flight", "service", "gave up"]);
     for row in &snapshot.consumers {
         let likely = if row.services_likely { glyphs.get(Glyph::About) } else { "" };
         let reads = row.report.as_ref().filter(|r| !r.filters.is_empty()).map_or_else(
@@ -95,7 +107,7 @@ fn consumers(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
             glyphs.get(signs::status(row.status).0).to_owned(),
             clean(row.id.as_str()).into_owned(),
             clean(&reads).into_owned(),
-            format!("{likely}{}", joined(&row.services)),
+            format!("{likely}{}", joined(&row.services, glyphs)),
             count(&row.lag.bounds),
             count(&row.in_flight.bounds),
             count(&row.redelivered.bounds),
@@ -106,11 +118,13 @@ fn consumers(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
             clean(&row.why).into_owned(),
         ]);
     }
-    table.write(out, "CONSUMERS");
+    table.write(paper, "CONSUMERS");
 }
 
-fn services(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
-    let mut table = Table::new(&["", "service", "team", ">conns", "owns", "copies", "state"]);
+fn services(paper: &mut Paper, snapshot: &Snapshot) {
+    let glyphs = paper.glyphs;
+    let mut table = Table::new(&["", "service", "team", ">conns", "owns", "copies", "state"])
+        .without(&["copies", "owns", "team"]);
     for row in &snapshot.services {
         let likely = if row.declared { "" } else { glyphs.get(Glyph::About) };
         table.row([
@@ -118,16 +132,17 @@ fn services(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
             format!("{likely}{}", clean(row.id.as_str())),
             row.team.as_ref().map_or(String::new(), |t| clean(t.as_str()).into_owned()),
             number::bounds(glyphs, &row.connections.bounds, |n| number::count(u64::from(*n))),
-            joined(&row.owns),
-            joined(&row.copies),
+            joined(&row.owns, glyphs),
+            joined(&row.copies, glyphs),
             clean(&row.why).into_owned(),
         ]);
     }
-    table.write(out, "SERVICES");
+    table.write(paper, "SERVICES");
 }
 
-fn entities(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
-    let mut table = Table::new(&["entity", "owner", "copies", "conflicts"]);
+fn entities(paper: &mut Paper, snapshot: &Snapshot) {
+    let glyphs = paper.glyphs;
+    let mut table = Table::new(&["entity", "owner", "copies", "conflicts"]).without(&["copies"]);
     for row in &snapshot.entities {
         let owners: Vec<String> = row
             .owners
@@ -153,28 +168,30 @@ fn entities(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
             conflicts.join("; "),
         ]);
     }
-    table.write(out, "ENTITIES");
+    table.write(paper, "ENTITIES");
 }
 
-fn flows(out: &mut String, snapshot: &Snapshot, glyphs: Glyphs) {
-    let mut table = Table::new(&["kind", "from", "what", "to", ">rate", ">errors"]);
+fn flows(paper: &mut Paper, snapshot: &Snapshot) {
+    let glyphs = paper.glyphs;
+    let mut table =
+        Table::new(&["kind", "from", "what", "to", ">rate", ">errors"]).without(&["kind", "errors"]);
     for row in &snapshot.flows {
         let likely = if row.from_likely && !row.from.is_empty() { glyphs.get(Glyph::About) } else { "" };
         table.row([
             row.kind.word().to_owned(),
-            format!("{likely}{}", joined(&row.from)),
+            format!("{likely}{}", joined(&row.from, glyphs)),
             clean(&row.label).into_owned(),
-            joined(&row.to),
+            joined(&row.to, glyphs),
             number::bounds(glyphs, &row.rate.bounds, |r| number::rate(*r)),
             number::bounds(glyphs, &row.errors_rate.bounds, |r| number::rate(*r)),
         ]);
     }
-    table.write(out, "FLOWS");
+    table.write(paper, "FLOWS");
 }
 
-fn joined<T: std::fmt::Display>(ids: &[T]) -> String {
+fn joined<T: std::fmt::Display>(ids: &[T], glyphs: Glyphs) -> String {
     let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "–".to_owned() } else { clean(&text).into_owned() }
+    if text.is_empty() { glyphs.get(Glyph::NoValue).to_owned() } else { clean(&text).into_owned() }
 }
 
 fn since(since: Since, snapshot: &Snapshot, glyphs: Glyphs) -> String {
@@ -182,15 +199,27 @@ fn since(since: Since, snapshot: &Snapshot, glyphs: Glyphs) -> String {
     format!("{least}{}", number::elapsed(snapshot.taken_at.age_since(since.at)))
 }
 
+/// Columns between two columns.
+const GAP: usize = 2;
+
+/// Text is not cut below this width.
+const READABLE: usize = 14;
+
 /// Rows of cells; a heading that starts with `>` is right-aligned.
 struct Table<const N: usize> {
     headings: [&'static str; N],
+    /// Columns that may be left out, the first to go first.
+    spare: &'static [&'static str],
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
     fn new(headings: &[&'static str; N]) -> Self {
-        Self { headings: *headings, rows: Vec::new() }
+        Self { headings: *headings, spare: &[], rows: Vec::new() }
+    }
+
+    fn without(self, spare: &'static [&'static str]) -> Self {
+        Self { spare, ..self }
     }
 
     fn row(&mut self, cells: [String; N]) {
@@ -198,10 +227,10 @@ impl<const N: usize> Table<N> {
     }
 
     /// Writes the table under its title; an empty one says so, since a missing table looks like a fault.
-    fn write(self, out: &mut String, title: &str) {
-        let _ = writeln!(out, "\n{title}");
+    fn write(self, paper: &mut Paper, title: &str) {
+        let out = &mut paper.out;
         if self.rows.is_empty() {
-            out.push_str("(none seen)\n");
+            let _ = writeln!(out, "\n{title}\n(none seen)");
             return;
         }
         let headings = self.headings.map(|h| h.trim_start_matches('>').to_owned());
@@ -211,16 +240,112 @@ impl<const N: usize> Table<N> {
                 *widest = (*widest).max(width(cell));
             }
         }
+        let left_out = paper.room.map(|room| self.fit(&mut widths, room)).unwrap_or_default();
+        let note = match (left_out.as_slice(), paper.room) {
+            ([], _) | (_, None) => String::new(),
+            (names, Some(room)) => format!("  (no room in {room} columns for {})", names.join(", ")),
+        };
+        let _ = writeln!(out, "\n{title}{note}");
+        let ellipsis = paper.glyphs.get(Glyph::Ellipsis);
         for row in std::iter::once(&headings).chain(&self.rows) {
             let mut line = String::new();
-            for ((cell, widest), heading) in row.iter().zip(widths).zip(self.headings) {
-                let pad = " ".repeat(widest.saturating_sub(width(cell)));
+            for (at, ((cell, wide), heading)) in row.iter().zip(widths).zip(self.headings).enumerate() {
+                if wide == 0 {
+                    continue;
+                }
+                // Ids and subjects differ at their ends; a sentence begins with what matters.
+                let cell = if at + 1 == N {
+                    truncate(cell, wide, ellipsis)
+                } else {
+                    truncate_middle(cell, wide, ellipsis)
+                };
+                let pad = " ".repeat(wide.saturating_sub(width(&cell)));
                 let (before, after) =
                     if heading.starts_with('>') { (pad.as_str(), "") } else { ("", pad.as_str()) };
-                let _ = write!(line, "{before}{cell}{after}  ");
+                let _ = write!(line, "{before}{cell}{after}{}", " ".repeat(GAP));
             }
             out.push_str(line.trim_end());
             out.push('\n');
+        }
+    }
+
+    /// Makes the columns fit: leaves out spare ones until the rest can be read, then narrows the widest text. Returns what was
+    /// left out; its width is 0.
+    fn fit(&self, widths: &mut [usize; N], room: usize) -> Vec<&'static str> {
+        let total = |widths: &[usize; N]| {
+            let shown = widths.iter().filter(|wide| **wide > 0);
+            shown.clone().sum::<usize>() + GAP * shown.count().saturating_sub(1)
+        };
+        let is_text = |at: usize| self.headings.get(at).is_some_and(|h| !h.is_empty() && !h.starts_with('>'));
+        let least = |widths: &[usize; N]| {
+            let mut least = *widths;
+            for (at, wide) in least.iter_mut().enumerate().filter(|(at, _)| is_text(*at)) {
+                *wide = (*wide).min(READABLE + usize::from(at + 1 == N) * READABLE);
+            }
+            total(&least)
+        };
+        let mut left_out = Vec::new();
+        for name in self.spare {
+            if least(widths) <= room {
+                break;
+            }
+            for (wide, heading) in widths.iter_mut().zip(self.headings) {
+                if heading.trim_start_matches('>') == *name {
+                    *wide = 0;
+                    left_out.push(*name);
+                }
+            }
+        }
+        while total(widths) > room {
+            let widest = widths.iter_mut().enumerate().filter(|(at, wide)| is_text(*at) && **wide > READABLE);
+            match widest.max_by_key(|(_, wide)| **wide) {
+                Some((_, wide)) => *wide -= 1,
+                None => break,
+            }
+        }
+        left_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(room: Option<usize>) -> String {
+        let mut table = Table::new(&["", "consumer", "reads", ">lag", "why"]).without(&["reads"]);
+        table.row(
+            ["·", "ORDERS/a-rather-long-consumer-1", "orders.created", "4.1k", "all is well"]
+                .map(str::to_owned),
+        );
+        table.row(
+            ["■", "ORDERS/billing", "orders.*", "0", "nobody pulls, and billing has no connection"]
+                .map(str::to_owned),
+        );
+        let mut paper = Paper { out: String::new(), glyphs: Glyphs::Unicode, room };
+        table.write(&mut paper, "CONSUMERS");
+        paper.out
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_cut() {
+        let text = table(None);
+        assert!(text.contains("ORDERS/a-rather-long-consumer-1  orders.created"), "{text}");
+        assert!(text.contains("nobody pulls, and billing has no connection\n"), "{text}");
+    }
+
+    #[test]
+    fn in_a_terminal_it_fits_and_says_what_is_missing() {
+        assert_eq!(
+            table(Some(60)),
+            "\nCONSUMERS  (no room in 60 columns for reads)\n\
+             \x20  consumer                    lag  why\n\
+             ·  ORDERS/a-rat…g-consumer-1  4.1k  all is well\n\
+             ■  ORDERS/billing                0  nobody pulls, and billi…\n"
+        );
+        for room in 30..120 {
+            for line in table(Some(room)).lines().filter(|line| !line.starts_with("CONSUMERS")) {
+                assert!(width(line) <= room.max(54), "{room}: {line}");
+            }
         }
     }
 }

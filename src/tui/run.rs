@@ -23,6 +23,10 @@ use super::screen::Screen;
 use super::signals::{Asked, Signals};
 use super::{ExitReason, Look, MAX_FPS};
 
+/// So long apart are two looks at what the sources tell: more often than this nobody can read a number that changes. What the
+/// person does is shown at once.
+const NEWS: Duration = Duration::from_millis(250);
+
 /// Ages on screen are in seconds.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -54,6 +58,7 @@ pub(super) struct Loop {
     stop_wanted: bool,
     started: Instant,
     last_frame: Option<Instant>,
+    last_news: Option<Instant>,
     clicks: Clicks,
     /// Frames that were really written, for tests and curiosity.
     frames: u64,
@@ -81,6 +86,7 @@ impl Loop {
             stop_wanted: false,
             started: Instant::now(),
             last_frame: None,
+            last_news: None,
             clicks: Clicks::default(),
             frames: 0,
         }
@@ -107,6 +113,10 @@ impl Loop {
                 return Ok(reason);
             }
             let now = Instant::now();
+            if self.wake_at().is_some_and(|at| at <= now) {
+                self.app.sync(&self.latest, self.now());
+                self.dirty = true;
+            }
             let gap = Duration::from_secs(1) / MAX_FPS;
             let frame_at = self.last_frame.map_or(now, |at| at + gap);
             if self.dirty && now >= frame_at {
@@ -115,8 +125,11 @@ impl Loop {
                 }
                 continue;
             }
-            let deadline = self.deadline(frame_at);
-            let listening = !self.app.is_paused() && !self.orphaned;
+            let listens = !self.app.is_paused() && !self.orphaned;
+            let news_at = self.last_news.map(|at| at + NEWS).filter(|at| listens && *at > now);
+            let listening = listens && news_at.is_none();
+            let deadline = [self.dirty.then_some(frame_at), self.wake_at(), news_at];
+            let deadline = deadline.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = broken.notified() => return Ok(ExitReason::Panicked(String::new())),
@@ -151,10 +164,7 @@ impl Loop {
                     Ok(()) => self.take_snapshot(),
                     Err(_) => self.orphaned = true,
                 },
-                () = sleep_until(deadline) => {
-                    self.app.sync(&self.latest, self.now());
-                    self.dirty = true;
-                }
+                () = sleep_until(deadline) => {}
             }
         }
     }
@@ -165,16 +175,16 @@ impl Loop {
         Moment { wall, mono: self.started.elapsed() }
     }
 
-    /// When to wake if nothing happens. `None`: not at all.
-    fn deadline(&self, frame_at: Instant) -> Option<Instant> {
-        let frame = self.dirty.then_some(frame_at);
+    /// When the screen changes though nothing is pressed and nothing new is told. `None`: not at all.
+    fn wake_at(&self) -> Option<Instant> {
         let change = self.app.next_change().map(|at| self.started + at);
         let tick = (!self.app.is_paused()).then(|| self.last_frame.map(|at| at + TICK)).flatten();
-        [frame, change, tick].into_iter().flatten().min()
+        [change, tick].into_iter().flatten().min()
     }
 
     fn take_snapshot(&mut self) {
         self.latest = Arc::clone(&self.snapshots.borrow_and_update());
+        self.last_news = Some(Instant::now());
         let now = self.now();
         self.app.sync(&self.latest, now);
         self.dirty = true;

@@ -79,14 +79,24 @@ pub(super) fn detail_frame(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, beside: 
     titled(buf, area, &look, &title, focused)
 }
 
-/// A polite word when there is no room.
+/// A polite word when there is no room: as much of it as fits, and always how to leave.
 pub(super) fn too_small(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
-    let message = format!(
-        "Headwater needs {} × {}; this terminal has {} × {}. Make it larger, or use `headwater once`. q quits.",
-        SMALLEST.0, SMALLEST.1, area.width, area.height
-    );
-    let message = message.replace('×', ctx.glyphs.get(Glyph::Times));
-    let lines = text::wrap(&message, usize::from(area.width));
+    let times = ctx.glyphs.get(Glyph::Times);
+    let (needs, has) =
+        (format!("{} {times} {}", SMALLEST.0, SMALLEST.1), format!("{} {times} {}", area.width, area.height));
+    let messages = [
+        format!(
+            "Headwater needs {needs}; this terminal has {has}. Make it larger, or use `headwater once`. q quits."
+        ),
+        format!("{has} is too small; {needs} will do. q quits"),
+        format!("needs {needs}; q quits"),
+        "q quits".to_owned(),
+    ];
+    let lines = messages
+        .iter()
+        .map(|message| text::wrap(message, usize::from(area.width)))
+        .find(|lines| lines.len() <= usize::from(area.height))
+        .unwrap_or_default();
     let top = area.height.saturating_sub(lines.len() as u16) / 2;
     for (at, line) in lines.iter().enumerate() {
         Cell::text(line).draw(buf, area.x, area.y + top + at as u16, area.width, &ctx.look());

@@ -49,11 +49,7 @@ const fn columns(name: u16, reads: u16) -> [Column; 15] {
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let (snapshot, look) = (ctx.snapshot, &ctx.look());
-    let find = |thing: &Thing| match thing {
-        Thing::Consumer(id) => snapshot.consumer(id),
-        _ => None,
-    };
+    let look = &ctx.look();
     Listing {
         list: ListId::Consumers,
         columns: match area.width {
@@ -61,8 +57,13 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
             WIDE..VERY_WIDE => WIDE_COLUMNS,
             VERY_WIDE.. => VERY_WIDE_COLUMNS,
         },
-        row: &|thing| find(thing).map(|consumer| row(ctx, look, consumer)),
-        about: &|thing| find(thing).map(|consumer| about(ctx, look, consumer)),
+        find: |snapshot, thing| match thing {
+            Thing::Consumer(id) => snapshot.consumer(id).map(|row| &**row),
+            _ => None,
+        },
+        row: &|it| row(ctx, look, it),
+        about: &|it| about(ctx, look, it),
+        folded: None,
     }
     .draw(ctx, buf, area, hits);
 }

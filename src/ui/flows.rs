@@ -32,16 +32,17 @@ const COLUMNS: &[Column] = &[
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let (snapshot, look) = (ctx.snapshot, &ctx.look());
-    let find = |thing: &Thing| match thing {
-        Thing::Flow(id) => snapshot.flow(id),
-        _ => None,
-    };
+    let look = &ctx.look();
     Listing {
         list: ListId::Flows,
         columns: COLUMNS,
-        row: &|thing| find(thing).map(|flow| row(ctx, look, flow)),
-        about: &|thing| find(thing).map(|flow| about(look, flow)),
+        find: |snapshot, thing| match thing {
+            Thing::Flow(id) => snapshot.flow(id).map(|row| &**row),
+            _ => None,
+        },
+        row: &|it| row(ctx, look, it),
+        about: &|it| about(look, it),
+        folded: None,
     }
     .draw(ctx, buf, area, hits);
 }
@@ -55,9 +56,12 @@ pub fn about(look: &Look<'_>, flow: &Flow) -> Cell {
         FlowKind::Request => "answers",
     };
     // `pubber answers –` would say nothing.
-    let (verb, to) = match (flow.kind, flow.to.is_empty()) {
-        (FlowKind::Request, true) => ("answers;", Cell::styled("nobody known asks", Role::Muted)),
-        _ => (verb, phrase::services(look, &flow.to, false)),
+    let to = if !flow.to.is_empty() {
+        phrase::services(look, &flow.to, false)
+    } else if flow.kind == FlowKind::Request {
+        Cell::styled("a call that nobody known makes", Role::Muted)
+    } else {
+        Cell::styled("nobody known", Role::Muted)
     };
     let mut cell = Cell::glyph(look, glyph, role)
         .then(" ", Role::Text)
@@ -72,7 +76,7 @@ pub fn about(look: &Look<'_>, flow: &Flow) -> Cell {
     }
     match flow.last_seen {
         Some(at) if look.is_old(at) => {
-            cell.then(format!("; last traffic {} ago", number::elapsed(look.now.age_since(at))), Role::Muted)
+            cell.then(format!("; last traffic {}", number::ago(look.now.age_since(at))), Role::Muted)
         }
         Some(_) => cell,
         None => cell.then("; no traffic seen since watching began", Role::Muted),

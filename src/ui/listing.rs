@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::Detail;
 use crate::app::hit::{Hit, HitAreas};
-use crate::app::list::ListId;
-use crate::model::snapshot::Thing;
+use crate::app::list::{ListId, RowId};
+use crate::app::{Action, Detail};
+use crate::model::snapshot::{Snapshot, Thing};
 
 use super::Ctx;
 use super::area::take_bottom;
@@ -17,19 +17,24 @@ use super::widget::{Cell, Column};
 const ROOM_FOR_A_LINE: u16 = 8;
 
 /// What a table is of.
-pub struct Listing<'a> {
+pub struct Listing<'a, T> {
     pub list: ListId,
     pub columns: &'a [Column],
-    /// The cells of a thing's row, one for each column; `None` when the thing is gone.
-    pub row: &'a dyn Fn(&Thing) -> Option<Vec<Cell>>,
-    /// What to say of the selected thing, in one line.
-    pub about: &'a dyn Fn(&Thing) -> Option<Cell>,
+    /// A row's thing in the snapshot; `None` when it is gone.
+    pub find: fn(&'a Snapshot, &Thing) -> Option<&'a T>,
+    /// The cells of its row, one for each column.
+    pub row: &'a dyn Fn(&T) -> Vec<Cell>,
+    /// What to say of it when it is selected, in one line.
+    pub about: &'a dyn Fn(&T) -> Cell,
+    /// One line under the rows, for what is folded; a click on it unfolds.
+    pub folded: Option<Cell>,
 }
 
-impl Listing<'_> {
+impl<'a, T> Listing<'a, T> {
     /// Draws the table, and under it one line about the selected row: why it is as it is.
-    pub fn draw(&self, ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    pub fn draw(&self, ctx: &Ctx<'a>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         let state = ctx.app.list(self.list);
+        let find = |row: Option<&RowId>| (self.find)(ctx.snapshot, row?.thing.as_ref()?);
         hits.add(area, Hit::List(self.list));
         if state.rows().is_empty() {
             hits.viewport(self.list, 0, 0);
@@ -39,14 +44,21 @@ impl Listing<'_> {
         // The detail pane says it at length.
         let says = area.height >= ROOM_FOR_A_LINE && ctx.app.detail() == Detail::Closed;
         let (body, foot) = if says { take_bottom(area, 2) } else { (area, Rect::ZERO) };
+        let (body, mut line) = take_bottom(body, u16::from(self.folded.is_some()));
+        if let Some(folded) = &self.folded {
+            // Under the last row, as if it were one.
+            line.y =
+                line.y.min(body.y + 1 + u16::try_from(state.rows().len()).unwrap_or(u16::MAX - body.y - 1));
+            folded.draw(buf, line.x, line.y, line.width, &ctx.look());
+            hits.add(line, Hit::Do(Action::Fold));
+        }
         ctx.table(self.list, self.columns).draw(buf, body, &ctx.look(), hits, |index| {
-            let thing = state.rows().get(index).and_then(|row| row.thing.as_ref());
-            thing.and_then(self.row).unwrap_or_default()
+            find(state.rows().get(index)).map(self.row).unwrap_or_default()
         });
         if !foot.is_empty()
-            && let Some(cell) = state.selected().and_then(|row| row.thing.as_ref()).and_then(self.about)
+            && let Some(thing) = find(state.selected())
         {
-            cell.draw(buf, foot.x, foot.y + 1, foot.width, &ctx.look());
+            (self.about)(thing).draw(buf, foot.x, foot.y + 1, foot.width, &ctx.look());
         }
     }
 }

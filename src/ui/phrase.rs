@@ -10,7 +10,7 @@ use crate::model::time::nanos;
 use crate::theme::{Glyph, Role};
 
 use super::Ctx;
-use super::widget::spark::{Scale, sparkline};
+use super::widget::spark::{Scale, held, sparkline};
 use super::widget::{Cell, Look, number};
 
 /// Names of services, with `~` when they are a conclusion, and the sign of the unknown when there are none.
@@ -119,7 +119,7 @@ pub fn over(value: &Measured<Duration>, max: Option<Duration>) -> Option<bool> {
 /// The shape of a history in a few columns: ten seconds each once so much has been watched, before that a second each.
 pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16, role: Role) -> Cell {
     let step = if ctx.snapshot.watched.as_secs() < 60 { 1 } else { 10 };
-    line_of(ctx, &history.last(step, usize::from(columns), ctx.mono()), columns, 0.0, role)
+    line_of(ctx, &held(&history.last(step, usize::from(columns), ctx.mono())), columns, 0.0, role)
 }
 
 /// The last minute of a history in at most sixty columns. What shares a column is cut at whole multiples of the clock, so
@@ -131,7 +131,7 @@ pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, least: f32) -> Cel
     let second = usize::try_from(ctx.snapshot.watched.as_secs()).unwrap_or(0);
     // The newest column is filled up with seconds that are still to come.
     let to_come = group - 1 - second % group;
-    let mut values = history.last(1, MINUTE - to_come, ctx.mono());
+    let mut values = held(&history.last(1, MINUTE - to_come, ctx.mono()));
     if !values.is_empty() {
         values.extend(std::iter::repeat_n(f32::NAN, to_come));
     }

@@ -7,6 +7,8 @@ use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
 use crate::app::list::ListId;
+use crate::app::{Action, Layer};
+use crate::keymap;
 use crate::model::id::{DomainId, EntityId, TeamId};
 use crate::model::measured::Measured;
 use crate::model::observation::{HealthState, Library};
@@ -17,6 +19,9 @@ use super::Ctx;
 use super::listing::Listing;
 use super::widget::{Cell, Column, Look, number};
 use super::{phrase, signs};
+
+/// So many names are told of services that are folded.
+const MOST_NAMES: usize = 8;
 
 /// Columns of the sparkline.
 const SPARK: u16 = 8;
@@ -41,18 +46,43 @@ const COLUMNS: &[Column] = &[
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let (snapshot, look) = (ctx.snapshot, &ctx.look());
-    let find = |thing: &Thing| match thing {
-        Thing::Service(id) => snapshot.service(id),
-        _ => None,
-    };
+    let look = &ctx.look();
     Listing {
         list: ListId::Services,
         columns: COLUMNS,
-        row: &|thing| find(thing).map(|service| row(ctx, look, service)),
-        about: &|thing| find(thing).map(|service| about(look, service)),
+        find: |snapshot, thing| match thing {
+            Thing::Service(id) => snapshot.service(id).map(|row| &**row),
+            _ => None,
+        },
+        row: &|it| row(ctx, look, it),
+        about: &|it| about(look, it),
+        folded: folded(ctx),
     }
     .draw(ctx, buf, area, hits);
+}
+
+/// `◌ 12 more, known only by a consumer; z shows audit, billing-old, …`
+fn folded(ctx: &Ctx<'_>) -> Option<Cell> {
+    let n = ctx.app.list(ListId::Services).foldable();
+    if n == 0 || ctx.app.unfolded() {
+        return None;
+    }
+    let key = keymap::key_of(Layer::Main, Action::Fold)?;
+    let named = ctx.snapshot.services.iter().filter(|service| service.only_named);
+    let mut names: Vec<&str> = named.map(|service| service.id.as_str()).take(MOST_NAMES + 1).collect();
+    if names.len() > MOST_NAMES {
+        names.truncate(MOST_NAMES);
+        names.push(ctx.glyphs.get(Glyph::Ellipsis));
+    }
+    let look = &ctx.look();
+    let count = number::count(n as u64);
+    Some(
+        Cell::glyph(look, Glyph::Unknown, Role::StateUnknown)
+            .then(format!("  {count} more, known only by a consumer; "), Role::Muted)
+            .then(key, Role::Key)
+            .then(" shows ", Role::Muted)
+            .then(names.join(", "), Role::Muted),
+    )
 }
 
 /// How a service fares, since when and why, in one line.
@@ -95,8 +125,8 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
         worst_check(service)
             .map_or_else(Cell::empty, |check| phrase::spark(ctx, &check.history, SPARK, Role::Muted)),
         Cell::measured(look, &service.connections, |n| number::count(u64::from(*n))),
-        plain_count(service.owns.len()),
-        plain_count(service.copies.len()),
+        declared_count(look, service, service.owns.len()),
+        declared_count(look, service, service.copies.len()),
         plain_count(service.consumers.len()),
         phrase::rate(look, &service.published_rate),
         plain_count(service.responders.iter().map(|responder| responder.endpoints.len()).sum()),
@@ -117,6 +147,11 @@ fn names(look: &Look<'_>, names: &[&str]) -> Cell {
 /// A number of known things.
 fn plain_count(n: usize) -> Cell {
     Cell::number(number::count(n as u64), Role::Text)
+}
+
+/// A number of things that only a topology file tells: without one it is not 0 but unknown.
+fn declared_count(look: &Look<'_>, service: &Service, n: usize) -> Cell {
+    if n > 0 || service.declared { plain_count(n) } else { phrase::none(look) }
 }
 
 /// How many operations of others it asks.

@@ -119,6 +119,11 @@ impl Desk {
     }
 
     /// The last line of the screen.
+    /// What the footer says, without the keys that stand at its right end.
+    pub fn said(&mut self) -> String {
+        self.footer().split("   ").next().unwrap().to_owned()
+    }
+
     pub fn footer(&mut self) -> String {
         self.draw().lines().last().unwrap().trim().to_owned()
     }

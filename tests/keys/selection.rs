@@ -61,7 +61,7 @@ fn when_its_thing_vanishes_the_neighbour_has_it() {
     assert_eq!(desk.selected(), rows[rows.len() - 2]);
     desk.change(|snapshot| snapshot.consumers.clear());
     assert_eq!(desk.selected(), "");
-    assert_eq!(desk.keys("enter").footer(), "nothing is selected that could be opened");
+    assert_eq!(desk.keys("enter").said(), "nothing is selected that could be opened");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn sorting_is_taken_at_once_and_unknown_is_last() {
         presses += 1;
         assert!(presses < 40);
     }
-    assert_eq!(desk.keys("1 s").footer(), "this list has one order: what needs a person first");
+    assert_eq!(desk.keys("1 s").said(), "this list has one order: what needs a person first");
 }
 
 #[test]
@@ -146,5 +146,5 @@ fn tab_goes_round_the_panes() {
     assert_eq!(seen, View::Overview.lists());
     assert_eq!(desk.app.current_list(), ListId::Causes);
     assert_eq!(desk.keys("shift-tab").app.current_list(), ListId::Busiest);
-    assert_eq!(desk.keys("5 tab").footer(), "this view has one pane");
+    assert_eq!(desk.keys("5 tab").said(), "this view has one pane");
 }

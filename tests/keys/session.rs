@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use headwater::app::list::ListId;
 use headwater::app::{Effect, Fault, Input, Layer, Options, Said, View};
 use headwater::model::command::Command;
 use headwater::model::measured::Bounds;
 use headwater::model::observation::SourceState;
 
 use crate::desk::Desk;
+use crate::fixture;
 
 #[test]
 fn paused_the_picture_stands_still() {
@@ -39,7 +41,7 @@ fn the_palette_does_anything_by_name() {
     assert_eq!(desk.effects, [Effect::Quit]);
     let mut desk = Desk::start();
     desk.keys(": 'zzz enter");
-    assert_eq!(desk.footer(), "no command is called `zzz`");
+    assert_eq!(desk.said(), "no command is called `zzz`");
     assert_eq!(desk.app.layer(), Layer::Main);
     desk.keys(": 'serv tab");
     assert_eq!(desk.app.palette().unwrap().line().text(), "services");
@@ -51,6 +53,33 @@ fn the_palette_does_anything_by_name() {
     assert!(desk.effects.is_empty());
 }
 
+/// What a name on a broker alone stands for does not crowd out the services that are there, and is never far.
+#[test]
+fn services_that_are_only_names_are_folded() {
+    let mut desk = Desk::start();
+    desk.snapshot = Arc::new(fixture::discovered());
+    let all = desk.snapshot.services.len();
+    let left_behind = fixture::variants::LEFT_BEHIND;
+    desk.keys("5");
+    let rows = desk.rows(ListId::Services);
+    assert_eq!(rows.len(), all - left_behind.len());
+    assert!(left_behind.iter().all(|name| !rows.iter().any(|row| row == name)), "{rows:?}");
+    let line = "◌  3 more, known only by a consumer; z shows audit, billing-old, migration";
+    assert!(desk.draw().contains(line), "{}", desk.draw());
+    // What is looked for is found.
+    desk.keys("/ 'audit enter");
+    assert_eq!(desk.rows(ListId::Services), ["audit"]);
+    desk.keys("esc z");
+    let rows = desk.rows(ListId::Services);
+    assert_eq!(rows[all - 3..], left_behind, "after everything that is alive");
+    assert!(!desk.draw().contains("known only by a consumer;"), "{}", desk.draw());
+    assert_eq!(desk.keys("z").rows(ListId::Services).len(), all - 3);
+    assert_eq!(desk.keys("3 z").said(), "nothing is folded here");
+    // Where nothing else is there, they are what there is.
+    desk.change(|snapshot| snapshot.services.retain(|service| service.only_named));
+    assert_eq!(desk.keys("5").rows(ListId::Services), left_behind);
+}
+
 #[test]
 fn faults_begin_and_end() {
     let faults = vec![Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];
@@ -58,7 +87,7 @@ fn faults_begin_and_end() {
     desk.keys(": 'fault enter");
     let fault = |on| Effect::Command(Command::Fault { id: "billing-slows".into(), on });
     assert_eq!(desk.effects, [fault(true)]);
-    assert_eq!(desk.footer(), "fault billing-slows begins");
+    assert_eq!(desk.said(), "fault billing-slows begins");
     desk.keys(": 'fault");
     assert!(desk.draw().contains("end: billing takes 300 ms each"));
     desk.keys("enter");
@@ -102,7 +131,7 @@ fn what_is_copied_says_what_it_is() {
 fn words_go_after_a_while_or_at_the_next_key() {
     let mut desk = Desk::start();
     desk.input(Input::Say(Said::done("copied: orders")));
-    assert_eq!(desk.footer(), "copied: orders");
+    assert_eq!(desk.said(), "copied: orders");
     let until = desk.app.next_change().expect("something will change: the words go");
     desk.seconds = until.as_secs_f64();
     desk.wait(0.0);
@@ -114,7 +143,7 @@ fn words_go_after_a_while_or_at_the_next_key() {
 #[test]
 fn a_lost_connection_can_be_tried_again() {
     let mut desk = Desk::start();
-    assert_eq!(desk.keys(": 'reconn enter").footer(), "no connection is lost");
+    assert_eq!(desk.keys(": 'reconn enter").said(), "no connection is lost");
     desk.change(|snapshot| {
         Arc::make_mut(snapshot.sources.iter_mut().find(|source| source.id.as_str() == "nats").unwrap())
             .report

@@ -119,3 +119,27 @@ fn a_store_is_what_its_service_s_health_says() {
     assert_eq!(state("billing-db"), HealthState::Down);
     assert_eq!(state("billing-cache"), HealthState::Unknown, "nobody tells of it");
 }
+
+/// A durable whose service nobody has seen is a name and no more, unless somebody without a name is connected who may be it.
+#[test]
+fn a_service_that_only_a_consumer_names() {
+    let mut engine = engine();
+    engine.ingest(&connected(0, &["orders-1"]));
+    engine.ingest(&orders_at(1, 10, 10, 0));
+    let only_named = |engine: &mut Engine, ms: u64, id: &str| {
+        engine.tick(at(ms)).service(&id.into()).map(|service| service.only_named)
+    };
+    assert_eq!(only_named(&mut engine, 1_010, "orders"), Some(false));
+    assert_eq!(only_named(&mut engine, 1_020, "billing"), Some(true));
+    assert_eq!(
+        state_of(&mut engine, 1_030),
+        (HealthState::Unknown, "known only by a consumer; no connection bears its name".into())
+    );
+    engine.ingest(&connected(2_000, &["orders-1", ""]));
+    assert_eq!(only_named(&mut engine, 2_010, "billing"), Some(false), "it may be the one without a name");
+    engine.ingest(&connected(3_000, &["orders-1", "billing-1"]));
+    assert_eq!(only_named(&mut engine, 3_010, "billing"), Some(false));
+    engine.ingest(&connected(4_000, &["orders-1"]));
+    assert_eq!(state_of(&mut engine, 4_010).0, HealthState::Down, "it was there");
+    assert_eq!(only_named(&mut engine, 4_020, "billing"), Some(false));
+}

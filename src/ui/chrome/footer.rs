@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::Action;
 use crate::app::hit::{Hit, HitAreas};
 use crate::app::line::Line;
 use crate::keymap;
@@ -16,24 +17,34 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     if let Some(line) = ctx.app.typing() {
         let used = filter_line(ctx, line).draw(buf, area.x, area.y, area.width, &look) + 3;
         let rest = Rect { x: area.x + used.min(area.width), width: area.width.saturating_sub(used), ..area };
-        hints(ctx, buf, rest, hits, true);
+        hints(ctx, buf, rest, hits, true, |_| true);
         return;
     }
     if let Some(said) = ctx.app.said() {
         let role = if said.error { Role::Error } else { Role::Message };
-        Cell::styled(&said.text, role).draw(buf, area.x, area.y, area.width, &look);
+        let used = Cell::styled(&said.text, role).draw(buf, area.x, area.y, area.width, &look) + 3;
+        let rest = Rect { x: area.x + used.min(area.width), width: area.width.saturating_sub(used), ..area };
+        // What leads everywhere stays.
+        hints(ctx, buf, rest, hits, true, |action| matches!(action, Action::Help | Action::Quit));
         return;
     }
-    hints(ctx, buf, area, hits, false);
+    hints(ctx, buf, area, hits, false, |_| true);
 }
 
 /// As many hints as fit, the most important first; never half a hint.
-fn hints(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, right: bool) {
+fn hints(
+    ctx: &Ctx<'_>,
+    buf: &mut Buffer,
+    area: Rect,
+    hits: &mut HitAreas,
+    right: bool,
+    wanted: fn(Action) -> bool,
+) {
     let look = ctx.look();
     let mut fitting = Vec::new();
     let mut used = 0;
-    for (key, label, action) in keymap::footer_hints(ctx.app) {
-        let cell = Cell::styled(key_sign(key), Role::Key).then(" ", Role::Text).then(label, Role::KeyLabel);
+    for (key, label, action) in keymap::footer_hints(ctx.app).into_iter().filter(|hint| wanted(hint.2)) {
+        let cell = Cell::styled(key, Role::Key).then(" ", Role::Text).then(label, Role::KeyLabel);
         let wide = cell.width() as u16;
         let gap = if fitting.is_empty() { 0 } else { 2 };
         if used + gap + wide > area.width {
@@ -48,11 +59,6 @@ fn hints(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, right
         hits.add(Rect { x, y: area.y, width: wide, height: 1 }, Hit::Do(action));
         x += wide + 2;
     }
-}
-
-/// Keys as the footer writes them.
-pub(in crate::ui) fn key_sign(key: &str) -> &str {
-    key
 }
 
 /// `/ lag>100▏  hides 12 of 31`, or what is wrong.

@@ -14,8 +14,13 @@ use crate::ui::widget::{Cell, text};
 
 use super::{boxed, footer};
 
-const WIDTH: u16 = 74;
+/// Wide enough for the longest name, what it does and its key.
+const WIDTH: u16 = 100;
 const ROWS: u16 = 12;
+/// Columns of names: at most so many, fewer when all that is found is shorter.
+const NAMES: usize = 24;
+/// Columns of the key at the right end: `shift-tab` fits.
+const KEY: u16 = 9;
 
 pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let Some(palette) = ctx.app.palette() else { return };
@@ -39,6 +44,7 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
             .draw(buf, rows.x, rows.y, rows.width, &look);
     }
     let offset = visible_offset(0, Some(palette.selected()), found.len(), usize::from(rows.height));
+    let names = found.iter().map(|choice| text::width(&choice.name)).max().unwrap_or(0).min(NAMES);
     for (line, choice) in found.iter().skip(offset).take(usize::from(rows.height)).enumerate() {
         let y = rows.y + line as u16;
         let key = match choice.run {
@@ -46,15 +52,21 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
             Run::Command(_) => "",
         };
         let strip = Rect { y, height: 1, ..rows };
-        let name = text::pad_right(&choice.name, 24, ctx.glyphs.get(crate::theme::Glyph::Ellipsis));
-        Cell::text(name).then(" ", Role::Text).then(&choice.about, Role::Muted).draw(
+        let name = text::pad_right(&choice.name, names, ctx.glyphs.get(crate::theme::Glyph::Ellipsis));
+        Cell::text(name).then("  ", Role::Text).then(&choice.about, Role::Muted).draw(
             buf,
             strip.x,
             y,
-            strip.width.saturating_sub(8),
+            strip.width.saturating_sub(KEY + 1),
             &look,
         );
-        Cell::styled(key, Role::Key).draw_right(buf, strip.right() - 7, y, 7, &look);
+        Cell::styled(key, Role::Key).draw_right(
+            buf,
+            strip.right().saturating_sub(KEY),
+            y,
+            KEY.min(strip.width),
+            &look,
+        );
         if offset + line == palette.selected() {
             highlight(buf, strip, &look, true);
         }

@@ -20,7 +20,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
         ChannelKind::Queue => "queue",
     };
     page.fact("kind", kind);
-    page.causes(ctx, &Thing::Channel(report.id.clone()));
+    page.causes(ctx, &Thing::Channel(report.id.clone()), "");
     if let Some(text) = &report.description {
         page.fact("description", text);
     }
@@ -54,7 +54,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
             numbers.map(|(first, last)| format!("#{} to #{}", number::exact(first), number::exact(last)));
         page.fact_or("numbers", numbers.as_deref(), "the broker does not number its messages");
     }
-    let last = report.last_at.map(|at| format!("{} ago", number::duration(look.now.age_since(at))));
+    let last = report.last_at.map(|at| number::ago(look.now.age_since(at)));
     page.fact_or("last message", last.as_deref(), "none seen");
     page.chart(ctx, "RATE", &it.history, number::rate);
 

@@ -20,7 +20,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
             .and(phrase::since(&look, &it.since)),
     );
     page.text(&it.why, Role::Text);
-    page.causes(ctx, &Thing::Consumer(it.id.clone()));
+    page.causes(ctx, &Thing::Consumer(it.id.clone()), &it.why);
     for limit in limits(it) {
         page.item(Glyph::LeadsTo, Role::StateDegraded, &limit, Role::Text);
     }
@@ -86,8 +86,8 @@ fn stands(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     );
     if let Some(report) = &it.report {
         let position = |position: &Position| {
-            let moved = position.last_active.map(|at| number::duration(look.now.age_since(at)));
-            let moved = moved.map_or_else(String::new, |age| format!(" moved {age} ago"));
+            let moved = position.last_active.map(|at| number::ago(look.now.age_since(at)));
+            let moved = moved.map_or_else(String::new, |age| format!(" moved {age}"));
             format!("#{}{moved}", number::exact(position.channel_seq))
         };
         page.fact_or(

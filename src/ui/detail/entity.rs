@@ -17,7 +17,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
     for conflict in &it.conflicts {
         page.item(Glyph::Conflict, Role::Conflict, conflict, Role::Conflict);
     }
-    page.causes(ctx, &Thing::Entity(it.id.clone()));
+    page.causes(ctx, &Thing::Entity(it.id.clone()), "");
     let changed = it.last_change.map(|at| {
         let age = look.now.age_since(at);
         let quiet = if age < QUIET {
@@ -25,7 +25,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
         } else {
             ": nothing was published since, so that a copy of 0 s proves little"
         };
-        format!("{} ago{quiet}", number::duration(age))
+        format!("{}{quiet}", number::ago(age))
     });
     page.fact_or("last change", changed.as_deref(), "its channels tell no time");
 

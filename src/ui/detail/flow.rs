@@ -11,7 +11,7 @@ use super::page::Page;
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     let look = page.look();
     page.cell(flows::about(&look, it));
-    page.causes(ctx, &Thing::Flow(it.id.clone()));
+    page.causes(ctx, &Thing::Flow(it.id.clone()), "");
     let (from, to) = match it.kind {
         FlowKind::Request => ("answered by", "asked by"),
         FlowKind::Event | FlowKind::Feed => ("from", "to"),
@@ -38,7 +38,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     {
         page.fact("of all", &number::percent(errors / rate));
     }
-    let seen = it.last_seen.map(|at| format!("{} ago", number::duration(look.now.age_since(at))));
+    let seen = it.last_seen.map(|at| number::ago(look.now.age_since(at)));
     page.fact_or("last traffic", seen.as_deref(), "none since watching began");
     page.delay(it.delay.as_ref(), "nobody measures it here", None);
     page.chart(ctx, "RATE", &it.history, number::rate);

@@ -8,6 +8,7 @@ use crate::model::series::History;
 use crate::model::snapshot::{Delay, Thing};
 use crate::theme::{Glyph, Glyphs, Role};
 use crate::ui::widget::chart::Chart;
+use crate::ui::widget::spark::held;
 use crate::ui::widget::text::{clean, wrap};
 use crate::ui::widget::{Cell, Look, number};
 use crate::ui::{Ctx, phrase, signs};
@@ -143,7 +144,7 @@ impl<'a> Page<'a> {
         self.lines.push(label(name).and(cell));
         if self.evidence {
             let by: &str = if value.by.is_empty() { "not told" } else { &value.by };
-            let text = format!("by {by}, {} ago", number::duration(age));
+            let text = format!("by {by}, {}", number::ago(age));
             self.indented(LABEL, &text, Role::Muted);
         }
     }
@@ -215,8 +216,8 @@ impl<'a> Page<'a> {
             151..=2_000 => (10, 180),
             _ => (60, 240),
         };
-        let values =
-            history.last(step, keep.min(usize::try_from(watched / step + 2).unwrap_or(keep)), ctx.mono());
+        let keep = keep.min(usize::try_from(watched / step + 2).unwrap_or(keep));
+        let values = held(&history.last(step, keep, ctx.mono()));
         if values.iter().filter(|v| v.is_finite()).count() < 2 {
             return;
         }
@@ -233,9 +234,9 @@ impl<'a> Page<'a> {
         }
         self.heading("HOW THIS IS KNOWN");
         for entry in evidence {
-            let when = entry.at.map_or_else(String::new, |at| {
-                format!(", {} ago", number::duration(self.look.now.age_since(at)))
-            });
+            let when = entry
+                .at
+                .map_or_else(String::new, |at| format!(", {}", number::ago(self.look.now.age_since(at))));
             let text = format!("{}{when}", entry.from);
             let cleaned = clean(&text).into_owned();
             for (at, line) in wrap(&cleaned, self.width.saturating_sub(LABEL)).into_iter().enumerate() {
@@ -249,11 +250,20 @@ impl<'a> Page<'a> {
     }
 
     /// What follows from this, and what this follows from, as the overview has it.
-    pub(super) fn causes(&mut self, ctx: &Ctx<'_>, thing: &Thing) {
+    /// `said` is what the page has said of the thing already.
+    pub(super) fn causes(&mut self, ctx: &Ctx<'_>, thing: &Thing, said: &str) {
         let mine: Vec<_> = ctx.snapshot.causes.iter().filter(|cause| cause.thing == *thing).collect();
         for cause in mine {
             let (glyph, role) = signs::severity(cause.severity);
-            self.item(glyph, role, &cause.text, role);
+            // Its first words say what stands above already.
+            let own = cause
+                .text
+                .strip_prefix(thing.as_str())
+                .map_or(&*cause.text, |rest| rest.trim_start_matches(": "));
+            let more = own.strip_prefix(said).unwrap_or(own).trim_start_matches("; ");
+            if !more.is_empty() {
+                self.item(glyph, role, more, role);
+            }
             for effect in &cause.effects {
                 self.item(
                     Glyph::LastBranch,

@@ -18,7 +18,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
             .and(phrase::since(&look, &it.since)),
     );
     page.text(&it.why, Role::Text);
-    page.causes(ctx, &Thing::Service(it.id.clone()));
+    page.causes(ctx, &Thing::Service(it.id.clone()), &it.why);
     if !it.declared {
         page.item(
             Glyph::About,
@@ -220,10 +220,7 @@ fn programs(page: &mut Page<'_>, it: &Service) {
             page.fact("listens to", &listens.join(", "));
         }
         if client.pending_bytes > 0 {
-            page.fact(
-                "held for it",
-                &format!("{}: it reads too slowly", number::bytes(client.pending_bytes as f64)),
-            );
+            page.fact("held for it", &format!("{} not read yet", number::bytes(client.pending_bytes as f64)));
         }
     }
 }

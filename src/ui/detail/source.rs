@@ -19,7 +19,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Source) {
     if let Some(error) = &report.error {
         page.text(error, Role::Error);
     }
-    page.causes(ctx, &Thing::Source(it.id.clone()));
+    page.causes(ctx, &Thing::Source(it.id.clone()), "");
     page.fact("kind", &report.kind);
     page.fact("address", &report.address);
     page.fact_or("version", report.server_version.as_deref(), "not told");
@@ -33,7 +33,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Source) {
         )
     });
     page.fact_or("its clock", clock.as_deref(), "not compared");
-    let answered = it.answered_at.map(|at| format!("{} ago", number::duration(look.now.age_since(at))));
+    let answered = it.answered_at.map(|at| number::ago(look.now.age_since(at)));
     page.fact_or("last answer", answered.as_deref(), "never");
 
     page.heading("WHAT WATCHING COSTS IT");

@@ -12,7 +12,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Store) {
     let (glyph, role) = signs::health(it.state);
     page.cell(Cell::glyph(&look, glyph, role).then(format!(" {}", signs::health_words(it.state)), role));
     page.text(&it.why, Role::Text);
-    page.causes(ctx, &Thing::Store(it.id.clone()));
+    page.causes(ctx, &Thing::Store(it.id.clone()), "");
     page.fact("kind", &it.kind);
     page.fact_or("technology", it.technology.as_deref(), "not declared");
     page.fact_or("reason", it.reason.as_deref(), "its owners have not said why this kind");

@@ -11,7 +11,7 @@ use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::{line, take_top, title};
 use crate::ui::blank;
-use crate::ui::widget::text::{clean, wrap};
+use crate::ui::widget::text::{self, clean, wrap};
 use crate::ui::widget::{Cell, Look, number};
 use crate::ui::{phrase, signs};
 
@@ -32,7 +32,8 @@ pub fn quiet_rows(ctx: &Ctx<'_>, width: u16) -> u16 {
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let (head, body) = take_top(area, 1);
     let state = ctx.app.list(ListId::Causes);
-    let with_team = area.width >= ROOM_FOR_TEAM;
+    // Without a topology nobody has a team, and the text gets its room.
+    let with_team = area.width >= ROOM_FOR_TEAM && ctx.snapshot.causes.iter().any(|c| c.team.is_some());
     let look = &ctx.look();
     let cell = title("CAUSE").then(format!(" {} EFFECTS", look.glyph(Glyph::LeadsTo)), Role::Title);
     line(buf, head, 0, &cell, look);
@@ -104,11 +105,23 @@ fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with
     let (x, room) = (strip.x + 2, name_width(strip));
     Cell::styled(&*cause.name, role).keep_ends().draw(buf, x, strip.y, room, look);
     let x = x + room + 2;
-    Cell::text(&*cause.text).draw(buf, x, strip.y, places.end.saturating_sub(x), look);
+    let room = places.end.saturating_sub(x);
+    Cell::text(shortened(&cause.text, usize::from(room))).draw(buf, x, strip.y, room, look);
     phrase::since(look, &cause.since).draw_right(buf, places.since, strip.y, SINCE.min(strip.width), look);
     if with_team && let Some(team) = &cause.team {
         Cell::styled(team.as_str(), Role::Muted).draw(buf, places.team, strip.y, TEAM, look);
     }
+}
+
+/// A text without its last clauses, where only so it fits: a whole clause says more than a piece of the next one.
+fn shortened(text: &str, room: usize) -> &str {
+    let mut text = text;
+    while text::width(text) > room
+        && let Some((head, _)) = text.rsplit_once("; ")
+    {
+        text = head;
+    }
+    text
 }
 
 /// Columns of a cause's name.

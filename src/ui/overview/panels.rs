@@ -17,6 +17,8 @@ use crate::ui::{blank, phrase, signs};
 
 /// A few errors must not look like many: full height is at least one in twenty.
 const ERRORS_AT_LEAST: f32 = 0.05;
+/// From this share on errors are said loudly; a few among thousands are everyday life.
+const MANY_ERRORS: f64 = 0.01;
 /// Columns of a label and of its number.
 const LABEL: u16 = 9;
 const NUMBER: u16 = 8;
@@ -86,7 +88,8 @@ fn kinds(snapshot: &Snapshot) -> [Kind<'_>; 4] {
 
 fn figure(ctx: &Ctx<'_>, name: &str, value: &Measured<f64>) -> Cell {
     if name == "errors" {
-        let role = if value.low().is_some_and(|share| *share > 0.0) { Role::Error } else { Role::Text };
+        let role =
+            if value.low().is_some_and(|share| *share >= MANY_ERRORS) { Role::Error } else { Role::Text };
         return Cell::measured_as(&ctx.look(), value, role, |share| number::percent(*share));
     }
     phrase::rate(&ctx.look(), value)

@@ -49,8 +49,8 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
     let short = width < ROOM_FOR_WORDS;
     let mut head = Cell::styled(entity.id.as_str(), Role::Title);
     if let Some(at) = entity.last_change {
-        let age = number::elapsed(look.now.age_since(at));
-        head = head.then(format!("  last change {age} ago"), Role::Muted);
+        let age = number::ago(look.now.age_since(at));
+        head = head.then(format!("  last change {age}"), Role::Muted);
     }
     let mut lines = vec![head];
     for conflict in &entity.conflicts {

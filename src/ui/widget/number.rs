@@ -150,6 +150,15 @@ pub fn elapsed(d: Duration) -> String {
     }
 }
 
+/// How long ago something was: `just now` within the second, since tenths of one only flicker; then `3 s ago` `2m05 ago`.
+pub fn ago(d: Duration) -> String {
+    match d.as_secs() {
+        0 => "just now".to_owned(),
+        seconds @ 1..60 => format!("{seconds} s ago"),
+        _ => format!("{} ago", elapsed(d)),
+    }
+}
+
 /// When a lag will be gone.
 pub fn drain(drain: &Drain) -> String {
     match drain {

@@ -39,6 +39,28 @@ pub fn sparkline(glyphs: Glyphs, values: &[f32], width: usize, scale: Scale) -> 
     out
 }
 
+/// The values with each held until the next one, where the next one came about when it was to be expected: what is asked every
+/// two seconds is a line and not a row of dots, and a silence of several times that stays a gap. `NaN` is a gap.
+pub fn held(values: &[f32]) -> Vec<f32> {
+    let known: Vec<usize> =
+        values.iter().enumerate().filter(|(_, value)| value.is_finite()).map(|(at, _)| at).collect();
+    let mut steps: Vec<usize> = known.iter().zip(known.iter().skip(1)).map(|(a, b)| b - a).collect();
+    steps.sort_unstable();
+    // The usual distance; twice that may pass when a question comes a little late.
+    let Some(usual) = steps.get(steps.len() / 2).copied() else { return values.to_vec() };
+    let mut out = values.to_vec();
+    for (index, at) in known.iter().copied().enumerate() {
+        let last = index + 1 == known.len();
+        let next = known.get(index + 1).copied().unwrap_or(values.len());
+        let hold = if last { next.min(at + 2 * usual) } else { next };
+        if last || next - at <= 2 * usual {
+            let value = values.get(at).copied().unwrap_or(f32::NAN);
+            out.iter_mut().take(hold).skip(at + 1).for_each(|slot| *slot = value);
+        }
+    }
+    out
+}
+
 /// The mean of what is known; NaN when nothing is.
 fn mean(values: &[f32]) -> f32 {
     let known: Vec<f32> = values.iter().copied().filter(|v| v.is_finite()).collect();
@@ -67,6 +89,18 @@ mod tests {
         assert_eq!(sparkline(Glyphs::Unicode, &[0.0, 0.0], 2, Scale::ZeroToMax), "▁▁");
         assert_eq!(sparkline(Glyphs::Unicode, &[], 3, Scale::ZeroToMax), "   ");
         assert_eq!(sparkline(Glyphs::Unicode, &[1.0, 2.0], 2, Scale::ZeroTo(4.0)), "▃▅");
+    }
+
+    #[test]
+    fn a_value_holds_until_the_next_one_is_due() {
+        const N: f32 = f32::NAN;
+        let line = |values: &[f32]| sparkline(Glyphs::Ascii, &held(values), values.len(), Scale::ZeroToMax);
+        assert_eq!(line(&[1.0, N, 1.0, N, 1.0, N]), "######", "asked every second second");
+        assert_eq!(line(&[1.0, 1.0, N, 1.0, 1.0]), "#####", "one question came late");
+        assert_eq!(line(&[1.0, 1.0, N, N, N, 1.0, 1.0]), "##   ##", "nothing was known for a while");
+        assert_eq!(line(&[1.0, 1.0, N, N, N]), "###  ", "silence shows soon");
+        assert_eq!(line(&[N, 1.0, N]), " # ");
+        assert_eq!(line(&[]), "");
     }
 
     #[test]
