@@ -250,7 +250,15 @@ pub fn items(list: ListId, snapshot: &Snapshot) -> Vec<Item<'_>> {
             .iter()
             .flat_map(|entity| entity.replicas.iter().map(move |replica| Item::Copy(entity, replica)))
             .collect(),
-        ListId::Flows | ListId::Busiest => all(&snapshot.flows, Item::Flow),
+        ListId::Flows => all(&snapshot.flows, Item::Flow),
+        // What rests is not busy; where everything rests, or nothing is known, that is what there is to see.
+        ListId::Busiest => {
+            let busy = |flow: &&Arc<Flow>| {
+                flow.rate.bounds.high().or(flow.rate.low()).is_none_or(|rate| *rate > 0.0)
+            };
+            let any = snapshot.flows.iter().any(|flow| busy(&flow));
+            snapshot.flows.iter().filter(|flow| !any || busy(flow)).map(|flow| Item::Flow(flow)).collect()
+        }
         ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),

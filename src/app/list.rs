@@ -183,6 +183,8 @@ impl List {
             self.order.follow(&wanted, now);
         }
         let place = self.selected.as_ref().and_then(|row| self.rows().iter().position(|other| other == row));
+        // What is newest stands first: who looks at it wants to go on doing so.
+        let place = if id == ListId::Changes && self.index == 0 { Some(0) } else { place };
         // The row is gone: its nearest neighbour is what stands in its place now.
         self.select(place.unwrap_or(self.index));
     }

@@ -53,6 +53,8 @@ pub(super) struct ConsumerState {
     pub(super) why: Name,
     pub(super) since: Since,
     judged: Option<Mono>,
+    /// The largest lag since it fell behind, until it has caught up.
+    peak: Option<u64>,
     trend: Trend,
     pub(super) lag_history: History,
     pub(super) staleness_history: History,
@@ -114,6 +116,7 @@ impl ConsumerState {
             why: words::NAME_ONLY.clone(),
             since: Since { at: seen.wall, or_earlier: was_there },
             judged: None,
+            peak: None,
             trend: Trend::Steady,
             lag_history: History::default(),
             staleness_history: History::default(),
@@ -273,7 +276,12 @@ impl ConsumerState {
             service,
             gave_up: self.gave_up.bounds().low().copied().unwrap_or(0),
             rewound: self.rewound,
+            peak: self.peak,
         });
+        let behind =
+            matches!(status, ConsumerStatus::Slow | ConsumerStatus::Stalled | ConsumerStatus::Stopped);
+        let lag = report.lag.low().copied().unwrap_or(0);
+        self.peak = behind.then(|| self.peak.map_or(lag, |peak| peak.max(lag)));
         let newly = self.judged.is_none();
         self.judged = Some(polled.mono);
         let before = self.status;

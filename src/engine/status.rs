@@ -4,8 +4,8 @@
 //! 1. paused by its configuration → paused; position went back and has not recovered → rewound;
 //! 2. nothing pending → ok (a quiet channel is not a problem), unless nothing has been processed for longer than the
 //!    acknowledgement time and what is in flight has come again, or nobody pulls → stalled, or stopped;
-//! 3. work, and something was processed within the window: slow when the lag was never zero in it and grew, else ok; too
-//!    few polls of a backlog that does not shrink tell neither;
+//! 3. work, and something was processed within the window: slow when the lag was never zero in it and grew, and from then on until
+//!    most of it is worked off; else ok; too few polls of a backlog that does not shrink tell neither;
 //! 4. work, and nothing processed: with a sign that explains it (nobody pulls or listens; in flight at its maximum) after 3 polls
 //!    over 4 s, without one after 10 polls over 10 s → stalled, or stopped when nobody is there any more;
 //! 5. what was already so at the first two polls, and is unmistakable, is said at once;
@@ -27,6 +27,8 @@ use crate::model::time::Stamp;
 /// Polls and time that a sign needs, and that the absence of any sign needs.
 const SIGN: (usize, Duration) = (3, Duration::from_secs(4));
 const WINDOW: (usize, Duration) = (10, Duration::from_secs(10));
+/// Who fell behind has caught up when this part of the largest lag is left, or nothing.
+const CAUGHT_UP: u64 = 4;
 /// One message at a time may take its acknowledgement time, up to this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -63,6 +65,8 @@ pub(super) struct Case<'a> {
     pub(super) gave_up: u64,
     /// The position that it has to reach again, if it went back.
     pub(super) rewound: Option<u64>,
+    /// The largest lag since it fell behind, if it was behind at the last look.
+    pub(super) peak: Option<u64>,
 }
 
 /// The judgement.
@@ -142,6 +146,9 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
     if case.idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
         return Verdict::now(Unknown, words::TOO_SHORT.clone());
+    }
+    if case.peak.is_some_and(|peak| lag > peak / CAUGHT_UP) {
+        return Verdict::now(Slow, "catches up after it fell behind");
     }
     if advanced || case.advanced.is_some() || case.idle.is_some() {
         return keeps_up(case, "advances");
@@ -344,6 +351,7 @@ mod tests {
         presence: Presence,
         was_there: bool,
         gave_up: u64,
+        peak: Option<u64>,
     }
 
     impl Trial {
@@ -360,6 +368,7 @@ mod tests {
                 presence: Presence::Connected,
                 was_there: true,
                 gave_up: 0,
+                peak: None,
             }
         }
 
@@ -383,6 +392,7 @@ mod tests {
                 presence: self.presence,
                 service: Some("billing"),
                 gave_up: self.gave_up,
+                peak: self.peak,
                 rewound: None,
             })
         }
@@ -583,5 +593,19 @@ mod tests {
         let mut trial = polls(1, |_| (5, 5, 0, 0));
         trial.gave_up = 2;
         assert_eq!(trial.judge().status, GaveUp);
+    }
+
+    /// A backlog that shrinks is still a backlog: nobody may read `nothing needs a person` while most of it is there.
+    #[test]
+    fn who_fell_behind_is_slow_until_most_is_worked_off() {
+        let at = |lag: u64| {
+            let polls: Vec<_> =
+                (0..12).map(|s| (100 + s * 30, 90 + s * 30, lag + (11 - s) * 10, 10)).collect();
+            Trial { peak: Some(400), ..Trial::new(&polls) }.judge()
+        };
+        assert_eq!(at(300).status, ConsumerStatus::Slow);
+        assert_eq!(&*at(300).why, "catches up after it fell behind");
+        assert_eq!(at(101).status, ConsumerStatus::Slow);
+        assert_eq!(at(100).status, ConsumerStatus::Ok);
     }
 }

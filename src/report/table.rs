@@ -204,6 +204,8 @@ const GAP: usize = 2;
 
 /// Text is not cut below this width.
 const READABLE: usize = 14;
+/// Nor a sentence in the last column, while another column can go instead.
+const SENTENCE: usize = 20;
 
 /// Rows of cells; a heading that starts with `>` is right-aligned.
 struct Table<const N: usize> {
@@ -280,7 +282,7 @@ impl<const N: usize> Table<N> {
         let least = |widths: &[usize; N]| {
             let mut least = *widths;
             for (at, wide) in least.iter_mut().enumerate().filter(|(at, _)| is_text(*at)) {
-                *wide = (*wide).min(READABLE + usize::from(at + 1 == N) * READABLE);
+                *wide = (*wide).min(if at + 1 == N { SENTENCE } else { READABLE });
             }
             total(&least)
         };

@@ -25,7 +25,8 @@ const KEY: u16 = 9;
 pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let Some(palette) = ctx.app.palette() else { return };
     let look = ctx.look();
-    let width = WIDTH.min(area.width.saturating_sub(4));
+    // Slivers of what is behind on either side would only distract.
+    let width = if area.width < WIDTH + 20 { area.width } else { WIDTH };
     let height = (ROWS + 4).min(area.height.saturating_sub(3));
     let outer = Rect { x: area.x + (area.width - width) / 2, y: area.y + 2, width, height };
     hits.add(outer, Hit::Overlay);

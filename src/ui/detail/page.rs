@@ -255,14 +255,13 @@ impl<'a> Page<'a> {
         let mine: Vec<_> = ctx.snapshot.causes.iter().filter(|cause| cause.thing == *thing).collect();
         for cause in mine {
             let (glyph, role) = signs::severity(cause.severity);
-            // Its first words say what stands above already.
+            // The same words stand above already.
             let own = cause
                 .text
                 .strip_prefix(thing.as_str())
                 .map_or(&*cause.text, |rest| rest.trim_start_matches(": "));
-            let more = own.strip_prefix(said).unwrap_or(own).trim_start_matches("; ");
-            if !more.is_empty() {
-                self.item(glyph, role, more, role);
+            if said.is_empty() || !own.starts_with(said) {
+                self.item(glyph, role, own, role);
             }
             for effect in &cause.effects {
                 self.item(

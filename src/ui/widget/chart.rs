@@ -143,9 +143,11 @@ impl Chart<'_> {
             return cell.then(rule.repeat(columns), Role::Border);
         }
         // Where the first value stands: the left end when the values fill the chart.
-        let group = self.values.len().div_ceil(columns.max(1)).max(1);
+        let across = if glyphs.is_ascii() { 1 } else { DOTS_ACROSS };
+        let places = (columns * across).max(1);
+        let group = self.values.len().div_ceil(places).max(1);
         let drawn = self.values.len().div_ceil(group).max(1);
-        let filled = drawn * (columns / drawn).max(1);
+        let filled = (drawn * (places / drawn).max(1)).div_ceil(across);
         let lead = columns.saturating_sub(filled).min(columns - used);
         let middle = columns - used - lead;
         cell.then(rule.repeat(lead), Role::Border)
