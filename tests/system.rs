@@ -25,5 +25,7 @@ mod nats_lag;
 mod nats_rights;
 #[path = "system/nats_trouble.rs"]
 mod nats_trouble;
+#[path = "system/one_system.rs"]
+mod one_system;
 #[path = "support/support.rs"]
 mod support;

@@ -25,9 +25,10 @@ const SECOND_POLL: Duration = Duration::from_secs(3);
 pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
     let (plan, settings) = watch::plan(global)?;
     let plan = Plan { whole_run: true, ..plan };
+    let sources = plan.sources();
     let snapshot = runtime()?.block_on(async {
         let mut watching = watch::start(plan);
-        take(&mut watching, once.watch_for).await
+        take(&mut watching, sources, once.watch_for).await
     })?;
     let text = match once.format {
         Format::Json => json::pretty(&snapshot).map_err(|e| CommandError::Usage(e.to_string()))? + "\n",
@@ -40,9 +41,13 @@ pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
 }
 
 /// Waits until a source has been reached, watches for `watch_for` from then on, and gives the last snapshot.
-async fn take(watching: &mut Watching, watch_for: Duration) -> Result<Arc<Snapshot>, CommandError> {
+async fn take(
+    watching: &mut Watching,
+    sources: usize,
+    watch_for: Duration,
+) -> Result<Arc<Snapshot>, CommandError> {
     let begin = Instant::now();
-    reached(watching, begin + watch_for + PATIENCE).await?;
+    reached(watching, sources, begin + watch_for + PATIENCE).await?;
     let until = Instant::now() + watch_for;
     let mut polls = Polls::default();
     until_deadline(watching, until, |snapshot| {
@@ -85,9 +90,16 @@ fn all_refused(snapshot: &Snapshot) -> Vec<String> {
     snapshot.sources.iter().filter(|source| refused(source)).map(line).collect()
 }
 
-/// Waits until at least one source answers; when none does by `deadline`, says for each why.
-pub async fn reached(watching: &mut Watching, deadline: Instant) -> Result<(), CommandError> {
-    if until_deadline(watching, deadline, |snapshot| snapshot.sources.iter().any(|s| answers(s))).await {
+/// Waits until at least one of so many sources answers; when none does by `deadline`, or all are refused for good, says for
+/// each why.
+pub async fn reached(
+    watching: &mut Watching,
+    sources: usize,
+    deadline: Instant,
+) -> Result<(), CommandError> {
+    until_deadline(watching, deadline, |snapshot| one_answers(snapshot) || refused_for_good(snapshot, sources))
+        .await;
+    if one_answers(&newest(watching)) {
         return Ok(());
     }
     let why = |source: &Arc<Source>| {
@@ -129,8 +141,26 @@ fn newest(watching: &mut Watching) -> Arc<Snapshot> {
     Arc::clone(&watching.snapshots.borrow_and_update())
 }
 
+fn one_answers(snapshot: &Snapshot) -> bool {
+    snapshot.sources.iter().any(|source| answers(source))
+}
+
+/// Whether waiting is in vain: all of so many sources have spoken, and each was refused for a reason that stays.
+fn refused_for_good(snapshot: &Snapshot, sources: usize) -> bool {
+    let told = |source: &&Arc<Source>| !asks_nobody(source);
+    snapshot.sources.len() == sources
+        && snapshot.sources.iter().any(|source| source.report.refused)
+        && snapshot.sources.iter().filter(told).all(|source| source.report.refused)
+}
+
+/// Health checks of a topology that declares none: nothing is wrong with them, and nothing comes of them.
+fn asks_nobody(source: &Source) -> bool {
+    &*source.report.kind == "health" && source.report.load.requests == 0
+}
+
 fn answers(source: &Source) -> bool {
-    matches!(source.report.state, SourceState::Up | SourceState::Degraded)
+    !asks_nobody(source)
+        && matches!(source.report.state, SourceState::Up | SourceState::Degraded)
 }
 
 /// What has been seen of the rounds of questions: a source tells its count of requests after each.

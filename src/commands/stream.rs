@@ -13,8 +13,9 @@ use crate::report::json;
 pub fn run(global: &Global, stream: &Stream) -> Result<(), CommandError> {
     let (plan, _) = watch::plan(global)?;
     runtime()?.block_on(async {
+        let sources = plan.sources();
         let mut watching = watch::start(plan);
-        reached(&mut watching, Instant::now() + stream.every + PATIENCE).await?;
+        reached(&mut watching, sources, Instant::now() + stream.every + PATIENCE).await?;
         let mut ticks = tokio::time::interval(stream.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

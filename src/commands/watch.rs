@@ -16,7 +16,7 @@ use crate::model::observation::{Batch, Observation, SourceReport, SourceState};
 use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::settings::{self, DeclaredBroker, Settings};
 use crate::source::health::{self, Asker, Endpoint};
-use crate::source::nats::{self, options::NatsOptions};
+use crate::source::nats::{self, options::NatsOptions, systems::Systems};
 use crate::source::{BATCHES_WAITING, Clock, Outbox};
 use crate::topology::Topology;
 use crate::topology::watch::Watcher;
@@ -50,6 +50,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// How many sources it starts.
+    pub fn sources(&self) -> usize {
+        self.nats.len() + usize::from(self.checks_health())
+    }
+
+    /// Whether health endpoints are asked: only a declared system names any.
+    fn checks_health(&self) -> bool {
+        self.origin == Origin::Live && self.topology.is_some()
+    }
+
     /// Nothing but a declared system: the start of a plan that is no person's settings.
     pub fn of(topology: Declared, origin: Origin) -> Self {
         Self {
@@ -151,6 +161,7 @@ pub struct Watching {
 
 /// Starts sources and engine on the current runtime.
 pub fn start(plan: Plan) -> Watching {
+    let checks_health = plan.checks_health();
     let clock = Clock::start();
     let began = clock.now();
     let (batches, waiting) = mpsc::channel(BATCHES_WAITING);
@@ -170,11 +181,12 @@ pub fn start(plan: Plan) -> Watching {
         drive(engine, move || clock.now(), waiting, told_engine, publish).await;
     });
 
+    let systems = Systems::of(&plan.nats);
     for options in plan.nats {
         let outbox = Outbox::new(options.source.clone(), clock, batches.clone());
-        tasks.spawn(nats::run(options, outbox, told.subscribe()));
+        tasks.spawn(nats::run(options, systems.clone(), outbox, told.subscribe()));
     }
-    if plan.origin == Origin::Live && declared.is_some() {
+    if checks_health {
         let outbox = Outbox::new(SourceId::from("health"), clock, batches.clone());
         let in_trouble = Outbox::new(SourceId::from("health"), clock, batches.clone());
         tasks.spawn(check_health(plan.authority, checks, outbox, told.subscribe(), in_trouble));

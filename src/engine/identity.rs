@@ -1,6 +1,6 @@
 //! Who a runtime name belongs to: what the topology says first, what its rules derive else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::id::{Name, ServiceId, SourceId};
 use crate::model::observation::{ClientReport, ConsumerReport, Delivery};
@@ -17,6 +17,8 @@ pub(super) struct Identity<'a> {
     /// Empty when there are no files: then everything is derived.
     pub(super) topology: &'a Topology,
     pub(super) sources: &'a BTreeSet<SourceId>,
+    /// Sources that stepped aside, with the one that watches the same system.
+    pub(super) aside: &'a BTreeMap<SourceId, SourceId>,
 }
 
 impl Identity<'_> {
@@ -74,6 +76,10 @@ impl Identity<'_> {
         if self.topology.brokers.contains_key(source.as_str()) {
             return source.as_str();
         }
+        let aside = |broker: &&Name| self.aside.get(&***broker) == Some(source);
+        if let Some(broker) = self.topology.brokers.keys().find(aside) {
+            return broker;
+        }
         let mut unwatched = self.topology.brokers.keys().filter(|b| !self.sources.contains(&***b));
         match (unwatched.next(), unwatched.next()) {
             (Some(only), None) => only,
@@ -83,6 +89,8 @@ impl Identity<'_> {
 
     /// Whether a declared broker (any, when absent) is the one that a source watches.
     pub(super) fn is_broker(&self, broker: Option<&Name>, source: &SourceId) -> bool {
-        broker.is_none_or(|broker| **broker == *self.broker_of(source))
+        broker.is_none_or(|broker| {
+            **broker == *self.broker_of(source) || self.aside.get(&**broker) == Some(source)
+        })
     }
 }

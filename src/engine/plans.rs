@@ -263,7 +263,8 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
 
 /// Bare subjects that somebody listens on, or that a tap saw: not those where consumers deliver, nor operations.
 fn subjects(state: &State, wiring: &mut Wiring) {
-    for (source, memory) in &state.sources {
+    // As long as it is not known who answers requests, an operation looks like any other subject.
+    for (source, memory) in state.sources.iter().filter(|(_, memory)| !memory.report.first_round) {
         let delivery: BTreeSet<&str> = state
             .consumers
             .values()

@@ -112,6 +112,7 @@ impl SourceMemory {
         let mut told = Told {
             rewired: before.kind != report.kind
                 || before.unavailable != report.unavailable
+                || before.first_round != report.first_round
                 || before.state != report.state,
             ..Told::default()
         };

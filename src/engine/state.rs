@@ -49,6 +49,8 @@ pub(super) struct State {
     /// The newest moment that anything told of.
     pub(super) latest: Stamp,
     pub(super) sources: BTreeMap<SourceId, SourceMemory>,
+    /// Sources that stepped aside, with the one that watches the same system.
+    pub(super) aside: BTreeMap<SourceId, SourceId>,
     pub(super) channels: BTreeMap<ChannelId, ChannelState>,
     pub(super) consumers: BTreeMap<ConsumerId, ConsumerState>,
     /// Health checks by service and name.
@@ -73,6 +75,9 @@ impl State {
             self.latest = batch.at;
         }
         let source = &batch.source;
+        if self.aside.contains_key(source) {
+            return;
+        }
         if !self.sources.contains_key(source) {
             // Not when the batch was closed: a merged one begins earlier.
             let began = batch.observations.first().map_or(batch.at, |seen| seen.at);
@@ -116,6 +121,10 @@ impl State {
         match what {
             Observation::Source(report) => {
                 let Some(memory) = self.sources.get_mut(source) else { return };
+                if let Some(other) = &report.same_as {
+                    self.step_aside(source, other);
+                    return;
+                }
                 let told = memory.report(report, at, revision);
                 if told.lost {
                     // Notices were missed meanwhile: what they count is a lower bound from here on.
@@ -168,6 +177,16 @@ impl State {
         if let Some(memory) = self.sources.get_mut(source) {
             memory.answered(at);
         }
+    }
+
+    /// Another source watches the same system: what this one told is there already, under the other's ids.
+    fn step_aside(&mut self, source: &SourceId, other: &SourceId) {
+        self.sources.remove(source);
+        self.channels.retain(|_, channel| &channel.source != source);
+        self.consumers.retain(|_, consumer| &consumer.source != source);
+        self.aside.insert(source.clone(), other.clone());
+        self.structure = self.revision;
+        self.dirty.services = true;
     }
 
     fn list_channels(&mut self, source: &SourceId, at: Stamp, listing: &Listing<ChannelReport>) {

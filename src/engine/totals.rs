@@ -158,7 +158,7 @@ fn feed_part(flows: &[Arc<Flow>], feeds: &[usize]) -> f64 {
 /// What is not looked at: a number that is missing must not look like a zero.
 pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched> {
     let sources: BTreeSet<_> = state.sources.keys().cloned().collect();
-    let identity = super::identity::Identity { topology, sources: &sources };
+    let identity = super::identity::Identity { topology, sources: &sources, aside: &state.aside };
     let mut out = Vec::new();
     for broker in topology.brokers.values() {
         let watched = state.sources.iter().find(|(id, source)| {
@@ -178,6 +178,13 @@ pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched>
                 remedy: format!("connect it with --nats {}=URL", broker.id).into(),
             }),
         }
+    }
+    for (id, other) in &state.aside {
+        out.push(NotWatched {
+            what: id.as_str().into(),
+            why: format!("same cluster and account as {other}; shown once").into(),
+            remedy: "".into(),
+        });
     }
     for (id, source) in &state.sources {
         if matches!(source.report.state, SourceState::Connecting | SourceState::Down) {

@@ -125,7 +125,7 @@ pub struct SourceReport {
     pub server_version: Option<Name>,
     /// Name of the server that answers.
     pub server_name: Option<Name>,
-    /// The cluster's name, where it has one: two connections to one cluster are one source.
+    /// The cluster's name, where it has one.
     pub cluster: Option<Name>,
     /// Round-trip time to the server.
     pub rtt: Option<Duration>,
@@ -139,6 +139,12 @@ pub struct SourceReport {
     pub load: Load,
     /// What the source found out about itself that has no other place: shown under evidence.
     pub notes: BTreeMap<Name, Name>,
+    /// It was refused, and trying again helps only after somebody changed something: credentials, certificates, rights.
+    pub refused: bool,
+    /// Its first round of questions is under way: what has not been told may still be.
+    pub first_round: bool,
+    /// Another source watches the same system: this one has stepped aside and tells nothing more.
+    pub same_as: Option<SourceId>,
 }
 
 /// The broker's clock minus the observer's.

@@ -29,11 +29,13 @@ mod poll;
 mod reference;
 pub mod secret;
 mod streams;
+pub mod systems;
 mod wire;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::{Client, Event, Message, ServerError, Subscriber};
 use futures_util::stream::{Stream, StreamExt, select_all};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -42,9 +44,10 @@ use tokio::time::MissedTickBehavior;
 use self::connections::Own;
 use self::desk::{Desk, Part};
 use self::monitor::Monitor;
-use self::options::NatsOptions;
+use self::options::{FailureKind, NatsOptions};
 use self::poll::{Link, Poller};
 use self::secret::Redacted;
+use self::systems::{System, Systems};
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::Command;
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
@@ -55,11 +58,19 @@ const RETRY_CONNECT: Duration = Duration::from_millis(500);
 const RETRY_CONNECT_LONGEST: Duration = Duration::from_secs(5);
 /// Monitoring endpoints are looked at when the connection has had so much time to be made.
 const HEAD_START: Duration = Duration::from_secs(1);
+/// Said of a connection that stood.
+const LOST: &str = "the connection was lost; trying again";
 /// Events of the connection that may wait to be looked at.
 const EVENTS_WAITING: usize = 1024;
 
-/// Watches one NATS system until nobody listens any more.
-pub async fn run(options: NatsOptions, outbox: Outbox, mut commands: broadcast::Receiver<Command>) {
+/// Watches one NATS system until nobody listens any more, or, when another of `systems` watches it already, until that
+/// has been told.
+pub async fn run(
+    options: NatsOptions,
+    systems: Systems,
+    outbox: Outbox,
+    mut commands: broadcast::Receiver<Command>,
+) {
     let monitors = || {
         let shown: Vec<String> = options.monitors.iter().map(|url| Redacted(url).to_string()).collect();
         shown.join(", ")
@@ -84,25 +95,44 @@ pub async fn run(options: NatsOptions, outbox: Outbox, mut commands: broadcast::
         if options.servers.is_empty() {
             std::future::pending::<()>().await;
         }
-        follow(&options, &desk, &link, &own, &mut commands).await;
+        follow(&options, &systems, &desk, &link, &own, &mut commands).await;
     };
     tokio::select! {
         () = connection => {}
         () = monitored => {}
         () = hand_over(&desk) => {}
     }
+    // Who stepped aside says so before it leaves.
+    while desk.flush() == Delivery::Kept {
+        tokio::time::sleep(BATCH_EVERY).await;
+    }
 }
 
-/// Connects and follows what can be seen by the connection, for ever.
+/// Connects and follows what can be seen by the connection, for ever, unless another source does so already.
 async fn follow(
     options: &NatsOptions,
+    systems: &Systems,
     desk: &Desk,
     link: &watch::Sender<Link>,
     own: &Mutex<Option<Own>>,
     commands: &mut broadcast::Receiver<Command>,
 ) {
     let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
-    let (client, wire, inbox) = connect(options, desk, event_sender, commands).await;
+    let (client, wire, mut inbox) = connect(options, systems, desk, event_sender, commands).await;
+    if systems.several() {
+        desk.requested();
+        desk.requested();
+        let system = tokio::select! {
+            system = System::ask(&wire, options) => system,
+            () = receive(&wire, desk, &mut inbox) => return,
+            () = refusals(&mut events, &wire) => return,
+        };
+        if let Some(other) = systems.take(desk.source(), system).await {
+            desk.step_aside(other);
+            desk.report();
+            return;
+        }
+    }
     let refresh = Notify::new();
     let tell_connected = || {
         let server = client.server_info();
@@ -113,12 +143,18 @@ async fn follow(
         desk.report();
     };
     tell_connected();
-    link.send_replace(Link::Up(0));
+    if client.connection_state() == State::Connected {
+        link.send_replace(Link::Up(0));
+    } else {
+        // It went while the servers were asked who they are.
+        desk.disconnected(LOST);
+        desk.report();
+    }
     let mut poller = Poller::new(&wire, desk, options);
     let advisories = listen(&client, options).await;
     tokio::select! {
         () = poller.run(link.subscribe(), &refresh) => {}
-        () = receive(&wire, desk, inbox) => {}
+        () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, advisories) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
         () = follow_commands(commands, &client, desk, &refresh) => {}
@@ -128,6 +164,7 @@ async fn follow(
 /// Tries until the broker is reached.
 async fn connect(
     options: &NatsOptions,
+    systems: &Systems,
     desk: &Desk,
     events: mpsc::Sender<Event>,
     commands: &mut broadcast::Receiver<Command>,
@@ -137,15 +174,17 @@ async fn connect(
         let events = events.clone();
         // Events that nobody has looked at for so long say nothing new.
         let result = options.connect(move |event| drop(events.try_send(event))).await;
-        let error = match result {
+        let (error, refused) = match result {
             Ok(client) => match Wire::open(client.clone(), desk.clock()).await {
                 Ok((wire, inbox)) => return (client, wire, inbox),
-                Err(error) => error.to_string(),
+                Err(error) => (error.to_string(), false),
             },
-            Err(failure) => failure.to_string(),
+            Err(failure) => (failure.to_string(), failure.kind != FailureKind::Unreachable),
         };
         desk.disconnected(&error);
+        desk.refused(refused);
         desk.report();
+        systems.not_reached(desk.source());
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = asked_to_connect(commands, desk) => {}
@@ -176,7 +215,7 @@ async fn hand_over(desk: &Desk) {
 }
 
 /// Takes in the answers.
-async fn receive(wire: &Wire, desk: &Desk, mut inbox: Subscriber) {
+async fn receive(wire: &Wire, desk: &Desk, inbox: &mut Subscriber) {
     while let Some(message) = inbox.next().await {
         if !wire.deliver(message) {
             desk.dropped(1);
@@ -209,6 +248,19 @@ async fn hear(desk: &Desk, mut advisories: impl Stream<Item = Message> + Unpin) 
     std::future::pending::<()>().await;
 }
 
+/// What the server denies while it is asked who it is; all else that happens meanwhile shows later too.
+async fn refusals(events: &mut mpsc::Receiver<Event>, wire: &Wire) {
+    while let Some(event) = events.recv().await {
+        let Event::ServerError(ServerError::Other(text)) = event else { continue };
+        match violation(&text) {
+            Some(Violation::Publish(subject)) => wire.deny(subject),
+            Some(Violation::Subscription(subject)) => drop(wire.deny_subscription(subject)),
+            None => {}
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
 /// What happens to the connection.
 async fn follow_events(
     events: &mut mpsc::Receiver<Event>,
@@ -230,7 +282,7 @@ async fn follow_events(
             Event::Disconnected => {
                 link.send_replace(Link::Down);
                 wire.lose();
-                desk.disconnected("the connection was lost; trying again");
+                desk.disconnected(LOST);
             }
             Event::ServerError(ServerError::Other(text)) => match violation(&text) {
                 Some(Violation::Publish(subject)) => wire.deny(subject),

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,6 +22,27 @@ pub fn command(home: &std::path::Path) -> Command {
 pub fn run(args: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
     command(home.path()).args(args).output().unwrap()
+}
+
+/// Runs to the end, which must come within `deadline`: what it printed on standard error, and its exit code.
+///
+/// # Panics
+/// When it does not end by itself.
+pub fn ends(args: &[&str], deadline: Duration) -> (String, Option<i32>) {
+    let home = tempfile::tempdir().unwrap();
+    let mut child =
+        command(home.path()).args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + deadline;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{args:?} does not end by itself within {deadline:?}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
 }
 
 /// `once --format json` against one broker: the document that it prints.

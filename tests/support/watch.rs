@@ -12,6 +12,7 @@ use headwater::model::observation::{
 use headwater::model::time::Stamp;
 use headwater::model::traffic::{Count, TrafficKey};
 use headwater::source::nats::options::NatsOptions;
+use headwater::source::nats::systems::Systems;
 use headwater::source::{Clock, Outbox};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
@@ -128,7 +129,8 @@ impl Watch {
         let (engine, batches) = mpsc::channel(64);
         let (commands, receiver) = broadcast::channel(8);
         let outbox = Outbox::new(options.source.clone(), Clock::start(), engine);
-        let task = tokio::spawn(headwater::source::nats::run(options, outbox, receiver));
+        let systems = Systems::of([&options]);
+        let task = tokio::spawn(headwater::source::nats::run(options, systems, outbox, receiver));
         Self { world: World::default(), commands, batches, began: Instant::now(), task }
     }
 

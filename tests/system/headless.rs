@@ -272,6 +272,27 @@ async fn wrong_credentials_are_exit_code_3_and_never_printed() {
     assert!(told.lines().count() <= 3, "{told}");
 }
 
+#[test]
+fn what_stays_refused_is_not_waited_for() {
+    let user = |name: &str| User::new(name, "right");
+    let broker = Broker::start(Config::jetstream().user(user("app")).user(user("other").account("OTHER")));
+    let address = broker.url().rsplit('@').next().unwrap().rsplit('/').next().unwrap().to_owned();
+    let wrong = |name: &str| format!("{name}=nats://{name}:hunter2@{address}");
+    let (app, other) = (wrong("app"), wrong("other"));
+    // Whoever waited would wait for an hour.
+    for (args, lines) in [
+        (vec!["once", "--for", "1h", "--nats", &app], 1),
+        (vec!["stream", "--every", "1h", "--nats", &app], 1),
+        (vec!["once", "--for", "1h", "--nats", &app, "--nats", &other], 2),
+    ] {
+        let (told, code) = headwater::ends(&args, Duration::from_secs(60));
+        assert_eq!(code, Some(3), "{told}");
+        assert_eq!(told.lines().count(), lines, "{told}");
+        assert!(told.lines().all(|line| line.contains("authorization violation")), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_servers_is_enough_and_the_other_is_named_as_missing() {
     let broker = Broker::start(Config::jetstream());

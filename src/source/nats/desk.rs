@@ -110,6 +110,7 @@ impl Desk {
             kind: "nats".into(),
             address: address.into(),
             load: Load { budget_per_s: MOST_PER_SECOND, ..Load::default() },
+            first_round: connects,
             ..SourceReport::default()
         };
         Self {
@@ -319,6 +320,7 @@ impl Desk {
         state.trips.clear();
         let report = &mut state.report;
         report.error = None;
+        report.refused = false;
         report.server_version = Some(server.version.as_str().into());
         report.server_name = Some(server.server_name.as_str().into());
         report.cluster = server.cluster.as_deref().filter(|name| !name.is_empty()).map(Into::into);
@@ -326,6 +328,22 @@ impl Desk {
         if let Some(domain) = server.domain.as_deref().filter(|domain| !domain.is_empty()) {
             report.notes.insert("JetStream domain".into(), domain.into());
         }
+    }
+
+    /// Whether the last try was refused for good.
+    pub(super) fn refused(&self, refused: bool) {
+        locked(&self.state).report.refused = refused;
+    }
+
+    /// Another source watches the same system: nothing more comes from here.
+    pub(super) fn step_aside(&self, other: SourceId) {
+        locked(&self.state).report.same_as = Some(other);
+    }
+
+    /// Those who answer requests have been asked once: who did not answer is none of them.
+    /// Whether that is news.
+    pub(super) fn asked_once(&self) -> bool {
+        std::mem::replace(&mut locked(&self.state).report.first_round, false)
     }
 
     /// The connection does not stand.
@@ -389,6 +407,8 @@ impl Desk {
             report.unavailable = state.unavailable.values().map(|(entry, _)| entry.clone()).collect();
             report.remarks = state.remarks.values().cloned().collect();
             let trouble = state.unavailable.values().any(|(_, trouble)| *trouble);
+            // Monitoring endpoints know nobody who answers requests.
+            report.first_round &= state.monitoring != Reach::Now;
             report.state = how_it_fares(state.connection, state.monitoring, trouble);
             report
         };

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use self::connections::Connections;
-pub(super) use self::connections::tell as tell_connections;
+pub(super) use self::connections::{tell as tell_connections, who_we_are};
 use self::jetstream::JetStream;
 use self::responders::Responders;
 use super::api::Api;
@@ -89,7 +89,14 @@ impl<'a> Poller<'a> {
     }
 
     async fn turn(&mut self) {
-        tokio::join!(self.jetstream.turn(), self.connections.turn(), self.responders.turn());
+        let desk = self.desk;
+        let responders = async {
+            self.responders.turn().await;
+            if desk.asked_once() {
+                desk.report();
+            }
+        };
+        tokio::join!(self.jetstream.turn(), self.connections.turn(), responders);
     }
 
     fn forgive(&mut self) {

@@ -1,6 +1,7 @@
 //! The connections' turn: every server of the cluster tells its own, in pages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -49,6 +50,23 @@ pub(in crate::source::nats) fn tell(
     desk.observe(at, Observation::Clients(Listing { entries, complete }));
 }
 
+/// The account that we are in; servers before 2.10 do not tell.
+pub(in crate::source::nats) async fn who_we_are(wire: &Wire, longest: Duration) -> Option<Name> {
+    #[derive(Default, serde::Deserialize)]
+    struct Told {
+        #[serde(default)]
+        data: Option<User>,
+    }
+    #[derive(Default, serde::Deserialize)]
+    struct User {
+        #[serde(default)]
+        account: Option<String>,
+    }
+    const WHO: &str = "$SYS.REQ.USER.INFO";
+    let answer = wire.ask(WHO, Bytes::new(), longest).await.ok()?;
+    Some(read::<Told>(WHO, &answer.payload).ok()?.data?.account?.into())
+}
+
 impl<'a> Connections<'a> {
     pub(super) fn new(wire: &'a Wire, desk: &'a Desk, own_prefix: Option<&'a str>) -> Self {
         Self {
@@ -68,7 +86,6 @@ impl<'a> Connections<'a> {
         self.asked_who = false;
     }
 
-    const WHO: &'static str = "$SYS.REQ.USER.INFO";
     const SUBJECT: &'static str = "$SYS.REQ.ACCOUNT.PING.CONNZ";
 
     pub(super) async fn turn(&mut self) {
@@ -164,26 +181,13 @@ impl<'a> Connections<'a> {
         picture.connections.extend(data.connections.read.into_iter().filter(|one| !known.contains(&one.cid)));
     }
 
-    /// Which account and user we are; servers before 2.10 do not tell.
     async fn who_we_are(&mut self) {
-        #[derive(Default, serde::Deserialize)]
-        struct Told {
-            #[serde(default)]
-            data: Option<User>,
-        }
-        #[derive(Default, serde::Deserialize)]
-        struct User {
-            #[serde(default)]
-            account: Option<String>,
-        }
         self.asked_who = true;
         self.desk.budget().take().await;
         self.desk.requested();
-        let Ok(answer) = self.wire.ask(Self::WHO, Bytes::new(), GATHER_LONGEST).await else { return };
-        let account = read::<Told>(Self::WHO, &answer.payload).ok().and_then(|told| told.data?.account);
-        if let Some(account) = account {
-            self.desk.note("account", account.as_str());
-            self.desk.set_account(Some(account.into()));
+        if let Some(account) = who_we_are(self.wire, GATHER_LONGEST).await {
+            self.desk.note("account", account.clone());
+            self.desk.set_account(Some(account));
         }
     }
 

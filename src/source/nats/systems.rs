@@ -1,0 +1,234 @@
+//! Which source watches which system: two addresses of one cluster, or of one server, are one source.
+//!
+//! Ids are scoped by source, so a system that is watched twice would be counted twice. Only the servers know who they are:
+//! each source asks, once it is connected, and looks whether another watches the same system already. Of several the one that
+//! was named first stays, unless it could not be reached in time.
+//!
+//! Two clusters may bear one name, and every account of a server without accounts is called `$G`: names alone prove nothing.
+//! It is one system when a server of the one answers to the other too, and the account, JetStream's domain and the subjects of
+//! its API are the same.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::api::read;
+use super::connections::ConnzAnswer;
+use super::options::{Auth, NatsOptions};
+use super::poll::who_we_are;
+use super::wire::{Patience, Wire};
+use crate::model::id::{Name, SourceId};
+
+/// Who was named earlier is waited for so long.
+const EARLIER_WITHIN: Duration = Duration::from_millis(1500);
+/// A server may take so long to say who it is.
+const LONGEST: Duration = Duration::from_secs(1);
+/// After an answer, those of other servers are awaited so long.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// A system as one source sees it.
+#[derive(Clone, Debug)]
+pub(super) struct System {
+    /// Ids of the servers that answer.
+    servers: BTreeSet<String>,
+    /// The cluster's name and the addresses that it tells its clients, where it is one.
+    cluster: Option<(String, BTreeSet<String>)>,
+    /// JetStream's domain.
+    domain: Option<String>,
+    /// Where JetStream is asked.
+    js_api: String,
+    /// The account, where the server tells.
+    account: Option<Name>,
+    auth: Auth,
+}
+
+impl System {
+    /// Asks the servers behind a connection.
+    pub(super) async fn ask(wire: &Wire, options: &NatsOptions) -> Self {
+        let server = wire.client().server_info();
+        let cluster = server.cluster.filter(|name| !name.is_empty());
+        let patience = Patience { longest: LONGEST, quiet: QUIET };
+        let alone = cluster.is_none();
+        let body = Bytes::from_static(br#"{"limit":1}"#);
+        let subject = "$SYS.REQ.ACCOUNT.PING.CONNZ";
+        let (answers, account) = tokio::join!(
+            wire.gather(subject, body, &patience, |_| alone),
+            who_we_are(wire, LONGEST)
+        );
+        // Where it is not permitted, the server that we know is all there is.
+        let told = answers.unwrap_or_default();
+        let told = told.iter().filter_map(|answer| read::<ConnzAnswer>(subject, &answer.payload).ok());
+        let mut servers: BTreeSet<String> =
+            told.map(|told| told.server.id).filter(|id| !id.is_empty()).collect();
+        servers.insert(server.server_id);
+        Self {
+            servers,
+            cluster: cluster.map(|name| (name, server.connect_urls.into_iter().collect())),
+            domain: server.domain.filter(|domain| !domain.is_empty()),
+            js_api: options.js_api.clone(),
+            account,
+            auth: options.auth.clone(),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        let account = match (&self.account, &other.account) {
+            (Some(one), Some(another)) => one == another,
+            // A server that does not tell gives the same credentials the same account.
+            _ => self.auth == other.auth,
+        };
+        let servers = !self.servers.is_disjoint(&other.servers)
+            || matches!((&self.cluster, &other.cluster), (Some((name, urls)), Some((other, others)))
+                if name == other && !urls.is_disjoint(others));
+        account && servers && self.domain == other.domain && self.js_api == other.js_api
+    }
+}
+
+/// What is known of one source's system.
+#[derive(Clone, Debug)]
+enum Seat {
+    /// Nothing yet.
+    Trying,
+    /// It was not reached at the first try.
+    NotReached,
+    /// It is watched by this source.
+    Watched(Box<System>),
+    /// It is watched by another source.
+    Aside,
+}
+
+/// The sources of one picture, in the order in which they were named. Cheap to copy.
+#[derive(Clone, Debug)]
+pub struct Systems {
+    seats: Arc<watch::Sender<Vec<(SourceId, Seat)>>>,
+}
+
+impl Systems {
+    /// Of all sources that will watch.
+    pub fn of<'a>(sources: impl IntoIterator<Item = &'a NatsOptions>) -> Self {
+        let seat = |options: &NatsOptions| (options.source.clone(), Seat::Trying);
+        Self { seats: Arc::new(watch::Sender::new(sources.into_iter().map(seat).collect())) }
+    }
+
+    /// Whether there is more than one, so that two can be the same.
+    pub(super) fn several(&self) -> bool {
+        self.seats.borrow().len() > 1
+    }
+
+    fn sit(&self, source: &SourceId, now: Seat) {
+        self.seats.send_modify(|seats| {
+            if let Some((_, seat)) = seats.iter_mut().find(|(id, _)| id == source) {
+                *seat = now;
+            }
+        });
+    }
+
+    /// A try failed: nobody needs to wait.
+    pub(super) fn not_reached(&self, source: &SourceId) {
+        self.sit(source, Seat::NotReached);
+    }
+
+    /// Takes the system for this source, unless another watches it: that one's id is returned then.
+    pub(super) async fn take(&self, source: &SourceId, system: System) -> Option<SourceId> {
+        let settled = |seats: &Vec<(SourceId, Seat)>| {
+            seats.iter().take_while(|(id, _)| id != source).all(|(_, seat)| !matches!(seat, Seat::Trying))
+        };
+        // Whoever is late finds the system taken.
+        let _ = timeout(EARLIER_WITHIN, self.seats.subscribe().wait_for(settled)).await;
+        let mut other = None;
+        self.seats.send_modify(|seats| {
+            other = seats.iter().find_map(|(id, seat)| match seat {
+                Seat::Watched(theirs) if id != source && theirs.is(&system) => Some(id.clone()),
+                _ => None,
+            });
+            if let Some((_, seat)) = seats.iter_mut().find(|(id, _)| id == source) {
+                *seat = if other.is_some() { Seat::Aside } else { Seat::Watched(Box::new(system)) };
+            }
+        });
+        other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::nats::secret::Secret;
+
+    fn system(servers: &[&str], account: Option<&str>) -> System {
+        System {
+            servers: servers.iter().map(ToString::to_string).collect(),
+            cluster: None,
+            domain: None,
+            js_api: "$JS.API".to_owned(),
+            account: account.map(Into::into),
+            auth: Auth::None,
+        }
+    }
+
+    fn clustered(server: &str, name: &str, urls: &[&str]) -> System {
+        let urls = urls.iter().map(ToString::to_string).collect();
+        System { cluster: Some((name.to_owned(), urls)), ..system(&[server], Some("$G")) }
+    }
+
+    #[test]
+    fn a_common_server_and_the_same_account_are_one_system() {
+        let one = system(&["A", "B"], Some("$G"));
+        assert!(one.is(&system(&["B", "C"], Some("$G"))));
+        assert!(!one.is(&system(&["C"], Some("$G"))), "two servers, each with its own $G");
+        assert!(!one.is(&system(&["A"], Some("BILLING"))));
+        assert!(!one.is(&System { domain: Some("leaf".into()), ..one.clone() }));
+        assert!(!one.is(&System { js_api: "$JS.leaf.API".into(), ..one.clone() }));
+    }
+
+    #[test]
+    fn a_name_of_a_cluster_alone_proves_nothing() {
+        let one = clustered("A", "nats", &["10.0.0.1:4222", "10.0.0.2:4222"]);
+        assert!(one.is(&clustered("B", "nats", &["10.0.0.2:4222"])));
+        assert!(!one.is(&clustered("B", "nats", &["10.9.0.1:4222"])));
+        assert!(!one.is(&clustered("B", "other", &["10.0.0.1:4222"])));
+    }
+
+    #[test]
+    fn where_the_account_is_not_told_the_credentials_decide() {
+        let token = |token: &str| System {
+            auth: Auth::Token(Secret::new(token.to_owned())),
+            ..system(&["A"], None)
+        };
+        assert!(token("x").is(&token("x")));
+        assert!(!token("x").is(&token("y")));
+        assert!(!token("x").is(&system(&["A"], Some("$G"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_named_stays_though_it_answers_later() {
+        let options = |id: &str| NatsOptions::new(SourceId::from(id), "nats://127.0.0.1").unwrap();
+        let (a, b) = (options("a"), options("b"));
+        let systems = Systems::of([&a, &b]);
+        let one = || system(&["A"], Some("$G"));
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            systems.take(&a.source, one()).await
+        };
+        let (second, first) = tokio::join!(systems.take(&b.source, one()), late);
+        assert_eq!((first, second), (None, Some(SourceId::from("a"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_too_late_or_failed_before_steps_aside() {
+        let options = |id: &str| NatsOptions::new(SourceId::from(id), "nats://127.0.0.1").unwrap();
+        let (a, b) = (options("a"), options("b"));
+        let one = || system(&["A"], Some("$G"));
+        for fails in [false, true] {
+            let systems = Systems::of([&a, &b]);
+            if fails {
+                systems.not_reached(&a.source);
+            }
+            assert_eq!(systems.take(&b.source, one()).await, None);
+            assert_eq!(systems.take(&a.source, one()).await, Some(SourceId::from("b")));
+        }
+    }
+}

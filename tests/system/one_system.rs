@@ -1,0 +1,145 @@
+//! Two addresses of one system are one source; two systems, or two accounts of one, stay two.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Broker, Cluster, Config, User, headwater, jet};
+
+/// `once` with these sources.
+async fn look(sources: &[(&str, String)]) -> Value {
+    let mut args = vec!["once".to_owned(), "--format".into(), "json".into(), "--for".into(), "2s".into()];
+    for (name, url) in sources {
+        args.extend(["--nats".to_owned(), format!("{name}={url}")]);
+    }
+    tokio::task::spawn_blocking(move || {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let output = headwater::run(&args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+fn ids<'a>(document: &'a Value, list: &str) -> Vec<&'a str> {
+    document[list].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect()
+}
+
+fn why_not<'a>(document: &'a Value, what: &str) -> Vec<&'a str> {
+    let rows = document["not_watched"].as_array().unwrap().iter();
+    rows.filter(|row| row["what"] == what).map(|row| row["why"].as_str().unwrap()).collect()
+}
+
+const ONCE: [&str; 1] = ["same cluster and account as a; shown once"];
+
+fn with_user(broker: &Broker, user: &str) -> String {
+    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
+    format!("nats://{user}:secret@{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_given_twice_is_shown_once() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("orders").await;
+    jet::pull(&jet::stream(&client, "ORDERS", &["orders.>"]).await, "billing").await;
+    let by_name = broker.url().replace("127.0.0.1", "localhost");
+    let document = look(&[("a", broker.url()), ("b", by_name)]).await;
+    assert_eq!(ids(&document, "sources"), ["a"]);
+    assert_eq!(ids(&document, "channels"), ["a/ORDERS"]);
+    assert_eq!(ids(&document, "consumers"), ["a/ORDERS/billing"]);
+    assert_eq!(why_not(&document, "b"), ONCE);
+    assert_eq!(headwater::row(&document, "sources", "a")["state"], "up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_old_server_given_twice_is_shown_once() {
+    let Some(broker) = Broker::start_old(Config::jetstream()) else { return };
+    let document = look(&[("a", broker.url()), ("b", broker.url())]).await;
+    assert_eq!(ids(&document, "sources"), ["a"]);
+    assert_eq!(why_not(&document, "b"), ONCE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_nodes_of_one_cluster_are_one_source() {
+    let cluster = Cluster::start(&Config::jetstream());
+    let client = async_nats::connect(cluster.urls()).await.unwrap();
+    jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let urls = cluster.urls();
+    let document = look(&[("a", urls[0].clone()), ("b", urls[1].clone()), ("c", urls[2].clone())]).await;
+    assert_eq!(ids(&document, "sources"), ["a"]);
+    assert_eq!(ids(&document, "channels"), ["a/ORDERS"]);
+    for other in ["b", "c"] {
+        assert_eq!(why_not(&document, other), ONCE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_whose_connections_may_not_be_listed_are_known_by_their_cluster() {
+    let narrow = User::new("app", "secret").may_not_publish(&["$SYS.>"]);
+    let cluster = Cluster::start(&Config::jetstream().user(narrow));
+    let urls: Vec<String> = cluster.nodes.iter().map(|node| with_user(node, "app")).collect();
+    let document = look(&[("a", urls[0].clone()), ("b", urls[1].clone())]).await;
+    assert_eq!(ids(&document, "sources"), ["a"]);
+    assert_eq!(why_not(&document, "b"), ONCE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_accounts_and_two_servers_stay_two() {
+    let users = Config::jetstream()
+        .user(User::new("app", "secret"))
+        .user(User::new("second", "secret"))
+        .user(User::new("other", "secret").account("OTHER"));
+    let broker = Broker::start(users);
+    let document = look(&[
+        ("a", with_user(&broker, "app")),
+        ("b", with_user(&broker, "other")),
+        ("c", with_user(&broker, "second")),
+    ])
+    .await;
+    assert_eq!(ids(&document, "sources"), ["a", "b"], "one account is seen by two users");
+    assert_eq!(why_not(&document, "c"), ONCE);
+
+    // Every server without accounts calls its only one by the same name.
+    let (one, two) = (Broker::start(Config::jetstream()), Broker::start(Config::jetstream()));
+    let document = look(&[("a", one.url()), ("b", two.url())]).await;
+    assert_eq!(ids(&document, "sources"), ["a", "b"]);
+    assert_eq!(document["not_watched"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_address_that_comes_up_late_steps_aside() {
+    let broker = Broker::start(Config::jetstream());
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    drop(silent);
+    let (early, late) =
+        (format!("b={}", broker.url()), format!("a=nats://127.0.0.1:{port}"));
+    let args = ["--every".to_owned(), "200ms".into(), "--nats".into(), late, "--nats".into(), early];
+    let upstream = broker.url().rsplit('/').next().unwrap().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut stream = headwater::Stream::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        stream.until(50, "the second is watched", |document| ids(document, "sources") == ["a", "b"]);
+        let _way = forward(port, upstream);
+        let document =
+            stream.until(100, "the late one steps aside", |document| ids(document, "sources") == ["b"]);
+        assert_eq!(why_not(&document, "a"), ["same cluster and account as b; shown once"]);
+    })
+    .await
+    .unwrap();
+}
+
+/// Another address of the same server: hands every byte through.
+fn forward(port: u16, upstream: String) -> std::thread::JoinHandle<()> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (Ok(client), Ok(server)) = (client, std::net::TcpStream::connect(&upstream)) else { continue };
+            let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            for (mut from, mut to) in [(client, server), back] {
+                from.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+        }
+    })
+}
