@@ -3,6 +3,10 @@
 //! Numbers are plain and `null` is unknown. What is not exactly the number says so beside it, in
 //! `not_exact`: `at_least`, `about`, `between` or `unknown`, with bounds and the reason. Rates are per
 //! second, times RFC 3339 in UTC, durations in the unit that the field's name ends with.
+//!
+//! A connection that is lost keeps the last good values. A count of then is still a count, and `age_ms` says how old it is; a
+//! rate is a statement about the present, so one that was measured longer ago than rates cover stays as a number, and
+//! `not_exact` says that what it is now is `unknown`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +27,8 @@ pub const SCHEMA: &str = "headwater.snapshot.v1";
 
 /// A snapshot in the reported form.
 pub fn document(snapshot: &Snapshot) -> impl Serialize + use<> {
-    let now = snapshot.taken_at;
+    let moment = Moment { now: snapshot.taken_at, window: snapshot.window };
+    let now = moment.now;
     Document {
         schema: SCHEMA,
         taken_at: rfc3339(now),
@@ -35,13 +40,13 @@ pub fn document(snapshot: &Snapshot) -> impl Serialize + use<> {
             .iter()
             .map(|n| NotWatchedRow { what: n.what.to_string(), why: n.why.to_string() })
             .collect(),
-        sources: snapshot.sources.iter().map(|s| source(s, now)).collect(),
-        services: snapshot.services.iter().map(|s| service(s)).collect(),
+        sources: snapshot.sources.iter().map(|s| source(s, moment)).collect(),
+        services: snapshot.services.iter().map(|s| service(s, moment)).collect(),
         stores: snapshot.stores.iter().map(|s| store(s)).collect(),
-        entities: snapshot.entities.iter().map(|e| entity(e)).collect(),
-        channels: snapshot.channels.iter().map(|c| channel(c)).collect(),
-        consumers: snapshot.consumers.iter().map(|c| consumer(c, now)).collect(),
-        flows: snapshot.flows.iter().map(|f| flow(f)).collect(),
+        entities: snapshot.entities.iter().map(|e| entity(e, moment)).collect(),
+        channels: snapshot.channels.iter().map(|c| channel(c, moment)).collect(),
+        consumers: snapshot.consumers.iter().map(|c| consumer(c, moment)).collect(),
+        flows: snapshot.flows.iter().map(|f| flow(f, moment)).collect(),
     }
 }
 
@@ -272,11 +277,33 @@ enum Pick {
     Middle,
 }
 
+/// When a snapshot was taken, and how much of the past its rates cover.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    window: Duration,
+}
+
 /// Collects the `not_exact` of one row.
-#[derive(Default)]
-struct Inexact(BTreeMap<&'static str, NotExact>);
+struct Inexact {
+    moment: Moment,
+    notes: BTreeMap<&'static str, NotExact>,
+}
 
 impl Inexact {
+    fn at(moment: Moment) -> Self {
+        Self { moment, notes: BTreeMap::new() }
+    }
+
+    /// Notes a number about the present that was measured too long ago to be one.
+    fn mark_old<T>(&mut self, field: &'static str, measured: &Measured<T>) {
+        let age = self.moment.now.age_since(measured.at);
+        if age > self.moment.window && measured.low().is_some() {
+            let why = format!("last measured {:.0} s ago: what it is now is not known", age.as_secs_f64());
+            self.notes.insert(field, NotExact { kind: "unknown", lo: None, hi: None, why: Some(why) });
+        }
+    }
+
     /// The plain number of a measured one, in the unit that `scale` converts to; what is not exact about it is noted.
     fn number<T: Clone>(
         &mut self,
@@ -312,7 +339,7 @@ impl Inexact {
             }
         };
         let why = note.why.or_else(|| (!measured.by.is_empty()).then(|| measured.by.to_string()));
-        self.0.insert(field, NotExact { why, ..note });
+        self.notes.insert(field, NotExact { why, ..note });
         number
     }
 
@@ -323,7 +350,9 @@ impl Inexact {
 
     /// A rate, rounded to the microhertz: the noise beyond is nobody's information.
     fn rate(&mut self, field: &'static str, measured: &Measured<f64>) -> Option<f64> {
-        self.number(field, measured, Pick::Middle, |v| (v * 1e6).round() / 1e6)
+        let number = self.number(field, measured, Pick::Middle, |v| (v * 1e6).round() / 1e6);
+        self.mark_old(field, measured);
+        number
     }
 
     /// An age in milliseconds.
@@ -332,9 +361,9 @@ impl Inexact {
     }
 }
 
-fn source(source: &Source, now: Timestamp) -> SourceRow {
+fn source(source: &Source, moment: Moment) -> SourceRow {
     let report = &source.report;
-    let mut inexact = Inexact::default();
+    let mut inexact = Inexact::at(moment);
     SourceRow {
         id: source.id.to_string(),
         kind: report.kind.to_string(),
@@ -348,22 +377,22 @@ fn source(source: &Source, now: Timestamp) -> SourceRow {
         server_version: report.server_version.as_ref().map(ToString::to_string),
         rtt_ms: report.rtt.map(millis),
         clock_offset_ms: report.clock.map(|c| c.nanos as f64 / 1e6),
-        age_ms: source.answered_at.map(|at| millis(now.age_since(at))),
+        age_ms: source.answered_at.map(|at| millis(moment.now.age_since(at))),
         missing: report.unavailable.iter().map(|u| format!("{}: {}", u.what, u.why)).collect(),
         load: LoadRow {
             requests_per_s: inexact.rate("requests_per_s", &source.requests_per_s),
             messages_per_s: inexact.rate("messages_per_s", &source.messages_per_s),
             dropped: report.load.dropped,
         },
-        not_exact: inexact.0,
+        not_exact: inexact.notes,
     }
 }
 
-fn service(service: &Service) -> ServiceRow {
-    let mut inexact = Inexact::default();
+fn service(service: &Service, moment: Moment) -> ServiceRow {
+    let mut inexact = Inexact::at(moment);
     let connections = inexact.number("connections", &service.connections, Pick::Low, f64::from);
     if service.since.or_earlier {
-        inexact.0.insert("since", or_earlier());
+        inexact.notes.insert("since", or_earlier());
     }
     ServiceRow {
         id: service.id.to_string(),
@@ -379,7 +408,7 @@ fn service(service: &Service) -> ServiceRow {
             .map(|l| ClientRow { lang: l.lang.to_string(), version: l.version.to_string() })
             .collect(),
         evidence: service.evidence.iter().map(evidence).collect(),
-        not_exact: inexact.0,
+        not_exact: inexact.notes,
     }
 }
 
@@ -412,11 +441,11 @@ fn store(store: &Store) -> StoreRow {
     }
 }
 
-fn entity(entity: &Entity) -> EntityRow {
+fn entity(entity: &Entity, moment: Moment) -> EntityRow {
     EntityRow {
         id: entity.id.to_string(),
         owners: entity.owners.iter().map(owner).collect(),
-        replicas: entity.replicas.iter().map(replica).collect(),
+        replicas: entity.replicas.iter().map(|r| replica(r, moment)).collect(),
     }
 }
 
@@ -429,8 +458,8 @@ fn owner(owner: &Owner) -> OwnerRow {
     }
 }
 
-fn replica(replica: &Replica) -> ReplicaRow {
-    let mut inexact = Inexact::default();
+fn replica(replica: &Replica, moment: Moment) -> ReplicaRow {
+    let mut inexact = Inexact::at(moment);
     ReplicaRow {
         service: replica.service.to_string(),
         store: replica.store.as_ref().map(ToString::to_string),
@@ -440,13 +469,13 @@ fn replica(replica: &Replica) -> ReplicaRow {
         consumer: replica.consumer.as_ref().map(ToString::to_string),
         staleness_ms: inexact.age("staleness_ms", &replica.staleness),
         behind: inexact.count("behind", &replica.behind),
-        not_exact: inexact.0,
+        not_exact: inexact.notes,
     }
 }
 
-fn channel(channel: &Channel) -> ChannelRow {
+fn channel(channel: &Channel, moment: Moment) -> ChannelRow {
     let report = &channel.report;
-    let mut inexact = Inexact::default();
+    let mut inexact = Inexact::at(moment);
     ChannelRow {
         id: report.id.to_string(),
         kind: channel_word(report.kind),
@@ -457,19 +486,19 @@ fn channel(channel: &Channel) -> ChannelRow {
         last_seq: report.last_seq,
         rate: inexact.rate("rate", &channel.rate),
         bytes_rate: inexact.rate("bytes_rate", &channel.bytes_rate),
-        not_exact: inexact.0,
+        not_exact: inexact.notes,
     }
 }
 
-fn consumer(consumer: &Consumer, now: Timestamp) -> ConsumerRow {
-    let mut inexact = Inexact::default();
+fn consumer(consumer: &Consumer, moment: Moment) -> ConsumerRow {
+    let mut inexact = Inexact::at(moment);
     if consumer.since.or_earlier {
-        inexact.0.insert("since", or_earlier());
+        inexact.notes.insert("since", or_earlier());
     }
     let drain_s = match &consumer.drain.bounds {
         Bounds::Exact(Drain::Never) => {
             let why = Some("never at the present rates: it does not shrink".to_owned());
-            inexact.0.insert("drain_s", NotExact { kind: "unknown", lo: None, hi: None, why });
+            inexact.notes.insert("drain_s", NotExact { kind: "unknown", lo: None, hi: None, why });
             None
         }
         _ => inexact.number("drain_s", &consumer.drain, Pick::Middle, |drain| match drain {
@@ -478,6 +507,7 @@ fn consumer(consumer: &Consumer, now: Timestamp) -> ConsumerRow {
             Drain::Never => f64::INFINITY,
         }),
     };
+    inexact.mark_old("drain_s", &consumer.drain);
     ConsumerRow {
         id: consumer.id.to_string(),
         channel: consumer.channel.to_string(),
@@ -494,13 +524,13 @@ fn consumer(consumer: &Consumer, now: Timestamp) -> ConsumerRow {
         since: rfc3339(consumer.since.at),
         drain_s,
         delay_ms: consumer.delay.as_ref().map(delay),
-        age_ms: millis(now.age_since(consumer.lag.at)),
-        not_exact: inexact.0,
+        age_ms: millis(moment.now.age_since(consumer.lag.at)),
+        not_exact: inexact.notes,
     }
 }
 
-fn flow(flow: &Flow) -> FlowRow {
-    let mut inexact = Inexact::default();
+fn flow(flow: &Flow, moment: Moment) -> FlowRow {
+    let mut inexact = Inexact::at(moment);
     FlowRow {
         id: flow.id.to_string(),
         kind: flow.kind.word(),
@@ -512,7 +542,7 @@ fn flow(flow: &Flow) -> FlowRow {
         errors_rate: inexact.rate("errors_rate", &flow.errors_rate),
         delay_ms: flow.delay.as_ref().map(delay),
         evidence: flow.evidence.iter().map(evidence).collect(),
-        not_exact: inexact.0,
+        not_exact: inexact.notes,
     }
 }
 

@@ -359,6 +359,43 @@ async fn the_shortest_look_still_polls_twice() {
     assert_eq!(row["rate"], 0.0, "one poll alone gives no rate: {row:#}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_from_before_the_connection_was_lost_is_not_taken_for_present() {
+    let mut broker = Broker::start(Config::jetstream());
+    let client = broker.connect().await;
+    let stream = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    jet::pull(&stream, "billing").await;
+    jet::publish(&client, "orders.created", 10).await;
+    let url = broker.url();
+    tokio::task::spawn_blocking(move || {
+        let mut lines = headwater::Stream::start(&["--every", "500ms", "--nats", &url]);
+        let rate = |document: &Value| headwater::row(document, "channels", "nats/ORDERS")["rate"].clone();
+        let known = lines.until(60, "there is a rate", |document| {
+            document["channels"][0]["rate"].is_number() && document["consumers"][0]["acked_rate"].is_number()
+        });
+        assert_eq!(known["channels"][0].get("not_exact"), None, "{known:#}");
+        broker.kill();
+        let old = lines.until(60, "the rate is marked", |document| {
+            document["channels"][0]["not_exact"]["rate"]["kind"] == "unknown"
+        });
+        assert_valid(&old);
+        assert!(rate(&old).is_number(), "the last good value stays: {old:#}");
+        let why = old["channels"][0]["not_exact"]["rate"]["why"].as_str().unwrap();
+        assert!(why.starts_with("last measured ") && why.ends_with("what it is now is not known"), "{why}");
+        let consumer = headwater::row(&old, "consumers", "nats/ORDERS/billing");
+        assert_eq!((consumer["lag"].as_f64(), consumer["not_exact"].get("lag")), (Some(10.0), None));
+        assert!(consumer["age_ms"].as_f64().unwrap() > 5_000.0, "{consumer:#}");
+        assert_eq!(consumer["not_exact"]["acked_rate"]["kind"], "unknown", "{consumer:#}");
+        broker.restart();
+        lines.until(120, "it is measured again", |document| {
+            document["sources"][0]["state"] == "up"
+                && document["channels"][0]["not_exact"].get("rate").is_none()
+        });
+    })
+    .await
+    .unwrap();
+}
+
 fn unix_nanos() -> i128 {
     i128::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos())
         .unwrap()

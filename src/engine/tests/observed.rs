@@ -1,6 +1,7 @@
 //! Without a topology: what runtime names tell.
 
 use super::*;
+use crate::engine::sample::topology;
 use crate::model::observation::{ConsumerReport, Delivery, EndpointReport, ResponderReport, Span};
 use crate::model::snapshot::FlowKind;
 use crate::model::traffic::{Count, TrafficKey};
@@ -41,6 +42,45 @@ fn tools_and_headwater_are_no_services() {
     assert_eq!(ids(&snapshot.services, |s| s.id.as_str()), ["orders"]);
     assert!(!snapshot.services[0].declared);
     assert_eq!(snapshot.services[0].connections.bounds, Bounds::Exact(1));
+}
+
+#[test]
+fn an_operation_is_no_event_before_it_is_known_who_answers() {
+    let mut engine = engine();
+    let Observation::Source(mut first) = source_up() else { panic!() };
+    first.first_round = true;
+    let clients = vec![client("accounts", &[("accounts.get", Some("q")), ("prices.changed", None)])];
+    let told = vec![Observation::Source(first), Observation::Clients(all(clients))];
+    engine.ingest(&batch("nats", 0, told));
+    let asking = engine.tick(at(10));
+    assert_eq!(ids(&asking.services, |s| s.id.as_str()), ["accounts"]);
+    assert!(asking.channels.is_empty() && asking.flows.is_empty());
+    let answered = Observation::Responders(all(vec![responder("accounts", "accounts.get")]));
+    engine.ingest(&batch("nats", 200, vec![answered, source_up()]));
+    let known = engine.tick(at(210));
+    assert_eq!(ids(&known.channels, |c| c.report.id.as_str()), ["nats/subject:prices.changed"]);
+    assert_eq!(known.flows.iter().filter(|f| f.kind == FlowKind::Request).count(), 1);
+}
+
+#[test]
+fn a_source_that_stepped_aside_is_told_in_one_place() {
+    let mut engine = engine();
+    let brokers = "headwater: 1\nsystem: s\nbrokers:\n  - { id: b, kind: nats, servers: [\"nats://h:4222\"] }\n";
+    engine.set_topology(Some(topology(brokers)), None);
+    engine.ingest(&batch("a", 0, vec![source_up()]));
+    let streams = |source: &str| Observation::Channels(all(vec![channel(source, "ORDERS")]));
+    engine.ingest(&batch("a", 10, vec![streams("a")]));
+    engine.ingest(&batch("b", 10, vec![source_up(), streams("b")]));
+    assert_eq!(engine.tick(at(20)).channels.len(), 2);
+    let Observation::Source(mut aside) = source_up() else { panic!() };
+    aside.same_as = Some("a".into());
+    engine.ingest(&batch("b", 30, vec![Observation::Source(aside)]));
+    engine.ingest(&batch("b", 40, vec![streams("b")]));
+    let snapshot = engine.tick(at(50));
+    assert_eq!(ids(&snapshot.sources, |s| s.id.as_str()), ["a"]);
+    assert_eq!(ids(&snapshot.channels, |c| c.report.id.as_str()), ["a/ORDERS"]);
+    let told: Vec<_> = snapshot.not_watched.iter().map(|n| (&*n.what, &*n.why)).collect();
+    assert_eq!(told, [("b", "same cluster and account as a; shown once")], "and not as unconnected");
 }
 
 #[test]
