@@ -69,6 +69,17 @@ fn wrong_usage_is_exit_code_2_and_one_line() {
         )
     );
     assert_eq!(
+        refused(&["demo", "--headless", "--broker", "nats://h:4222", "--creds", "/none/x"], &[]),
+        ("headwater: --creds: cannot read the credentials file /none/x: no such file\n".to_owned(), 2)
+    );
+    assert_eq!(
+        refused(&["demo", "--headless", "--simulate", "--tls-ca", "/none/x"], &[]),
+        (
+            "headwater: --tls-ca has no meaning for a demo on a server of its own; it goes with --broker URL\n".to_owned(),
+            2
+        )
+    );
+    assert_eq!(
         refused(&["once"], &[("NATS_URL", "amqp://app:s3cret@host")]),
         (
             "headwater: $NATS_URL: 'amqp://***@host': amqp:// is not spoken here; give the server's nats:// or \

@@ -51,7 +51,7 @@ const HOW_TO_GET_REAL: &str = "simulated; for real: nats-server on PATH, or --br
 
 /// Runs it.
 pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
-    refuse_what_has_no_meaning(global)?;
+    refuse_what_has_no_meaning(global, demo)?;
     if !demo.headless && !std::io::stdout().is_terminal() {
         let text = "standard output is not a terminal: use `headwater demo --headless` for lines of JSON";
         return Err(CommandError::Usage(text.to_owned()));
@@ -91,14 +91,27 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
 }
 
 /// Flags that say what to watch: the demo watches its own.
-fn refuse_what_has_no_meaning(global: &Global) -> Result<(), CommandError> {
+fn refuse_what_has_no_meaning(global: &Global, demo: &Demo) -> Result<(), CommandError> {
     let given = [
         (!global.nats.is_empty(), "--nats"),
         (!global.context.is_empty(), "--context"),
         (global.topology.is_some(), "--topology"),
     ];
+    let about_a_broker = [
+        (global.creds.is_some(), "--creds"),
+        (global.nkey.is_some(), "--nkey"),
+        (global.user.is_some(), "--user"),
+        (global.tls_ca.is_some(), "--tls-ca"),
+        (global.tls_cert.is_some(), "--tls-cert"),
+        (!global.monitor.is_empty(), "--monitor"),
+    ];
     match given.iter().find(|(given, _)| *given) {
-        None => Ok(()),
+        None => match about_a_broker.iter().find(|(given, _)| *given && demo.broker.is_none()) {
+            None => Ok(()),
+            Some((_, flag)) => Err(CommandError::Usage(format!(
+                "{flag} has no meaning for a demo on a server of its own; it goes with --broker URL"
+            ))),
+        },
         Some((_, flag)) => Err(CommandError::Usage(format!(
             "{flag} has no meaning for demo, which watches a store of its own; to run that on a server of yours, use \
              --broker URL"
@@ -140,7 +153,9 @@ impl Stage {
     fn choose(global: &Global, demo: &Demo) -> Result<Self, CommandError> {
         if let Some(url) = &demo.broker {
             let global = Global { nats: vec![format!("{BROKER}={url}")], ..global.clone() };
-            let settings = Settings::resolve(&global, &settings::process_environment, &[])?;
+            let environment = &settings::process_environment;
+            let settings = Settings::resolve(&global, environment, &[])?;
+            settings.check_files(&global, environment)?;
             let source = settings.sources.into_iter().next();
             let options = source.map(|source| Box::new(source.options));
             return options

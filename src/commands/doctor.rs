@@ -105,7 +105,8 @@ async fn health(out: &mut String, plan: Plan, settings: &Settings, within: Durat
     let expected: usize =
         plan.topology.as_ref().map_or(0, |d| d.topology.services.values().map(|s| s.health.len()).sum());
     if expected == 0 {
-        if settings.topology.is_none() {
+        // Where nothing was reached there is a reason to tell, and no list to complete.
+        if settings.topology.is_none() && !out.is_empty() {
             out.push_str(
                 "\nhealth  no topology, so no health endpoints are known; --topology DIR declares them\n",
             );
@@ -126,7 +127,8 @@ async fn health(out: &mut String, plan: Plan, settings: &Settings, within: Durat
         }
     }
     let snapshot = Arc::clone(&watching.snapshots.borrow());
-    let _ = writeln!(out, "\nhealth  {expected} endpoints declared\n");
+    let between = if out.is_empty() { "" } else { "\n" };
+    let _ = writeln!(out, "{between}health  {expected} endpoints declared\n");
     for service in &snapshot.services {
         for check in &service.health {
             let sign = glyphs.get(signs::health(check.state).0);

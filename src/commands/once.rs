@@ -92,13 +92,11 @@ fn all_refused(snapshot: &Snapshot) -> Vec<String> {
 
 /// Waits until at least one of so many sources answers; when none does by `deadline`, or all are refused for good, says for
 /// each why.
-pub async fn reached(
-    watching: &mut Watching,
-    sources: usize,
-    deadline: Instant,
-) -> Result<(), CommandError> {
-    until_deadline(watching, deadline, |snapshot| one_answers(snapshot) || refused_for_good(snapshot, sources))
-        .await;
+pub async fn reached(watching: &mut Watching, sources: usize, deadline: Instant) -> Result<(), CommandError> {
+    until_deadline(watching, deadline, |snapshot| {
+        one_answers(snapshot) || refused_for_good(snapshot, sources)
+    })
+    .await;
     if one_answers(&newest(watching)) {
         return Ok(());
     }
@@ -159,8 +157,7 @@ fn asks_nobody(source: &Source) -> bool {
 }
 
 fn answers(source: &Source) -> bool {
-    !asks_nobody(source)
-        && matches!(source.report.state, SourceState::Up | SourceState::Degraded)
+    !asks_nobody(source) && matches!(source.report.state, SourceState::Up | SourceState::Degraded)
 }
 
 /// What has been seen of the rounds of questions: a source tells its count of requests after each.

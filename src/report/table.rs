@@ -10,6 +10,7 @@ use crate::model::measured::Bounds;
 use crate::model::observation::SourceState;
 use crate::model::snapshot::{Since, Snapshot};
 use crate::theme::{Glyph, Glyphs};
+use crate::ui::blank;
 use crate::ui::signs;
 use crate::ui::widget::number;
 use crate::ui::widget::text::{clean, truncate, truncate_middle, width};
@@ -118,7 +119,7 @@ fn consumers(paper: &mut Paper, snapshot: &Snapshot) {
             clean(&row.why).into_owned(),
         ]);
     }
-    table.write(paper, "CONSUMERS");
+    table.write(paper, "CONSUMERS", blank::cannot_read(snapshot, "consumer"));
 }
 
 fn services(paper: &mut Paper, snapshot: &Snapshot) {
@@ -137,7 +138,7 @@ fn services(paper: &mut Paper, snapshot: &Snapshot) {
             clean(&row.why).into_owned(),
         ]);
     }
-    table.write(paper, "SERVICES");
+    table.write(paper, "SERVICES", blank::cannot_read(snapshot, "connection"));
 }
 
 fn entities(paper: &mut Paper, snapshot: &Snapshot) {
@@ -168,7 +169,7 @@ fn entities(paper: &mut Paper, snapshot: &Snapshot) {
             conflicts.join("; "),
         ]);
     }
-    table.write(paper, "ENTITIES");
+    table.write(paper, "ENTITIES", false);
 }
 
 fn flows(paper: &mut Paper, snapshot: &Snapshot) {
@@ -186,7 +187,7 @@ fn flows(paper: &mut Paper, snapshot: &Snapshot) {
             number::bounds(glyphs, &row.errors_rate.bounds, |r| number::rate(*r)),
         ]);
     }
-    table.write(paper, "FLOWS");
+    table.write(paper, "FLOWS", false);
 }
 
 fn joined<T: std::fmt::Display>(ids: &[T], glyphs: Glyphs) -> String {
@@ -228,11 +229,15 @@ impl<const N: usize> Table<N> {
         self.rows.push(cells);
     }
 
-    /// Writes the table under its title; an empty one says so, since a missing table looks like a fault.
-    fn write(self, paper: &mut Paper, title: &str) {
+    /// Writes the table under its title; an empty one says so, since a missing table looks like a fault. `unread`: it is
+    /// empty because its rows come from something that cannot be read.
+    fn write(self, paper: &mut Paper, title: &str, unread: bool) {
         let out = &mut paper.out;
         if self.rows.is_empty() {
-            let _ = writeln!(out, "\n{title}\n(none seen)");
+            let why = if unread { "cannot be read, see NOT watched" } else { "none seen" };
+            let _ = writeln!(out, "
+{title}
+({why})");
             return;
         }
         let headings = self.headings.map(|h| h.trim_start_matches('>').to_owned());

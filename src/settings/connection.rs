@@ -73,13 +73,26 @@ fn servers(
         let loaded = context::load(&name, SourceId::from(DEFAULT_ID), environment).map_err(unusable)?;
         return Ok(vec![of_context(loaded)]);
     }
-    let mut local = addressed(DEFAULT_ID, DEFAULT_SERVER, Origin::Default)?;
-    if !global.monitor.is_empty() {
-        // Somebody who names only a monitoring endpoint means that one, and no server of this machine.
-        local.options.servers.clear();
-        local.servers_from = Origin::Flag("--monitor");
+    if global.monitor.is_empty() {
+        Ok(vec![addressed(DEFAULT_ID, DEFAULT_SERVER, Origin::Default)?])
+    } else {
+        monitored(&global.monitor)
     }
-    Ok(vec![local])
+}
+
+/// Somebody who names only monitoring endpoints means those, and no server of this machine: each name is a source.
+fn monitored(given: &[String]) -> Result<Vec<NatsSource>, SettingsError> {
+    let mut sources: Vec<NatsSource> = Vec::new();
+    for text in given {
+        let id = split_name(text)?.0.unwrap_or(DEFAULT_ID);
+        if sources.iter().any(|known| known.options.source.as_str() == id) {
+            continue;
+        }
+        let mut source = addressed(id, DEFAULT_SERVER, Origin::Flag("--monitor"))?;
+        source.options.servers.clear();
+        sources.push(source);
+    }
+    Ok(sources)
 }
 
 fn from_flags(global: &Global, environment: Lookup<'_>) -> Result<Vec<NatsSource>, SettingsError> {
@@ -286,7 +299,8 @@ fn who_named(file: NamedFile, source: &NatsSource, global: &Global, environment:
         format!("'{field}' in {}", file.display())
     } else {
         // Servers from a flag, certificates from the one context beside it.
-        format!("'{field}' of the NATS context")
+        let name = global.context.first().map(|name| format!(" {}", Redacted(name))).unwrap_or_default();
+        format!("'{field}' of the NATS context{name}")
     }
 }
 
@@ -302,11 +316,13 @@ fn monitors(sources: &mut [NatsSource], given: &[String]) -> Result<(), Settings
         if host.is_empty() || host.starts_with(['/', ':']) {
             return Err(wrong("write http://host:8222".to_owned()));
         }
+        let id = name.unwrap_or(DEFAULT_ID);
         let known: Vec<String> = sources.iter().map(|source| source.options.source.to_string()).collect();
+        let alone = sources.iter().all(|source| source.options.servers.is_empty());
         let index = match name {
-            Some(name) => known.iter().position(|id| id == name),
             None if known.len() == 1 => Some(0),
-            None => None,
+            None if !alone => None,
+            _ => known.iter().position(|known| known == id),
         };
         let source = index.and_then(|index| sources.get_mut(index)).ok_or_else(|| {
             wrong(format!("say which source it belongs to, --monitor NAME=URL, of: {}", known.join(", ")))

@@ -350,6 +350,28 @@ fn files_that_cannot_be_used_are_told_with_who_named_them() {
         "--tls-cert: cannot read the client certificate /none/x: no such file"
     );
     assert_eq!(
+        refused("headwater --context ca --nats nats://h"),
+        "'ca' of the NATS context ca: cannot read the certificate authorities /none/a.ca: no such file"
+    );
+    let half = person.home.path().join("half");
+    std::fs::write(&half, "-----BEGIN CERTIFICATE-----").unwrap();
+    let person = person.context("half", &format!(r#"{{"url": "nats://h", "cert": {half:?}}}"#));
+    let refused = |line: &str| {
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        let lookup = |name: &str| person.environment.get(name).cloned();
+        let settings = Settings::resolve(&cli.global, &lookup, &[]).unwrap();
+        settings.check_files(&cli.global, &lookup).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("headwater --context half"),
+        format!(
+            "'cert' in {}: the client certificate {} has no key; give both, by --tls-cert and --tls-key, or as cert and \
+             key of the context",
+            person.file("half").display(),
+            half.display()
+        )
+    );
+    assert_eq!(
         refused("headwater --context creds"),
         format!(
             "'creds' in {}: cannot read the credentials file /none/a.creds: no such file",
@@ -372,6 +394,17 @@ fn a_monitoring_endpoint_alone_means_no_server_of_this_machine() {
     assert_eq!(source.options.servers_shown(), "");
     assert_eq!(source.options.monitors, ["http://m:8222"]);
     assert_eq!(source.servers_from, Origin::Flag("--monitor"));
+    let named = person
+        .runs("headwater --monitor a=http://a:8222 --monitor http://m:8222 --monitor a=http://a2:8222", &[])
+        .unwrap()
+        .sources;
+    let named: Vec<_> =
+        named.iter().map(|one| (one.options.source.as_str(), one.options.monitors.join(" "))).collect();
+    assert_eq!(
+        named,
+        [("a", "http://a:8222 http://a2:8222".to_owned()), ("nats", "http://m:8222".to_owned())],
+        "nobody needs to know the name of a source that was not named"
+    );
     let person = person.with("NATS_URL", "nats://env");
     let source = person.runs("headwater --monitor http://m:8222", &[]).unwrap().sources.remove(0);
     assert_eq!(source.options.servers_shown(), "nats://env");

@@ -11,6 +11,7 @@ use super::problem::{Problem, Severity, escaped};
 use super::read::Reading;
 use super::resolve::resolve;
 use super::tree::{self, MAX_BYTES};
+use crate::model::id::Name;
 
 /// The most files that one topology may have.
 pub const MAX_FILES: usize = 5000;
@@ -63,7 +64,8 @@ pub fn load(root: &Path) -> Loaded {
 pub fn read(sources: Vec<Source>) -> Loaded {
     let mut declared = Declarations::default();
     let mut problems = Vec::new();
-    let mut incomplete = false;
+    // The first file that was not read to its end: what it declares is not known.
+    let mut unread: Option<Name> = None;
     let files = sources.len();
     for source in sources {
         let mut reading = Reading::new(&source.file);
@@ -71,7 +73,7 @@ pub fn read(sources: Vec<Source>) -> Loaded {
         match source.content.and_then(text) {
             Err(why) => {
                 reading.problems.push(Problem::error(&at, why));
-                incomplete = true;
+                unread.get_or_insert_with(|| reading.file.clone());
             }
             Ok(text) => {
                 let parsed = tree::parse(&text);
@@ -79,7 +81,9 @@ pub fn read(sources: Vec<Source>) -> Loaded {
                     reading.problems.push(Problem::warning(&at, "the file declares nothing"));
                 }
                 for fault in parsed.faults {
-                    incomplete |= fault.fatal;
+                    if fault.fatal {
+                        unread.get_or_insert_with(|| reading.file.clone());
+                    }
                     reading.error(fault.at, fault.text);
                 }
                 for document in &parsed.documents {
@@ -90,7 +94,12 @@ pub fn read(sources: Vec<Source>) -> Loaded {
         problems.append(&mut reading.problems);
         declared.places.append(&mut reading.places);
     }
-    let topology = resolve(declared, incomplete, &mut problems);
+    if let (Some(file), 2..) = (&unread, files) {
+        let text = "names that files take from each other were not checked, because this file could not be read to its end; \
+                    mend it and validate again";
+        problems.push(Problem::warning(&whole(file), text));
+    }
+    let topology = resolve(declared, unread.is_some(), &mut problems);
     let problems = sorted(problems);
     let usable = problems.iter().all(|p| p.severity != Severity::Error);
     Loaded { topology: usable.then_some(topology), problems, files }

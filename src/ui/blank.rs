@@ -79,7 +79,11 @@ pub fn why(ctx: &Ctx<'_>, list: ListId) -> Vec<Line> {
     if !lines.is_empty() {
         return lines;
     }
-    lines.push(say(nothing(list, ctx.snapshot)));
+    lines.push(say(if unread(ctx.snapshot, list) {
+        unknown(list).to_owned()
+    } else {
+        nothing(list, ctx.snapshot)
+    }));
     let missing = unavailable(ctx.snapshot, list);
     for missing in missing.iter().take(MOST) {
         lines.push(say(format!("{}: {}", missing.what, missing.why)));
@@ -90,7 +94,8 @@ pub fn why(ctx: &Ctx<'_>, list: ListId) -> Vec<Line> {
     if missing.len() > MOST {
         lines.push(say(format!("and {} more", missing.len() - MOST)));
     }
-    if lines.len() > 1 {
+    let how = missing.iter().take(MOST).any(|missing| missing.remedy.contains("headwater doctor"));
+    if lines.len() > 1 && !how {
         lines.push(hint("headwater doctor lists what may be read and the permission that grants it"));
     }
     lines.extend(advice(list, ctx.snapshot));
@@ -131,6 +136,37 @@ fn connection(ctx: &Ctx<'_>) -> Vec<Line> {
 /// Sources that have channels: all but the health checks.
 pub fn brokers(snapshot: &Snapshot) -> impl Iterator<Item = &Source> {
     snapshot.sources.iter().map(|source| &**source).filter(|source| &*source.report.kind != "health")
+}
+
+/// Whether a list's rows come from something that cannot be read: then an empty list says nothing, and zero is no number.
+/// What is merely not in use is no such thing.
+pub fn unread(snapshot: &Snapshot, list: ListId) -> bool {
+    let word = match list {
+        ListId::Consumers => "consumer",
+        ListId::Services => "connection",
+        ListId::Entities => "streams and",
+        _ => return false,
+    };
+    cannot_read(snapshot, word)
+}
+
+/// Whether something of this word, `consumer` or `connection`, cannot be read though its broker is reached.
+pub fn cannot_read(snapshot: &Snapshot, word: &str) -> bool {
+    brokers(snapshot)
+        .filter(|source| source.report.state == SourceState::Degraded)
+        .flat_map(|source| &source.report.unavailable)
+        .any(|missing| missing.what.contains(word))
+}
+
+/// What an unread list leaves open.
+fn unknown(list: ListId) -> &'static str {
+    match list {
+        ListId::Services => "which programs are connected cannot be read",
+        ListId::Entities => {
+            "nobody has said which service owns which data, and the streams that let it be guessed cannot be read"
+        }
+        _ => "which consumers there are cannot be read",
+    }
 }
 
 /// What cannot be read and belongs to a list: what its rows come from when that is missing, else what they may come from.

@@ -16,6 +16,7 @@ use crate::model::snapshot::{FlowKind, HealthCheck, Service, Snapshot, Thing};
 use crate::theme::{Glyph, Role};
 
 use super::Ctx;
+use super::blank;
 use super::listing::Listing;
 use super::widget::{Cell, Column, Look, number};
 use super::{phrase, signs};
@@ -127,7 +128,7 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
         Cell::measured(look, &service.connections, |n| number::count(u64::from(*n))),
         declared_count(look, service, service.owns.len()),
         declared_count(look, service, service.copies.len()),
-        plain_count(service.consumers.len()),
+        consumed(ctx, look, service),
         phrase::rate(look, &service.published_rate),
         plain_count(service.responders.iter().map(|responder| responder.endpoints.len()).sum()),
         plain_count(calls),
@@ -152,6 +153,12 @@ fn plain_count(n: usize) -> Cell {
 /// A number of things that only a topology file tells: without one it is not 0 but unknown.
 fn declared_count(look: &Look<'_>, service: &Service, n: usize) -> Cell {
     if n > 0 || service.declared { plain_count(n) } else { phrase::none(look) }
+}
+
+/// How many consumers are it; where no consumer at all can be read, that is not known.
+fn consumed(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Cell {
+    let unread = ctx.snapshot.consumers.is_empty() && blank::unread(ctx.snapshot, ListId::Consumers);
+    if unread { phrase::none(look) } else { plain_count(service.consumers.len()) }
 }
 
 /// How many operations of others it asks.

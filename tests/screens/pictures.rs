@@ -120,6 +120,7 @@ fn empty_views_speak() {
         ("connecting", fixture::connecting()),
         ("unreachable", fixture::unreachable()),
         ("no-jetstream", fixture::no_jetstream()),
+        ("denied", fixture::denied()),
     ];
     for (what, snapshot) in cases {
         for view in View::ALL {

@@ -179,7 +179,7 @@ async fn tls() {
         (
             FailureKind::Configuration,
             format!(
-                "the client certificate {} has no key; give it with --tls-key",
+                "the client certificate {} has no key; give both, by --tls-cert and --tls-key, or as cert and key of the context",
                 certificates.client_cert.display()
             )
         )

@@ -8,7 +8,7 @@ use headwater::model::observation::SourceState;
 use headwater::source::nats::options::NatsOptions;
 use headwater::source::nats::permissions::{Outcome, Way, examine};
 
-use crate::support::{Broker, Config, User, Watch, jet, watch::World};
+use crate::support::{Broker, Config, User, Watch, headwater, jet, watch::World};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -114,6 +114,80 @@ async fn every_refusal_is_named_at_once() {
         })
         .await;
     watch.end().await;
+}
+
+#[tokio::test]
+async fn what_every_stream_denies_is_said_once() {
+    let broker = Broker::start(
+        Config::jetstream()
+            .user(User::new("app", "secret"))
+            .user(User::new("narrow", "secret").may_not_publish(&["$JS.API.CONSUMER.LIST.>"]))
+            .user(User::new("blind", "secret").may_not_publish(&["$JS.API.STREAM.LIST"])),
+    );
+    let client = broker.connect().await;
+    for name in ["A", "B", "C", "D"] {
+        let stream = jet::stream(&client, name, &[&format!("{}.>", name.to_lowercase())]).await;
+        jet::pull(&stream, "reader").await;
+    }
+    let mut watch = Watch::with(as_user(&broker, "narrow"));
+    watch
+        .until(SOON, "it is said", |world| {
+            let told: Vec<_> = world.source.unavailable.iter().collect();
+            let [one] = told.as_slice() else { return Err(format!("{told:?}")) };
+            ok(&*one.what == "consumers of A, B, C and 1 more", &*one.what)?;
+            ok(&*one.why == "permission denied for $JS.API.CONSUMER.LIST.*", &*one.why)?;
+            ok(one.remedy.starts_with("allow this user to publish to $JS.API.CONSUMER.LIST.*;"), &*one.remedy)
+        })
+        .await;
+    watch.end().await;
+
+    // Behind the first closed door is a second one.
+    let mut watch = Watch::with(as_user(&broker, "blind"));
+    watch
+        .until(SOON, "both rights are named", |world| {
+            let told = world.source.unavailable.first().ok_or("nothing is missing")?;
+            let both = "$JS.API.STREAM.LIST, and for consumers to $JS.API.CONSUMER.LIST.*;";
+            ok(told.remedy.contains(both), &*told.remedy)
+        })
+        .await;
+    watch.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_of_whom_nobody_lets_in_says_only_that() {
+    let broker = Broker::start(Config::jetstream().user(User::new("app", "right")));
+    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
+    let url = format!("nats://app:hunter2@{address}");
+    let output = tokio::task::spawn_blocking(move || headwater::run(&["doctor", "--nats", &url]));
+    let output = output.await.unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told, format!("headwater: nats://{address}: refused user 'app': authorization violation\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_snippet_for_whom_a_deny_binds_says_that_it_wins() {
+    let broker = Broker::start(
+        Config::jetstream()
+            .user(User::new("app", "secret"))
+            .user(User::new("nobody", "secret").may_not_publish(&[">"])),
+    );
+    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
+    let url = format!("nats://nobody:secret@{address}");
+    let output = tokio::task::spawn_blocking(move || {
+        let doctor = headwater::run(&["doctor", "--nats", &url]);
+        (doctor, headwater::run(&["once", "--for", "1s", "--nats", &url]))
+    });
+    let (doctor, once) = output.await.unwrap();
+    let text = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(0), "{text}");
+    assert!(text.contains("    \"$JS.API.STREAM.LIST\"\n"), "{text}");
+    assert!(
+        text.contains("# A \"deny\" of this user that covers one of these wins over \"allow\""),
+        "{text}"
+    );
+    assert_eq!(once.status.code(), Some(3), "{once:?}");
 }
 
 #[tokio::test]

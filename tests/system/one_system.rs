@@ -113,8 +113,7 @@ async fn a_second_address_that_comes_up_late_steps_aside() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     drop(silent);
-    let (early, late) =
-        (format!("b={}", broker.url()), format!("a=nats://127.0.0.1:{port}"));
+    let (early, late) = (format!("b={}", broker.url()), format!("a=nats://127.0.0.1:{port}"));
     let args = ["--every".to_owned(), "200ms".into(), "--nats".into(), late, "--nats".into(), early];
     let upstream = broker.url().rsplit('/').next().unwrap().to_owned();
     tokio::task::spawn_blocking(move || {
@@ -134,7 +133,9 @@ fn forward(port: u16, upstream: String) -> std::thread::JoinHandle<()> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         for client in listener.incoming() {
-            let (Ok(client), Ok(server)) = (client, std::net::TcpStream::connect(&upstream)) else { continue };
+            let (Ok(client), Ok(server)) = (client, std::net::TcpStream::connect(&upstream)) else {
+                continue;
+            };
             let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
             for (mut from, mut to) in [(client, server), back] {
                 from.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

@@ -65,7 +65,8 @@ fn an_operation_is_no_event_before_it_is_known_who_answers() {
 #[test]
 fn a_source_that_stepped_aside_is_told_in_one_place() {
     let mut engine = engine();
-    let brokers = "headwater: 1\nsystem: s\nbrokers:\n  - { id: b, kind: nats, servers: [\"nats://h:4222\"] }\n";
+    let brokers =
+        "headwater: 1\nsystem: s\nbrokers:\n  - { id: b, kind: nats, servers: [\"nats://h:4222\"] }\n";
     engine.set_topology(Some(topology(brokers)), None);
     engine.ingest(&batch("a", 0, vec![source_up()]));
     let streams = |source: &str| Observation::Channels(all(vec![channel(source, "ORDERS")]));

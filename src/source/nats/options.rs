@@ -196,7 +196,31 @@ impl NatsOptions {
                 check_pem(path, what, label).map_err(|failure| (file, failure))?;
             }
         }
-        Ok(())
+        self.pair().map(|_| ())
+    }
+
+    /// Our certificate and its key, which come together or not at all.
+    fn pair(&self) -> Result<Option<(&Path, &Path)>, (NamedFile, ConnectFailure)> {
+        match (&self.tls.cert, &self.tls.key) {
+            (Some(cert), Some(key)) => Ok(Some((cert, key))),
+            (None, None) => Ok(None),
+            (Some(cert), None) => {
+                let text = format!(
+                    "the client certificate {} has no key; give both, by --tls-cert and --tls-key, or as cert and key of \
+                     the context",
+                    cert.display()
+                );
+                Err((NamedFile::Certificate, ConnectFailure::configuration(text)))
+            }
+            (None, Some(key)) => {
+                let text = format!(
+                    "the client key {} has no certificate; give both, by --tls-cert and --tls-key, or as cert and key of \
+                     the context",
+                    key.display()
+                );
+                Err((NamedFile::Key, ConnectFailure::configuration(text)))
+            }
+        }
     }
 
     /// What async-nats needs; reads the files of seeds and credentials.
@@ -253,25 +277,10 @@ impl NatsOptions {
             check_pem(ca, "certificate authorities", "CERTIFICATE")?;
             options = options.add_root_certificates(ca.clone());
         }
-        match (&tls.cert, &tls.key) {
-            (Some(cert), Some(key)) => {
-                check_pem(cert, "client certificate", "CERTIFICATE")?;
-                check_pem(key, "client key", "PRIVATE KEY")?;
-                options = options.add_client_certificate(cert.clone(), key.clone());
-            }
-            (Some(cert), None) => {
-                return Err(ConnectFailure::configuration(format!(
-                    "the client certificate {} has no key; give it with --tls-key",
-                    cert.display()
-                )));
-            }
-            (None, Some(key)) => {
-                return Err(ConnectFailure::configuration(format!(
-                    "the client key {} has no certificate; give it with --tls-cert",
-                    key.display()
-                )));
-            }
-            (None, None) => {}
+        if let Some((cert, key)) = self.pair().map_err(|(_, failure)| failure)? {
+            check_pem(cert, "client certificate", "CERTIFICATE")?;
+            check_pem(key, "client key", "PRIVATE KEY")?;
+            options = options.add_client_certificate(cert.to_owned(), key.to_owned());
         }
         if tls.first {
             options = options.tls_first();

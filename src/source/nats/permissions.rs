@@ -87,6 +87,13 @@ pub struct Examination {
     pub rights: Vec<Right>,
 }
 
+/// What a list of what is allowed does not do, and what it does besides.
+const WHERE_IT_GOES: [&str; 3] = [
+    "A \"deny\" of this user that covers one of these wins over \"allow\": take it out.",
+    "Add these to an \"allow\" list that is there. Where there is none the user may do all that is not denied:",
+    "then taking out the \"deny\" is enough, and a new \"allow\" list would forbid everything else.",
+];
+
 impl Examination {
     /// The permissions that grant what is missing (or everything that watching uses, when `all`), as lines of a
     /// nats-server configuration. `None` when nothing is missing.
@@ -111,6 +118,9 @@ impl Examination {
                 }
                 out.push_str("  ] }\n");
             }
+        }
+        for line in WHERE_IT_GOES {
+            let _ = writeln!(out, "  # {line}");
         }
         out.push_str("}\n");
         Some(out)
@@ -495,7 +505,7 @@ mod tests {
         };
         assert_eq!(
             found.snippet(false).unwrap(),
-            "permissions {\n  publish { allow: [\n    \"$JS.API.STREAM.LIST\"\n    \"$JS.API.CONSUMER.LIST.*\"\n  ] }\n}\n"
+            "permissions {\n  publish { allow: [\n    \"$JS.API.STREAM.LIST\"\n    \"$JS.API.CONSUMER.LIST.*\"\n  ] }\n  # A \"deny\" of this user that covers one of these wins over \"allow\": take it out.\n  # Add these to an \"allow\" list that is there. Where there is none the user may do all that is not denied:\n  # then taking out the \"deny\" is enough, and a new \"allow\" list would forbid everything else.\n}\n"
         );
         let all = found.snippet(true).unwrap();
         assert!(all.contains("_INBOX.>") && all.contains("$SRV.STATS") && !all.contains("http"));

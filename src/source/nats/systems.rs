@@ -55,10 +55,8 @@ impl System {
         let alone = cluster.is_none();
         let body = Bytes::from_static(br#"{"limit":1}"#);
         let subject = "$SYS.REQ.ACCOUNT.PING.CONNZ";
-        let (answers, account) = tokio::join!(
-            wire.gather(subject, body, &patience, |_| alone),
-            who_we_are(wire, LONGEST)
-        );
+        let (answers, account) =
+            tokio::join!(wire.gather(subject, body, &patience, |_| alone), who_we_are(wire, LONGEST));
         // Where it is not permitted, the server that we know is all there is.
         let told = answers.unwrap_or_default();
         let told = told.iter().filter_map(|answer| read::<ConnzAnswer>(subject, &answer.payload).ok());
@@ -194,10 +192,8 @@ mod tests {
 
     #[test]
     fn where_the_account_is_not_told_the_credentials_decide() {
-        let token = |token: &str| System {
-            auth: Auth::Token(Secret::new(token.to_owned())),
-            ..system(&["A"], None)
-        };
+        let token =
+            |token: &str| System { auth: Auth::Token(Secret::new(token.to_owned())), ..system(&["A"], None) };
         assert!(token("x").is(&token("x")));
         assert!(!token("x").is(&token("y")));
         assert!(!token("x").is(&system(&["A"], Some("$G"))));

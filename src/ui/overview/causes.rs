@@ -174,6 +174,9 @@ fn quiet(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
             let text = format!("not checked: {}, {}", missing.what, missing.why);
             say(Cell::glyph(&look, Glyph::Unknown, Role::StateUnknown), &text, Role::Muted);
         }
+        if source.report.unavailable.iter().any(|missing| missing.why.contains("permission denied")) {
+            say(Cell::text(" "), "headwater doctor shows how to grant it", Role::Muted);
+        }
     }
     lines
 }
@@ -195,7 +198,11 @@ fn checked(snapshot: &Snapshot) -> String {
         )
     });
     let ok = snapshot.consumers.iter().filter(|c| c.status == ConsumerStatus::Ok).count();
-    parts.push(format!("{} of which {ok} keep up", many(snapshot.consumers.len(), "consumer", "consumers")));
+    parts.push(if snapshot.consumers.is_empty() && blank::unread(snapshot, ListId::Consumers) {
+        "no consumer".to_owned()
+    } else {
+        format!("{} of which {ok} keep up", many(snapshot.consumers.len(), "consumer", "consumers"))
+    });
     if snapshot.topology.is_some() {
         let copies: usize = snapshot.entities.iter().map(|e| e.replicas.len()).sum();
         parts.push(many(copies, "copy", "copies"));

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::list::ListId;
 use crate::model::snapshot::Snapshot;
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::line;
+use crate::ui::blank;
+use crate::ui::phrase;
 use crate::ui::signs;
 use crate::ui::widget::{Cell, Look, number};
 
@@ -23,14 +26,16 @@ pub fn cell(look: &Look<'_>, snapshot: &Snapshot) -> Cell {
     let consumers = states(snapshot.consumers.iter().map(|c| signs::status(c.status)));
     let conflicts = snapshot.entities.iter().filter(|e| !e.conflicts.is_empty()).count();
     let likely = snapshot.entities.iter().all(|e| e.owners.iter().all(|o| o.likely));
-    let mut cell = group(look, snapshot.services.len(), ("service", "services"), &services)
-        .then("   ", Role::Text)
-        .and(group(look, snapshot.consumers.len(), ("consumer", "consumers"), &consumers));
+    let count = |n: usize, list| (n > 0 || !blank::unread(snapshot, list)).then_some(n);
+    let n = count(snapshot.services.len(), ListId::Services);
+    let mut cell = group(look, n, ("service", "services"), &services).then("   ", Role::Text);
+    let n = count(snapshot.consumers.len(), ListId::Consumers);
+    cell = cell.and(group(look, n, ("consumer", "consumers"), &consumers));
     if !snapshot.entities.is_empty() {
         let sign = if likely { look.glyph(Glyph::About) } else { "" };
         cell = cell.then(format!("   {sign}"), Role::Estimate).and(group(
             look,
-            snapshot.entities.len(),
+            Some(snapshot.entities.len()),
             ("entity", "entities"),
             &BTreeMap::new(),
         ));
@@ -65,14 +70,16 @@ fn states(signs: impl Iterator<Item = (Glyph, Role)>) -> BTreeMap<(u8, &'static 
     counts
 }
 
+/// `None` is a number that cannot be known.
 fn group(
     look: &Look<'_>,
-    n: usize,
+    n: Option<usize>,
     words: (&'static str, &'static str),
     states: &BTreeMap<(u8, &'static str), (usize, Glyph, Role)>,
 ) -> Cell {
-    let mut cell =
-        Cell::text(number::count(n as u64)).then(format!(" {}", plural(n, words.0, words.1)), Role::Muted);
+    let number = n.map_or_else(|| phrase::none(look), |n| Cell::text(number::count(n as u64)));
+    let word = plural(n.unwrap_or_default(), words.0, words.1);
+    let mut cell = number.then(format!(" {word}"), Role::Muted);
     for (count, glyph, role) in states.values() {
         cell = cell.then(" ", Role::Text).then(format!("{}{count}", look.glyph(*glyph)), *role);
     }

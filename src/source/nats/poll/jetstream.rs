@@ -266,10 +266,22 @@ impl<'a> JetStream<'a> {
                     Part::Streams,
                     "streams and consumers",
                     &failure.to_string(),
-                    &remedy(failure),
+                    &self.remedy_of_lists(failure),
                     true,
                 );
             }
+        }
+    }
+
+    /// Whoever is granted the list of streams alone stands before the next closed door.
+    fn remedy_of_lists(&self, failure: &Failure) -> String {
+        match failure {
+            Failure::Denied(subject) => format!(
+                "allow this user to publish to {subject}, and for consumers to {}.CONSUMER.LIST.*; `headwater doctor` \
+                 shows how",
+                self.api.prefix
+            ),
+            other => remedy(other),
         }
     }
 
