@@ -8,7 +8,7 @@ use headwater::model::observation::SourceState;
 use headwater::source::nats::options::NatsOptions;
 use headwater::source::nats::permissions::{Outcome, Way, examine};
 
-use crate::support::{Broker, Config, User, Watch, headwater, jet, watch::World};
+use crate::support::{Broker, Config, User, Watch, headwater as program, jet, watch::World};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -158,7 +158,7 @@ async fn the_doctor_of_whom_nobody_lets_in_says_only_that() {
     let broker = Broker::start(Config::jetstream().user(User::new("app", "right")));
     let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
     let url = format!("nats://app:hunter2@{address}");
-    let output = tokio::task::spawn_blocking(move || headwater::run(&["doctor", "--nats", &url]));
+    let output = tokio::task::spawn_blocking(move || program::run(&["doctor", "--nats", &url]));
     let output = output.await.unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
@@ -176,8 +176,8 @@ async fn the_snippet_for_whom_a_deny_binds_says_that_it_wins() {
     let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
     let url = format!("nats://nobody:secret@{address}");
     let output = tokio::task::spawn_blocking(move || {
-        let doctor = headwater::run(&["doctor", "--nats", &url]);
-        (doctor, headwater::run(&["once", "--for", "1s", "--nats", &url]))
+        let doctor = program::run(&["doctor", "--nats", &url]);
+        (doctor, program::run(&["once", "--for", "1s", "--nats", &url]))
     });
     let (doctor, once) = output.await.unwrap();
     let text = String::from_utf8(doctor.stdout).unwrap();
