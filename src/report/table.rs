@@ -235,9 +235,12 @@ impl<const N: usize> Table<N> {
         let out = &mut paper.out;
         if self.rows.is_empty() {
             let why = if unread { "cannot be read, see NOT watched" } else { "none seen" };
-            let _ = writeln!(out, "
+            let _ = writeln!(
+                out,
+                "
 {title}
-({why})");
+({why})"
+            );
             return;
         }
         let headings = self.headings.map(|h| h.trim_start_matches('>').to_owned());
@@ -329,7 +332,7 @@ mod tests {
                 .map(str::to_owned),
         );
         let mut paper = Paper { out: String::new(), glyphs: Glyphs::Unicode, room };
-        table.write(&mut paper, "CONSUMERS");
+        table.write(&mut paper, "CONSUMERS", false);
         paper.out
     }
 
