@@ -2,7 +2,8 @@
 //!
 //! Runs the real binary on the simulated store in a pseudo-terminal of 200×60 and reads the operating system's own
 //! accounting. Stated limits: paused, under 1 % of a core and not one frame; beside it, as the peer, what `bottom` at
-//! one update a second is reported to take: 0.75 %, 7.5 MiB, 1 kB/s to the terminal.
+//! one update a second is reported to take: 0.75 %, 7.5 MiB, 1 kB/s to the terminal. Paused, the screen's own thread sleeps (its
+//! share is told apart); what remains is the simulated store and the engine, which go on watching.
 //!
 //! `cargo bench --bench idle`
 
@@ -43,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    println!("{:<8} {:>10} {:>12} {:>14}", "", "core", "memory", "to terminal");
+    println!("{:<8} {:>10} {:>16} {:>12} {:>14}", "", "core", "of it the screen", "memory", "to terminal");
     std::thread::sleep(WARM_UP);
     measure("live", pid, &written)?;
     to.write_all(b" ")?;
@@ -59,17 +60,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn measure(what: &str, pid: u32, written: &AtomicU64) -> Result<(), Box<dyn std::error::Error>> {
     let (begin, cpu, bytes) = (Instant::now(), cpu_seconds(pid)?, written.load(Ordering::Relaxed));
+    let screen = screen_seconds(pid)?;
     std::thread::sleep(MEASURE);
     let seconds = begin.elapsed().as_secs_f64();
     let core = (cpu_seconds(pid)? - cpu) / seconds * 100.0;
     let per_second = (written.load(Ordering::Relaxed) - bytes) as f64 / seconds;
-    println!("{what:<8} {core:>8.2} % {:>8.1} MiB {per_second:>10.0} B/s", resident_mib(pid)?);
+    let screen = (screen_seconds(pid)? - screen) / seconds * 100.0;
+    println!(
+        "{what:<8} {core:>8.2} % {screen:>14.2} % {:>8.1} MiB {per_second:>10.0} B/s",
+        resident_mib(pid)?
+    );
     Ok(())
 }
 
 /// User and system time of all threads: fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms.
 fn cpu_seconds(pid: u32) -> Result<f64, Box<dyn std::error::Error>> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    ticks_seconds(&std::fs::read_to_string(format!("/proc/{pid}/stat"))?)
+}
+
+/// The same of the threads that draw.
+fn screen_seconds(pid: u32) -> Result<f64, Box<dyn std::error::Error>> {
+    let mut seconds = 0.0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        if stat.contains("(ui)") {
+            seconds += ticks_seconds(&stat)?;
+        }
+    }
+    Ok(seconds)
+}
+
+fn ticks_seconds(stat: &str) -> Result<f64, Box<dyn std::error::Error>> {
     let after_name = stat.rsplit_once(')').ok_or("no name in stat")?.1;
     let ticks: f64 =
         after_name.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum();

@@ -157,11 +157,9 @@ impl Book<'_> {
         let rows = self.rows;
         let store = rows.stores.iter().find(|s| s.service == service.id && s.state == HealthState::Down);
         let (thing, name, text): (Thing, Name, Name) = match store {
-            Some(store) => (
-                Thing::Store(store.id.clone()),
-                store.id.as_str().into(),
-                format!("{}: {}", service.id, service.why).into(),
-            ),
+            Some(store) => {
+                (Thing::Store(store.id.clone()), store.id.as_str().into(), said_of(store, service).into())
+            }
             None => (Thing::Service(service.id.clone()), service.id.as_str().into(), service.why.clone()),
         };
         self.said.insert(thing.clone());
@@ -387,6 +385,17 @@ fn behind(consumer: &Consumer) -> Effect {
         _ => {}
     }
     Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }
+}
+
+/// What is wrong with a store, and who says so: `connection refused; accounts is down, ready: 503`.
+fn said_of(store: &Store, service: &Service) -> String {
+    let whole = &*service.why;
+    // The service's own words often end with the store's, which stand first here.
+    let own = whole.split_once(store.id.as_str()).map_or(whole, |(before, _)| before);
+    let own = own.trim_end_matches([' ', ',', ';', ':']);
+    let comma = if own.is_empty() { "" } else { ", " };
+    let what = if store.why.is_empty() { "down" } else { &*store.why };
+    format!("{what}; {} is {}{comma}{own}", service.id, super::services::word(service.state))
 }
 
 fn gave_up_text(consumer: &Consumer) -> String {

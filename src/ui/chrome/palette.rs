@@ -46,6 +46,12 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     }
     let offset = visible_offset(0, Some(palette.selected()), found.len(), usize::from(rows.height));
     let names = found.iter().map(|choice| text::width(&choice.name)).max().unwrap_or(0).min(NAMES);
+    let room = usize::from(rows.width.saturating_sub(KEY + 1)).saturating_sub(names + 2);
+    // In full what the selected row has no room for.
+    if let Some(choice) = found.get(palette.selected()).filter(|choice| text::width(&choice.about) > room) {
+        let (x, y) = (inner.x + 2, inner.y + 1);
+        Cell::styled(&choice.about, Role::Muted).draw(buf, x, y, inner.width.saturating_sub(2), &look);
+    }
     for (line, choice) in found.iter().skip(offset).take(usize::from(rows.height)).enumerate() {
         let y = rows.y + line as u16;
         let key = match choice.run {

@@ -16,7 +16,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     let (glyph, role) = signs::status(it.status);
     page.cell(
         Cell::glyph(&look, glyph, role)
-            .then(format!(" {} ", signs::status_word(it.status)), role)
+            .then(" ", Role::Text)
+            .then(signs::status_word(it.status), role)
+            .then(" ", Role::Text)
             .and(phrase::since(&look, &it.since)),
     );
     page.text(&it.why, Role::Text);

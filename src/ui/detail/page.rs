@@ -72,8 +72,9 @@ impl<'a> Page<'a> {
         let cleaned = clean(text);
         let sign = self.look.glyph(glyph);
         for (at, line) in wrap(&cleaned, self.width.saturating_sub(2)).into_iter().enumerate() {
-            let head = if at == 0 { format!("{sign} ") } else { "  ".to_owned() };
-            self.lines.push(Cell::styled(head, role).then(line, text_role));
+            // The blank has no style: reversed it would look like a part of the sign.
+            let head = if at == 0 { sign } else { " " };
+            self.lines.push(Cell::styled(head, role).then(" ", Role::Text).then(line, text_role));
         }
     }
 

@@ -14,7 +14,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
     let (glyph, role) = signs::health(it.state);
     page.cell(
         Cell::glyph(&look, glyph, role)
-            .then(format!(" {} ", signs::health_words(it.state)), role)
+            .then(" ", Role::Text)
+            .then(signs::health_words(it.state), role)
+            .then(" ", Role::Text)
             .and(phrase::since(&look, &it.since)),
     );
     page.text(&it.why, Role::Text);

@@ -10,7 +10,9 @@ use super::page::Page;
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Store) {
     let look = page.look();
     let (glyph, role) = signs::health(it.state);
-    page.cell(Cell::glyph(&look, glyph, role).then(format!(" {}", signs::health_words(it.state)), role));
+    page.cell(
+        Cell::glyph(&look, glyph, role).then(" ", Role::Text).then(signs::health_words(it.state), role),
+    );
     page.text(&it.why, Role::Text);
     page.causes(ctx, &Thing::Store(it.id.clone()), "");
     page.fact("kind", &it.kind);

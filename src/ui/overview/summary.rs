@@ -40,7 +40,8 @@ pub fn cell(look: &Look<'_>, snapshot: &Snapshot) -> Cell {
             &BTreeMap::new(),
         ));
         if conflicts > 0 {
-            cell = cell.then(format!(" {}{conflicts}", look.glyph(Glyph::Conflict)), Role::Conflict);
+            let sign = look.glyph(Glyph::Conflict);
+            cell = cell.then(" ", Role::Text).then(format!("{sign}{conflicts}"), Role::Conflict);
         }
     }
     cell
