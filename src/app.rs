@@ -388,6 +388,11 @@ impl App {
         self.help
     }
 
+    /// Whether the help is longer than the screen; as long as it was not drawn, it may be.
+    pub fn help_scrolls(&self) -> bool {
+        self.hits.overlay_size().is_none_or(|(lines, height)| lines > height)
+    }
+
     /// What was said last, while it is to be read.
     pub fn said(&self) -> Option<&Said> {
         self.said.as_ref().map(|shown| &shown.said)

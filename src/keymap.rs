@@ -131,7 +131,11 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
         .iter()
         .filter(|binding| binding.layer == Some(layer))
         .filter_map(|binding| Some((binding.footer?, binding)))
-        .filter(|(_, binding)| layer != Layer::Main || app.cannot(binding.action).is_none())
+        .filter(|(_, binding)| match layer {
+            Layer::Main => app.cannot(binding.action).is_none(),
+            Layer::Help => binding.action != Action::Down || app.help_scrolls(),
+            Layer::Filter | Layer::Palette => true,
+        })
         .collect();
     bindings.sort_by_key(|(rank, _)| *rank);
     bindings

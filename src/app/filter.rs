@@ -203,10 +203,9 @@ fn quantity(field: &FieldSpec, operator: &str, text: &str) -> Result<f64, String
     let unit = unit.to_lowercase();
     // The same letter is a minute of a time and a million of things.
     let factor = match (field.unit, unit.as_str()) {
-        (_, "") => 1.0,
+        (_, "") | (Unit::Time, "s") => 1.0,
         (Unit::Time, "us" | "µs") => 1e-6,
         (Unit::Time, "ms") => 1e-3,
-        (Unit::Time, "s") => 1.0,
         (Unit::Time, "m" | "min") => 60.0,
         (Unit::Time, "h") => 3_600.0,
         (Unit::Time, "d") => 86_400.0,

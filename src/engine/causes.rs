@@ -387,15 +387,15 @@ fn behind(consumer: &Consumer) -> Effect {
     Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }
 }
 
-/// What is wrong with a store, and who says so: `connection refused; accounts is down, ready: 503`.
+/// What is wrong with a store, and who says so: `connection refused; accounts is down; ready: 503`.
 fn said_of(store: &Store, service: &Service) -> String {
     let whole = &*service.why;
     // The service's own words often end with the store's, which stand first here.
     let own = whole.split_once(store.id.as_str()).map_or(whole, |(before, _)| before);
     let own = own.trim_end_matches([' ', ',', ';', ':']);
-    let comma = if own.is_empty() { "" } else { ", " };
+    let and = if own.is_empty() { "" } else { "; " };
     let what = if store.why.is_empty() { "down" } else { &*store.why };
-    format!("{what}; {} is {}{comma}{own}", service.id, super::services::word(service.state))
+    format!("{what}; {} is {}{and}{own}", service.id, super::services::word(service.state))
 }
 
 fn gave_up_text(consumer: &Consumer) -> String {

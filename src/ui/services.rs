@@ -69,8 +69,8 @@ fn folded(ctx: &Ctx<'_>) -> Option<Cell> {
         return None;
     }
     let key = keymap::key_of(Layer::Main, Action::Fold)?;
-    let named = ctx.snapshot.services.iter().filter(|service| service.only_named);
-    let mut names: Vec<&str> = named.map(|service| service.id.as_str()).take(MOST_NAMES + 1).collect();
+    let folded = ctx.snapshot.services.iter().filter(|service| service.only_named);
+    let mut names: Vec<&str> = folded.map(|service| service.id.as_str()).take(MOST_NAMES + 1).collect();
     if names.len() > MOST_NAMES {
         names.truncate(MOST_NAMES);
         names.push(ctx.glyphs.get(Glyph::Ellipsis));

@@ -24,7 +24,8 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     let Some(scroll) = ctx.app.help() else { return };
     let look = ctx.look();
     let two = area.width >= TWO_COLUMNS;
-    let width = if two { 120 } else { 78 }.min(area.width.saturating_sub(2));
+    let width = if two { area.width.saturating_sub(8).clamp(120, 160) } else { 78 };
+    let width = width.min(area.width.saturating_sub(2));
     let column = usize::from(if two { (width - 4) / 2 - 2 } else { width - 5 });
     let (keys, rest) = (keys(column), signs_and_language(ctx, column));
     let lines = if two { keys.len().max(rest.len()) } else { keys.len() + 1 + rest.len() };

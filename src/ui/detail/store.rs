@@ -14,7 +14,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Store) {
         Cell::glyph(&look, glyph, role).then(" ", Role::Text).then(signs::health_words(it.state), role),
     );
     page.text(&it.why, Role::Text);
-    page.causes(ctx, &Thing::Store(it.id.clone()), "");
+    page.causes(ctx, &Thing::Store(it.id.clone()), &it.why);
     page.fact("kind", &it.kind);
     page.fact_or("technology", it.technology.as_deref(), "not declared");
     page.fact_or("reason", it.reason.as_deref(), "its owners have not said why this kind");
