@@ -224,6 +224,26 @@ fn a_burst_of_keys_is_not_a_burst_of_frames() {
 }
 
 #[test]
+fn a_burst_of_news_is_not_a_burst_of_frames() {
+    let reason = with_loop(|hands| async move {
+        hands.publish.send(named("first")).unwrap();
+        hands.until_text("first").await;
+        let (begun, looks) = (Instant::now(), hands.seen.looks.get());
+        for n in 0..60 {
+            hands.publish.send(named(&format!("shop-{n}"))).unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // However slow the machine: one look for each span of time that passed, and one at either end.
+        let most = begun.elapsed().as_millis() / NEWS.as_millis() + 2;
+        let looked = hands.seen.looks.get() - looks;
+        assert!(looked as u128 <= most, "{looked} looks, at most {most}");
+        hands.until_text("shop-59").await;
+        hands.keys("q");
+    });
+    assert_eq!(reason.unwrap(), ExitReason::Quit);
+}
+
+#[test]
 fn the_same_again_is_not_written_again() {
     let outcome = with_loop(|hands| async move {
         hands.publish.send_replace(named("same-store"));
