@@ -1,6 +1,7 @@
 //! Named positions: what polls and notices say of each consumer, and the row made of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::model::observation::{
     BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
 };
 use crate::model::series::History;
-use crate::model::snapshot::{ConsumerStatus, Drain, Since, Trend};
+use crate::model::snapshot::{ConsumerStatus, Delay, Drain, Since, Trend};
 use crate::model::time::{Mono, Stamp, Timestamp};
 
 /// What is kept of one consumer.
@@ -29,7 +30,7 @@ pub(super) struct ConsumerState {
     pub(super) channel: ChannelId,
     pub(super) source: SourceId,
     /// What the broker last said; `None` while only the name is known.
-    pub(super) report: Option<ConsumerReport>,
+    pub(super) report: Option<Arc<ConsumerReport>>,
     /// When it last said so.
     pub(super) polled: Option<Stamp>,
     /// When its name was first seen.
@@ -72,8 +73,21 @@ pub(super) struct ConsumerState {
     pub(super) last_seen: Option<Timestamp>,
     /// The engine's revision when it last changed.
     pub(super) revision: u64,
+    /// What its polls amount to, as judged last.
+    pub(super) figures: Figures,
+    /// By what polls of it are known: the same words in every row.
+    pub(super) listed_by: Name,
     /// The engine's revision when what decides who it is last changed.
     pub(super) rewired: u64,
+}
+
+/// Numbers over a window: made once after a poll, for its own row and for those of its flows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Figures {
+    /// Messages processed per second.
+    pub(super) acked_rate: Measured<f64>,
+    /// Append → processed.
+    pub(super) delay: Option<Delay>,
 }
 
 /// What a poll is judged with.
@@ -94,6 +108,7 @@ impl ConsumerState {
         seen: Stamp,
         was_there: bool,
     ) -> Self {
+        let listed_by = format!("consumer list of {source}").into();
         Self {
             id,
             name,
@@ -127,17 +142,22 @@ impl ConsumerState {
             history: History::default(),
             last_seen: None,
             revision: 0,
+            figures: Figures {
+                acked_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
+                delay: None,
+            },
+            listed_by,
             rewired: 0,
         }
     }
 
     /// Takes what the broker says now.
-    pub(super) fn poll(&mut self, report: ConsumerReport, poll: &Poll<'_>) {
+    pub(super) fn poll(&mut self, report: &Arc<ConsumerReport>, poll: &Poll<'_>) {
         if self.polled.is_some_and(|last| poll.at.mono <= last.mono) {
             return;
         }
         self.draw();
-        let how = Reading::of(&report);
+        let how = Reading::of(report);
         let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
         let remade = matches!(
             (self.report.as_ref().and_then(|r| r.created_at), report.created_at),
@@ -146,8 +166,8 @@ impl ConsumerState {
         if remade {
             self.begin_anew();
         }
-        self.gave_up.poll(&report, !self.was_there);
-        let sample = Sample::of(&report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
+        self.gave_up.poll(report, !self.was_there);
+        let sample = Sample::of(report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
         if let Some(last) = self.samples.last().copied().filter(|last| sample.is_behind(last)) {
             self.go_back(&last);
         }
@@ -162,7 +182,7 @@ impl ConsumerState {
             }
             let count = progress::processed(&last, &sample, how);
             processed = count.as_ref().and_then(progress::likely).unwrap_or(0);
-            let same_server = self.same_leader(&report);
+            let same_server = self.same_leader(report);
             let rate =
                 count.and_then(|_| per_second(processed as f64, elapsed(&last.at, &poll.at, same_server)));
             if let Some(rate) = rate {
@@ -191,7 +211,7 @@ impl ConsumerState {
         if let Some(lag) = report.lag.low() {
             self.lag_history.push(poll.at.mono, *lag as f64);
         }
-        self.delays.poll(&report, poll.channel, processed, poll.at.mono, poll.broker_now);
+        self.delays.poll(report, poll.channel, processed, poll.at.mono, poll.broker_now);
         self.trend = trend::trend(self.recent(), self.trend);
         self.mean_size = poll.channel.and_then(|c| match (c.bytes, c.messages) {
             (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
@@ -201,7 +221,7 @@ impl ConsumerState {
         self.channel = report.channel.clone();
         self.name = report.name.clone();
         self.polled = Some(poll.at);
-        self.report = Some(report);
+        self.report = Some(Arc::clone(report));
     }
 
     /// It is another one under the old name.
@@ -260,6 +280,12 @@ impl ConsumerState {
         self.samples.get(self.samples.len().saturating_sub(11)..).unwrap_or_default()
     }
 
+    /// Works out what its polls amount to.
+    pub(super) fn measure(&mut self, windows: Windows) {
+        let delay = self.polled.and_then(|at| self.delays.distribution(windows.delay, at.mono));
+        self.figures = Figures { acked_rate: self.acked_rate(windows), delay };
+    }
+
     /// Judges it; returns whether its status changed.
     pub(super) fn judge(&mut self, presence: Presence, service: Option<&str>) -> bool {
         let Some(report) = &self.report else { return false };
@@ -312,7 +338,7 @@ impl ConsumerState {
     }
 
     /// Messages processed per second: see [`progress`].
-    pub(super) fn acked_rate(&self, windows: Windows) -> Measured<f64> {
+    fn acked_rate(&self, windows: Windows) -> Measured<f64> {
         let at = self.measured_at();
         let (Some((base, last)), Some(report)) = (self.ends(windows), &self.report) else {
             return Measured::unknown(words::ONE_POLL.clone(), at);
@@ -416,10 +442,5 @@ impl ConsumerState {
 
     pub(super) fn trend(&self) -> Trend {
         self.trend
-    }
-
-    /// Over the window that ends with the last poll.
-    pub(super) fn delay(&self, windows: Windows) -> Option<crate::model::snapshot::Delay> {
-        self.delays.distribution(windows.delay, self.polled?.mono)
     }
 }

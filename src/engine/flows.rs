@@ -74,7 +74,7 @@ fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows) -> F
     let Some(consumer) = plan.consumer.as_ref().and_then(|id| state.consumers.get(id)) else {
         return nothing(&words::BY_SILENT, state.structure_at.wall);
     };
-    let mut rate = consumer.acked_rate(windows);
+    let mut rate = consumer.figures.acked_rate.clone();
     let mut errors = consumer.errors_rate(windows);
     if shared {
         rate = at_most(rate);
@@ -85,7 +85,7 @@ fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows) -> F
         rate,
         bytes,
         errors,
-        delay: consumer.delay(windows),
+        delay: consumer.figures.delay.clone(),
         history: consumer.history.clone(),
         last_seen: consumer.last_seen,
     }

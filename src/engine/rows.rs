@@ -148,6 +148,7 @@ impl Cache {
             let presence = bound.map_or(super::status::Presence::NotKnown, |b| b.presence);
             let service = bound.and_then(|b| b.services.first()).map(ServiceId::as_str);
             consumer.judge(presence, service);
+            consumer.measure(windows);
             made.push(Arc::new(consumer_row(consumer, bound, windows)));
         }
         if !rewired {
@@ -246,10 +247,11 @@ fn keep<K: Ord, R: PartialEq>(old: &mut BTreeMap<K, Arc<R>>, rows: impl Iterator
 }
 
 fn consumer_row(consumer: &ConsumerState, bound: Option<&Bound>, windows: Windows) -> Consumer {
-    let acked_rate = consumer.acked_rate(windows);
-    let mut evidence = Vec::new();
+    let acked_rate = consumer.figures.acked_rate.clone();
+    let known = bound.map_or(&[][..], |b| &b.evidence);
+    let mut evidence = Vec::with_capacity(2 + known.len());
     if let Some(polled) = consumer.polled {
-        evidence.push(Evidence::observed(format!("consumer list of {}", consumer.source), polled.wall));
+        evidence.push(Evidence::observed(consumer.listed_by.clone(), polled.wall));
     } else {
         evidence
             .push(Evidence::observed(format!("consumer names of {}", consumer.source), consumer.seen.wall));
@@ -257,7 +259,7 @@ fn consumer_row(consumer: &ConsumerState, bound: Option<&Bound>, windows: Window
     if let Some(backlog) = &consumer.backlog {
         evidence.push(Evidence::observed(backlog.how.clone(), consumer.staleness.at));
     }
-    evidence.extend(bound.into_iter().flat_map(|b| b.evidence.iter().cloned()));
+    evidence.extend_from_slice(known);
     let drain = consumer.drain(match &acked_rate.bounds {
         Bounds::Between { lo, hi } => Some(f64::midpoint(*lo, *hi)),
         bounds => bounds.low().copied(),
@@ -282,7 +284,7 @@ fn consumer_row(consumer: &ConsumerState, bound: Option<&Bound>, windows: Window
         why: consumer.why.clone(),
         since: consumer.since,
         trend: consumer.trend(),
-        delay: consumer.delay(windows),
+        delay: consumer.figures.delay.clone(),
         max_delay: bound.and_then(|b| b.max_delay),
         feeds: bound.map(|b| b.feeds.clone()).unwrap_or_default(),
         lag_history: consumer.lag_history.clone(),

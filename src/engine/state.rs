@@ -1,7 +1,9 @@
 //! What the engine remembers, and how observations change it. All of it can be written down and read
 //! again in the middle of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -271,12 +273,10 @@ impl State {
             self.named_consumer(source, at, channel, name);
         }
         if listing.complete {
-            let listed: std::collections::BTreeSet<&str> =
+            let listed: HashSet<&str> =
                 listing.entries.iter().map(|c| &*c.name).chain(missing.iter().map(|name| &**name)).collect();
-            let gone: Vec<ConsumerId> = self
-                .consumers
-                .values()
-                .filter(|c| &c.channel == channel && !listed.contains(&*c.name))
+            let gone: Vec<ConsumerId> = consumers_of(&self.consumers, channel)
+                .filter(|c| !listed.contains(&*c.name))
                 .map(|c| c.id.clone())
                 .collect();
             for id in gone {
@@ -343,7 +343,7 @@ impl State {
         let leader = before
             .is_some_and(|b| b.leader.is_some() && report.leader.is_some() && b.leader != report.leader);
         let channel = self.channels.get(&report.channel).map(|c| &c.report);
-        consumer.poll(report.clone(), &Poll { at, broker_now, channel });
+        consumer.poll(&Arc::new(report.clone()), &Poll { at, broker_now, channel });
         if let Some(memory) = self.sources.get(source) {
             consumer.age(&memory.clocks);
         }
@@ -422,6 +422,16 @@ impl State {
             }
         }
     }
+}
+
+/// The consumers of a channel: ids begin with that of what they belong to, so that they stand together.
+fn consumers_of<'s>(
+    consumers: &'s BTreeMap<ConsumerId, ConsumerState>,
+    channel: &'s ChannelId,
+) -> impl Iterator<Item = &'s ConsumerState> {
+    let of = format!("{channel}/");
+    let from = consumers.range::<str, _>((Bound::Included(of.as_str()), Bound::Unbounded));
+    from.take_while(move |(id, _)| id.as_str().starts_with(&of)).map(|(_, consumer)| consumer)
 }
 
 /// `ORDERS/billing`: a consumer as people call it.

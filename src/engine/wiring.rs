@@ -254,7 +254,7 @@ fn bind_consumer(
     consumer: &ConsumerState,
 ) -> Binding {
     let stream = state.channels.get(&consumer.channel).map_or("", |c| &*c.report.name);
-    let report = consumer.report.as_ref();
+    let report = consumer.report.as_deref();
     if is_copier(&consumer.name, report) {
         return Binding::default();
     }

@@ -389,7 +389,7 @@ pub enum Drain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Consumer {
     /// What the broker last said of it; `None` while only its name is known.
-    pub report: Option<ConsumerReport>,
+    pub report: Option<Arc<ConsumerReport>>,
     /// Its id.
     pub id: ConsumerId,
     /// The broker's name for it.
