@@ -168,11 +168,11 @@ impl Delays {
     /// The distribution over the window that ends `now`; `None` when nothing was processed in it.
     pub(super) fn distribution(&self, window: Duration, now: Mono) -> Option<Delay> {
         let count = self.count(window, now);
-        let mut samples: Vec<Sample> =
-            self.samples.iter().filter(|s| now.since(s.at) <= window).copied().collect();
         if count == 0 {
             return None;
         }
+        let from = self.samples.partition_point(|s| now.since(s.at) > window);
+        let mut samples: Vec<Sample> = self.samples.range(from..).copied().collect();
         samples.sort_unstable_by_key(|s| (s.nanos, s.error));
         let at = |percent: usize| {
             let rank = (samples.len() * percent).div_ceil(100).max(1) - 1;

@@ -329,9 +329,9 @@ fn quiet_long(case: &Case<'_>, evidence: &[Sample]) -> bool {
 
 /// The lag grew and never was smaller than before; or its second half stands clearly above the first.
 fn grows(evidence: &[Sample]) -> bool {
-    let lags: Vec<u64> = evidence.iter().filter_map(|s| s.lag).collect();
-    let (Some(first), Some(last)) = (lags.first(), lags.last()) else { return false };
-    let never_smaller = lags.windows(2).all(|pair| matches!(pair, [a, b] if b >= a));
+    let lags = evidence.iter().filter_map(|s| s.lag);
+    let (Some(first), Some(last)) = (lags.clone().next(), lags.clone().next_back()) else { return false };
+    let never_smaller = lags.clone().zip(lags.skip(1)).all(|(before, after)| after >= before);
     let rises = super::trend::trend(evidence, crate::model::snapshot::Trend::Steady)
         == crate::model::snapshot::Trend::Growing;
     last > first && (never_smaller || rises)

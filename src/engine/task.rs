@@ -83,3 +83,107 @@ pub async fn drive(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::EngineOptions;
+    use crate::engine::sample::{all, at, batch, channel, filled, source_up};
+    use crate::model::observation::Observation;
+
+    struct Driven {
+        batches: mpsc::Sender<Batch>,
+        inputs: mpsc::Sender<Input>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        task: tokio::task::JoinHandle<Engine>,
+        began: Instant,
+    }
+
+    /// A driven engine in tokio's paused time, which runs on whenever everybody waits.
+    fn driven() -> Driven {
+        let (batches, taken) = mpsc::channel(64);
+        let (inputs, told) = mpsc::channel(4);
+        let new = || Engine::new(EngineOptions::new(at(0)));
+        let (engine, (out, snapshots)) = (new(), watch::channel(Arc::new(new().tick(at(0)))));
+        let began = Instant::now();
+        let clock = move || at(u64::try_from(began.elapsed().as_millis()).unwrap());
+        let task = tokio::spawn(drive(engine, clock, taken, told, out));
+        Driven { batches, inputs, snapshots, task, began }
+    }
+
+    fn told(ms: u64, last: u64) -> Batch {
+        let report = filled(&channel("nats", "ORDERS"), last);
+        batch("nats", ms, vec![source_up(), Observation::Channels(all(vec![report]))])
+    }
+
+    fn kept(snapshot: &Snapshot) -> Option<u64> {
+        snapshot.channels.first().and_then(|c| c.report.messages)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_snapshot_follows_the_first_batch_at_once() {
+        let mut it = driven();
+        it.batches.send(told(1, 7)).await.unwrap();
+        it.snapshots.changed().await.unwrap();
+        assert_eq!(kept(&it.snapshots.borrow_and_update()), Some(7));
+        assert_eq!(it.began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_gives_ten_snapshots_a_second_and_loses_nothing() {
+        let mut it = driven();
+        let batches = it.batches.clone();
+        let flood = tokio::spawn(async move {
+            for ms in 1..=1_000 {
+                batches.send(told(ms, ms)).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|last| *last < Some(1_000)) {
+            it.snapshots.changed().await.unwrap();
+            seen.push(kept(&it.snapshots.borrow_and_update()));
+        }
+        flood.await.unwrap();
+        assert!((10..=12).contains(&seen.len()), "{seen:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_gives_one_snapshot_a_second() {
+        let mut it = driven();
+        it.batches.send(told(1, 7)).await.unwrap();
+        for second in 0..4 {
+            it.snapshots.changed().await.unwrap();
+            it.snapshots.borrow_and_update();
+            assert_eq!(it.began.elapsed().as_secs(), second);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_level_is_shown_though_no_batch_comes() {
+        let mut it = driven();
+        it.inputs.send(Input::Probe(ProbeLevel::Acks)).await.unwrap();
+        it.snapshots.changed().await.unwrap();
+        assert_eq!(it.snapshots.borrow_and_update().probe, ProbeLevel::Acks);
+        assert_eq!(it.began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_told_last_is_shown_when_the_sources_have_ended() {
+        let mut it = driven();
+        it.batches.send(told(1, 7)).await.unwrap();
+        it.snapshots.changed().await.unwrap();
+        it.snapshots.borrow_and_update();
+        it.batches.send(told(2, 9)).await.unwrap();
+        drop((it.batches, it.inputs));
+        it.task.await.unwrap();
+        assert_eq!(kept(&it.snapshots.borrow()), Some(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_nobody_listens() {
+        let it = driven();
+        drop(it.snapshots);
+        it.task.await.unwrap();
+    }
+}

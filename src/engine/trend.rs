@@ -15,16 +15,16 @@ const NOISE: f64 = 2.0;
 
 /// The trend of the lag over the samples, oldest first: the mean of their last third against that of the first.
 pub(super) fn trend(samples: &[Sample], before: Trend) -> Trend {
-    let lags: Vec<f64> = samples.iter().filter_map(|s| s.lag).map(|lag| lag as f64).collect();
-    if lags.len() < 3 {
+    let lags = samples.iter().filter_map(|s| s.lag).map(|lag| lag as f64);
+    let known = lags.clone().count();
+    if known < 3 {
         return before;
     }
-    let third = lags.len() / 3;
-    let mean = |lags: &[f64]| lags.iter().sum::<f64>() / lags.len().max(1) as f64;
-    let first = mean(lags.get(..third).unwrap_or_default());
-    let last = mean(lags.get(lags.len() - third..).unwrap_or_default());
+    let third = known / 3;
+    let first = lags.clone().take(third).sum::<f64>() / third as f64;
+    let last = lags.clone().skip(known - third).sum::<f64>() / third as f64;
     let change = last - first;
-    let scale = (mean(&lags) * BEGINS).max(NOISE);
+    let scale = (lags.sum::<f64>() / known as f64 * BEGINS).max(NOISE);
     let goes = |trend: Trend, by: f64| {
         let needed = if before == trend { scale / 2.0 } else { scale };
         by >= needed
@@ -49,12 +49,12 @@ pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<D
     if backlog == 0 {
         return Bounds::Exact(Drain::Empty);
     }
-    let known: Vec<(&Sample, u64)> = samples.iter().filter_map(|s| Some((s, s.backlog()?))).collect();
-    let Some((first, most)) = known.first().copied() else {
+    let mut known = samples.iter().filter_map(|s| Some((s, s.backlog()?)));
+    let Some((first, most)) = known.clone().next() else {
         return Bounds::Unknown(words::TOO_SHORT.clone());
     };
     let span = elapsed(&first.at, &last.at, true);
-    if known.len() < 3 || span < Duration::from_secs(4) {
+    if known.clone().count() < 3 || span < Duration::from_secs(4) {
         return Bounds::Unknown(words::TOO_SHORT.clone());
     }
     let after = |rate: f64| {
@@ -64,7 +64,7 @@ pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<D
             error: None,
         }
     };
-    if known.iter().any(|(s, _)| s.lag == Some(0)) {
+    if known.any(|(s, _)| s.lag == Some(0)) {
         return match processed_rate {
             Some(rate) if rate > 0.0 => after(rate),
             Some(_) => Bounds::Exact(Drain::Never),

@@ -35,11 +35,7 @@ pub fn document(snapshot: &Snapshot) -> impl Serialize + use<> {
         window_s: seconds(snapshot.window),
         watched_s: seconds(snapshot.watched),
         probe: snapshot.probe.word(),
-        not_watched: snapshot
-            .not_watched
-            .iter()
-            .map(|n| NotWatchedRow { what: n.what.to_string(), why: n.why.to_string() })
-            .collect(),
+        not_watched: not_watched(snapshot),
         sources: snapshot.sources.iter().map(|s| source(s, moment)).collect(),
         services: snapshot.services.iter().map(|s| service(s, moment)).collect(),
         stores: snapshot.stores.iter().map(|s| store(s)).collect(),
@@ -48,6 +44,20 @@ pub fn document(snapshot: &Snapshot) -> impl Serialize + use<> {
         consumers: snapshot.consumers.iter().map(|c| consumer(c, moment)).collect(),
         flows: snapshot.flows.iter().map(|f| flow(f, moment)).collect(),
     }
+}
+
+/// What is not looked at; an edit of the topology that was not taken is one of these: the picture follows the last good one.
+fn not_watched(snapshot: &Snapshot) -> Vec<NotWatchedRow> {
+    let blind = snapshot
+        .not_watched
+        .iter()
+        .map(|n| NotWatchedRow { what: n.what.to_string(), why: n.why.to_string() });
+    let problems = snapshot.topology.iter().flat_map(|topology| &topology.problems);
+    let edits = problems.map(|problem| NotWatchedRow {
+        what: "edits of the topology".into(),
+        why: format!("not taken, the last good topology stays: {problem}"),
+    });
+    blind.chain(edits).collect()
 }
 
 /// A snapshot as one line.

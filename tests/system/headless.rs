@@ -242,6 +242,39 @@ async fn the_schema_is_closed_and_every_line_of_a_stream_satisfies_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_the_topology_is_taken_while_running_and_a_bad_one_is_said() {
+    let broker = Broker::start(Config::jetstream());
+    let _client = every_kind(&broker).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("orders.yaml");
+    let declare = |entity: &str| format!("service: orders\nowns: [{{ entity: {entity} }}]\n");
+    std::fs::write(&file, declare("Order")).unwrap();
+    let (url, path) = (broker.url(), directory.path().to_str().unwrap().to_owned());
+    tokio::task::spawn_blocking(move || {
+        let entities = |document: &Value| -> Vec<String> {
+            let rows = document["entities"].as_array().unwrap();
+            rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+        };
+        let mut stream = headwater::Stream::start(&["--nats", &url, "--topology", &path, "--every", "200ms"]);
+        stream.until(50, "the owner as first declared", |d| entities(d) == ["Order"]);
+        std::fs::write(&file, declare("Purchase")).unwrap();
+        stream.until(50, "the owner as edited", |d| entities(d) == ["Purchase"]);
+        std::fs::write(&file, "service: orders\nowns: [{ entty: Order }]\n").unwrap();
+        let told = |d: &Value| {
+            let blind = d["not_watched"].as_array().unwrap();
+            blind.iter().any(|b| b["why"].as_str().unwrap().contains("orders.yaml:2:"))
+        };
+        let bad = stream.until(50, "the place of the mistake", told);
+        assert_eq!(entities(&bad), ["Purchase"], "the last good topology stays");
+        assert_valid(&bad);
+        std::fs::write(&file, declare("Order")).unwrap();
+        stream.until(50, "the owner as mended", |d| entities(d) == ["Order"] && !told(d));
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_server_is_exit_code_3_and_one_line_that_names_it() {
     // A port that was free a moment ago: nobody listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
