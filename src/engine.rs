@@ -31,6 +31,7 @@ mod delay;
 mod flows;
 mod gave_up;
 mod health;
+mod heard;
 mod identity;
 mod ownership;
 mod pairs;
@@ -178,6 +179,10 @@ impl Engine {
     /// What the sources may do to learn has changed.
     pub fn set_probe(&mut self, probe: ProbeLevel) {
         self.options.probe = probe;
+        if probe < ProbeLevel::Acks {
+            // What was heard would grow old beside polls that go on.
+            self.state.unhear();
+        }
     }
 
     /// Takes what a source saw.

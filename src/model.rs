@@ -3,10 +3,12 @@
 //! [`observation`] is what sources say, [`snapshot`] what screens and reports read, [`command`] what people
 //! ask of sources. Anyone may use this room; it uses none.
 
+pub mod acks;
 pub mod command;
 pub mod histogram;
 pub mod id;
 pub mod measured;
+pub mod message;
 pub mod observation;
 pub mod series;
 pub mod snapshot;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
+use crate::model::acks::Acks;
 use crate::model::id::SourceId;
 use crate::model::observation::{Batch, Observation, Observed};
 use crate::model::time::{Mono, Stamp, Timestamp, nanos};
@@ -92,6 +93,11 @@ impl Outbox {
     /// The counters of the pending batch.
     pub fn traffic(&mut self) -> &mut Traffic {
         &mut self.pending.traffic
+    }
+
+    /// The acknowledgements of the pending batch.
+    pub fn acks(&mut self) -> &mut Acks {
+        &mut self.pending.acks
     }
 
     /// Hands the pending batch over, if there is anything in it and the engine has room.

@@ -216,7 +216,7 @@ impl Simulation {
                 self.by_hand.insert(id.clone(), HandMade { on: *on, at });
             }
             Command::Refresh => self.watch.refresh(),
-            Command::Reconnect(_) => {}
+            Command::Reconnect(_) | Command::Probe(_) | Command::Find { .. } | Command::Follow(_) => {}
         }
     }
 

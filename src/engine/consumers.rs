@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::delay::Delays;
 use super::gave_up::GaveUp;
+use super::heard::{self, Heard};
 use super::progress::{self, ChannelPoint, Reading, Sample};
 use super::rates::{READINGS, Windows, base_of, elapsed, per_second, replaces};
 use super::status::{Case, Presence, Verdict, judge};
 use super::words;
 use super::{staleness, trend};
+use crate::model::acks::AckTally;
 use crate::model::id::{ChannelId, ConsumerId, Name, SourceId};
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{
@@ -48,6 +50,9 @@ pub(super) struct ConsumerState {
     rewound: Option<u64>,
     pub(super) backlog: Option<BacklogReport>,
     delays: Delays,
+    heard: Heard,
+    /// Until when its acknowledgements were listened to.
+    listened: Option<Mono>,
     pub(super) gave_up: GaveUp,
     /// Rate of errors: counter of given-up, refused and terminated messages.
     pub(super) status: ConsumerStatus,
@@ -88,6 +93,8 @@ pub(super) struct Figures {
     pub(super) acked_rate: Measured<f64>,
     /// Append → processed.
     pub(super) delay: Option<Delay>,
+    /// What was heard of its acknowledgements, when anything was.
+    pub(super) acks: Option<Arc<AckTally>>,
 }
 
 /// What a poll is judged with.
@@ -126,6 +133,8 @@ impl ConsumerState {
             rewound: None,
             backlog: None,
             delays: Delays::default(),
+            heard: Heard::default(),
+            listened: None,
             gave_up: GaveUp::default(),
             status: ConsumerStatus::Unknown,
             why: words::NAME_ONLY.clone(),
@@ -145,6 +154,7 @@ impl ConsumerState {
             figures: Figures {
                 acked_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
                 delay: None,
+                acks: None,
             },
             listed_by,
             rewired: 0,
@@ -235,6 +245,7 @@ impl ConsumerState {
         self.backlog = None;
         self.was_there = false;
         self.delays.reset();
+        self.heard.reset();
         self.gave_up.reset();
         self.trend = Trend::Steady;
     }
@@ -256,6 +267,18 @@ impl ConsumerState {
             self.delays.waiting(seq, *appended, broker_now);
         }
         self.backlog = Some(backlog);
+    }
+
+    /// Its acknowledgements were listened to until `at`.
+    pub(super) fn hear(&mut self, tally: &AckTally, at: Mono) {
+        self.heard.add(tally, at);
+        self.listened = Some(at);
+    }
+
+    /// They are not listened to any more.
+    pub(super) fn unhear(&mut self) {
+        self.heard.reset();
+        self.listened = None;
     }
 
     /// Something happened to one of its messages.
@@ -282,8 +305,13 @@ impl ConsumerState {
 
     /// Works out what its polls amount to.
     pub(super) fn measure(&mut self, windows: Windows) {
-        let delay = self.polled.and_then(|at| self.delays.distribution(windows.delay, at.mono));
-        self.figures = Figures { acked_rate: self.acked_rate(windows), delay };
+        let now = self.polled.map(|at| at.mono).max(self.listened);
+        let acks = now.and_then(|now| self.heard.window(windows.delay, now)).map(Arc::new);
+        let delay = match &acks {
+            Some(acks) => Some(heard::delay(acks)),
+            None => self.polled.and_then(|at| self.delays.distribution(windows.delay, at.mono)),
+        };
+        self.figures = Figures { acked_rate: self.acked_rate(windows), delay, acks };
     }
 
     /// Judges it; returns whether its status changed.

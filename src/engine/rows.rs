@@ -285,6 +285,7 @@ fn consumer_row(consumer: &ConsumerState, bound: Option<&Bound>, windows: Window
         since: consumer.since,
         trend: consumer.trend(),
         delay: consumer.figures.delay.clone(),
+        acks: consumer.figures.acks.clone(),
         max_delay: bound.and_then(|b| b.max_delay),
         feeds: bound.map(|b| b.feeds.clone()).unwrap_or_default(),
         lag_history: consumer.lag_history.clone(),

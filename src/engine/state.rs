@@ -89,6 +89,14 @@ impl State {
         for observed in &batch.observations {
             self.observe(source, observed.at, &observed.what);
         }
+        for (id, tally) in &batch.acks {
+            // Of one that no list has told of yet nothing is known to show it with.
+            if let Some(consumer) = self.consumers.get_mut(id) {
+                consumer.hear(tally, batch.at.mono);
+                consumer.revision = self.revision;
+                self.dirty.consumers.push(id.clone());
+            }
+        }
         if !batch.traffic.is_empty() {
             let revision = self.revision;
             let memory = self.sources.get_mut(source);
@@ -101,6 +109,15 @@ impl State {
         }
         if self.structure == self.revision {
             self.structure_at = batch.at;
+        }
+    }
+
+    /// Acknowledgements are not listened to any more.
+    pub(super) fn unhear(&mut self) {
+        self.revision += 1;
+        for consumer in self.consumers.values_mut() {
+            consumer.unhear();
+            self.dirty.consumers.push(consumer.id.clone());
         }
     }
 
@@ -165,6 +182,8 @@ impl State {
             }
             Observation::Backlog(backlog) => self.read_backlog(source, at, backlog),
             Observation::Notice(notice) => self.notice(source, at, notice),
+            // Of single messages the engine remembers nothing yet.
+            Observation::Step(_) | Observation::Message(_) | Observation::Search(_) => return,
             Observation::Health(report) => {
                 self.dirty.services = true;
                 let checks = self.health.entry(report.service.clone()).or_default();

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{Name, SourceId};
+use super::id::{ChannelId, Name, SourceId};
+use super::message::{MessageId, Search};
 
 /// How much a source does to learn. Each level includes the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +37,19 @@ pub enum Command {
     Refresh,
     /// Try a lost connection again now.
     Reconnect(SourceId),
+    /// Do as much as this to learn, and no more.
+    Probe(ProbeLevel),
+    /// Look for a message on a channel; when it is found, follow it.
+    Find {
+        /// Where.
+        channel: ChannelId,
+        /// What.
+        search: Search,
+        /// Look only before this position: to go on with a search.
+        before: Option<u64>,
+    },
+    /// Tell what consumers say of this message, from now on and as far back as it is remembered.
+    Follow(MessageId),
     /// Cause or end a fault in the sample system; only the demo listens to it.
     Fault {
         /// The fault's id in the scenario file.

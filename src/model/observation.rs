@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::acks::{AckStep, Acks};
 use super::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use super::measured::Bounds;
+use super::message::{MessageReport, SearchReport};
 use super::time::{Mono, Stamp, Timestamp};
 use super::traffic::Traffic;
 
@@ -27,17 +29,20 @@ pub struct Batch {
     /// Counters since the last batch.
     #[serde(default, skip_serializing_if = "Traffic::is_empty")]
     pub traffic: Traffic,
+    /// What was heard of acknowledgements since the last batch.
+    #[serde(default, skip_serializing_if = "Acks::is_empty")]
+    pub acks: Acks,
 }
 
 impl Batch {
     /// An empty batch.
     pub fn new(source: SourceId, at: Stamp) -> Self {
-        Self { source, at, observations: Vec::new(), traffic: Traffic::default() }
+        Self { source, at, observations: Vec::new(), traffic: Traffic::default(), acks: Acks::new() }
     }
 
     /// Nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.observations.is_empty() && self.traffic.is_empty()
+        self.observations.is_empty() && self.traffic.is_empty() && self.acks.is_empty()
     }
 
     /// Adds a later batch of the same source: nothing is dropped, state stays in order, counters add up.
@@ -45,6 +50,9 @@ impl Batch {
         self.at = later.at;
         self.observations.extend(later.observations);
         self.traffic.merge(later.traffic);
+        for (consumer, tally) in later.acks {
+            self.acks.entry(consumer).or_default().merge(&tally);
+        }
     }
 }
 
@@ -82,6 +90,12 @@ pub enum Observation {
     Backlog(BacklogReport),
     /// Something that happened once.
     Notice(Notice),
+    /// What a consumer said of a message that is followed.
+    Step(AckStep),
+    /// A message that was asked for.
+    Message(Box<MessageReport>),
+    /// How a search for a message goes.
+    Search(Box<SearchReport>),
     /// One health check.
     Health(Box<HealthReport>),
 }

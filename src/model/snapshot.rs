@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::acks::AckTally;
 use super::command::ProbeLevel;
 use super::id::{
     ChannelId, ConsumerId, DomainId, EntityId, FlowId, Name, ServiceId, SourceId, StoreId, TeamId,
@@ -429,6 +430,9 @@ pub struct Consumer {
     pub drain: Measured<Drain>,
     /// Append → processed.
     pub delay: Option<Delay>,
+    /// What was heard of its acknowledgements in the delay's window, each message's delay included; `None` when they are not
+    /// listened to, or none came.
+    pub acks: Option<Arc<AckTally>>,
     /// The longest delay that its topology allows.
     pub max_delay: Option<Duration>,
     /// Entities whose copies it feeds.

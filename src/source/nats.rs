@@ -324,7 +324,13 @@ async fn follow_commands(
                 // Only fails when the client has ended.
                 let _ = client.force_reconnect().await;
             }
-            Ok(Command::Reconnect(_) | Command::Fault { .. })
+            Ok(
+                Command::Reconnect(_)
+                | Command::Probe(_)
+                | Command::Find { .. }
+                | Command::Follow(_)
+                | Command::Fault { .. },
+            )
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

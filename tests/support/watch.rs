@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use headwater::model::acks::{AckStep, Acks};
 use headwater::model::command::Command;
 use headwater::model::id::SourceId;
+use headwater::model::message::{MessageReport, SearchReport};
 use headwater::model::observation::{
     BacklogReport, Batch, ChannelReport, ClientReport, ConsumerReport, Listing, Notice, NoticeKind,
     Observation, ResponderReport, SourceReport,
@@ -34,6 +36,11 @@ pub struct World {
     pub backlog: BTreeMap<String, (Stamp, BacklogReport)>,
     pub notices: Vec<Notice>,
     pub counts: BTreeMap<TrafficKey, Count>,
+    /// What was heard of acknowledgements, by consumer.
+    pub acks: Acks,
+    pub steps: Vec<AckStep>,
+    pub messages: Vec<MessageReport>,
+    pub searches: Vec<SearchReport>,
     /// Every count as it came, for rates.
     pub every_count: Vec<(TrafficKey, Count)>,
     pub first_consumers_after: Option<Duration>,
@@ -72,9 +79,15 @@ impl World {
                 Observation::Backlog(report) => {
                     self.backlog.insert(report.consumer.to_string(), (observed.at, report));
                 }
+                Observation::Step(step) => self.steps.push(step),
+                Observation::Message(message) => self.messages.push(*message),
+                Observation::Search(search) => self.searches.push(*search),
                 Observation::Notice(notice) => self.notices.push(notice),
                 Observation::Health(_) => {}
             }
+        }
+        for (consumer, tally) in batch.acks {
+            self.acks.entry(consumer).or_default().merge(&tally);
         }
         for (key, count) in batch.traffic.counts {
             self.counts.entry(key.clone()).or_default().add(&count);

@@ -1,0 +1,145 @@
+//! Acknowledgements that were heard, over a window: delays that are exact.
+//!
+//! Tallies are kept in slots, so that the window moves on without keeping every message, and once for the whole run. They are never
+//! mixed with what polls say: a consumer whose acknowledgements were heard in the window has exact delays, any other one
+//! intervals.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::acks::AckTally;
+use crate::model::histogram::{Histogram, Quantile};
+use crate::model::snapshot::{Delay, DelayMethod};
+use crate::model::time::Mono;
+
+/// Width of a slot: the window's end is as sharp as this.
+const SLOT: Duration = Duration::from_secs(5);
+/// Slots kept: ten minutes, the longest window that is drawn.
+const SLOTS: usize = 120;
+
+/// What was heard of one consumer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Heard {
+    slots: VecDeque<(u64, AckTally)>,
+    total: AckTally,
+}
+
+impl Heard {
+    /// Takes a tally that was closed at `at`.
+    pub(super) fn add(&mut self, tally: &AckTally, at: Mono) {
+        self.total.merge(tally);
+        let slot = slot_of(at);
+        match self.slots.back_mut() {
+            Some((last, sum)) if *last >= slot => sum.merge(tally),
+            _ => self.slots.push_back((slot, tally.clone())),
+        }
+        while self.slots.len() > SLOTS {
+            self.slots.pop_front();
+        }
+    }
+
+    /// Nothing is listened to any more, or it is another consumer.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Everything heard in the window that ends `now`; `None` when nothing was acknowledged in it.
+    pub(super) fn window(&self, window: Duration, now: Mono) -> Option<AckTally> {
+        let sum = if window == Duration::MAX {
+            self.total.clone()
+        } else {
+            let slots = u64::try_from(window.as_nanos() / SLOT.as_nanos()).unwrap_or(u64::MAX);
+            let from = slot_of(now).saturating_sub(slots);
+            let mut sum = AckTally::default();
+            self.slots.iter().filter(|(slot, _)| *slot >= from).for_each(|(_, tally)| sum.merge(tally));
+            sum
+        };
+        (sum.acknowledged > 0).then_some(sum)
+    }
+}
+
+fn slot_of(at: Mono) -> u64 {
+    at.0 / SLOT.as_nanos() as u64
+}
+
+/// The figures of a tally: within [`crate::model::histogram::RELATIVE_ERROR`] and its clock's error of the truth.
+pub(super) fn delay(tally: &AckTally) -> Delay {
+    let figure = |q: f64| tally.delays.quantile(q).map(Quantile::middle);
+    Delay {
+        p50: figure(0.50),
+        p95: figure(0.95),
+        p99: figure(0.99),
+        max: Histogram::max(&tally.delays),
+        count: tally.acknowledged,
+        method: DelayMethod::Exact,
+        error: (!tally.delays.is_empty()).then_some(tally.error),
+        negative: tally.delays.negative(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    fn tally(delays: &[i64]) -> AckTally {
+        let mut tally = AckTally { acknowledged: delays.len() as u64, ..AckTally::default() };
+        delays.iter().for_each(|ms| tally.delays.record(ms * MS));
+        tally
+    }
+
+    fn second(s: u64) -> Mono {
+        Mono(s * 1_000_000_000)
+    }
+
+    #[test]
+    fn the_window_forgets_and_the_whole_run_does_not() {
+        let mut heard = Heard::default();
+        for s in 0..200 {
+            heard.add(&tally(&[10]), second(s));
+        }
+        let window = heard.window(Duration::from_secs(60), second(199)).unwrap();
+        assert!((60..=65).contains(&window.acknowledged), "{}", window.acknowledged);
+        assert_eq!(heard.window(Duration::MAX, second(199)).unwrap().acknowledged, 200);
+    }
+
+    #[test]
+    fn nothing_acknowledged_is_no_distribution() {
+        let mut heard = Heard::default();
+        heard.add(&tally(&[]), second(1));
+        assert_eq!(heard.window(Duration::MAX, second(1)), None);
+    }
+
+    #[test]
+    fn figures_are_those_of_the_messages() {
+        let tally = AckTally { error: Duration::from_millis(2), ..tally(&(1..=100).collect::<Vec<_>>()) };
+        let delay = delay(&tally);
+        let near = |figure: Option<i64>, ms: i64| {
+            let figure = figure.unwrap();
+            assert!((figure - ms * MS).abs() <= ms * MS / 100, "{figure} is not about {ms} ms");
+        };
+        near(delay.p50, 50);
+        near(delay.p95, 95);
+        near(delay.p99, 99);
+        assert_eq!(delay.max, Some(100 * MS));
+        assert_eq!((delay.count, delay.method, delay.negative), (100, DelayMethod::Exact, 0));
+        assert_eq!(delay.error, Some(Duration::from_millis(2)));
+    }
+
+    #[test]
+    fn clocks_that_disagree_are_counted() {
+        assert_eq!(delay(&tally(&[-5, 10])).negative, 1);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut heard = Heard::default();
+        for s in 0..10_000 {
+            heard.add(&tally(&[1]), second(s));
+        }
+        assert!(heard.slots.len() <= SLOTS);
+    }
+}
