@@ -157,7 +157,7 @@ pub enum SettingsError {
     #[error("the selected NATS context: {0} (choose another with --context, or name servers with --nats)")]
     SelectedContext(ContextError),
     /// A probe level of a later version.
-    #[error("--probe {0} is not available in this version; it watches at 'passive' only")]
+    #[error("--probe {0} is not available in this version; it watches at 'passive' and 'acks'")]
     Probe(&'static str),
     /// Two sources of one name.
     #[error("two sources are named '{0}'; give each its own name: --nats NAME=URL")]
@@ -218,7 +218,7 @@ pub fn probe(global: &Global) -> Result<Found<ProbeLevel>, SettingsError> {
     match global.probe {
         None => Ok(Found::new(ProbeLevel::Passive, Origin::Default)),
         Some(Probe::Passive) => Ok(Found::new(ProbeLevel::Passive, Origin::Flag("--probe"))),
-        Some(Probe::Acks) => Err(SettingsError::Probe(ProbeLevel::Acks.word())),
+        Some(Probe::Acks) => Ok(Found::new(ProbeLevel::Acks, Origin::Flag("--probe"))),
         Some(Probe::Tap) => Err(SettingsError::Probe(ProbeLevel::Tap.word())),
     }
 }

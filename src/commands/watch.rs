@@ -173,6 +173,7 @@ pub fn start(plan: Plan) -> Watching {
     let declared = plan.topology.as_ref().map(|d| Arc::clone(&d.topology));
     let (check, checks) = watch::channel(declared.as_deref().map_or_else(Vec::new, health::declared));
     let (inputs, told_engine) = mpsc::channel(INPUTS_WAITING);
+    let probed = inputs.clone();
 
     let options = EngineOptions { probe: plan.probe, origin: plan.origin, ..EngineOptions::new(began) };
     let mut engine = Engine::new(if plan.whole_run { options.whole_run() } else { options });
@@ -183,6 +184,7 @@ pub fn start(plan: Plan) -> Watching {
 
     let systems = Systems::of(&plan.nats);
     for options in plan.nats {
+        let options = NatsOptions { probe: plan.probe, ..options };
         let outbox = Outbox::new(options.source.clone(), clock, batches.clone());
         tasks.spawn(nats::run(options, systems.clone(), outbox, told.subscribe()));
     }
@@ -193,6 +195,10 @@ pub fn start(plan: Plan) -> Watching {
     }
     tasks.spawn(async move {
         while let Some(command) = asked.recv().await {
+            if let Command::Probe(level) = command {
+                // An engine that has ended needs no telling.
+                let _ = probed.send(Input::Probe(level)).await;
+            }
             // Nobody listens while there is no source.
             let _ = told.send(command);
         }

@@ -10,6 +10,7 @@
 //! [`desk`] collects what was learnt. The source lives as long as the engine listens; a lost connection is a
 //! state that is told, never an end.
 
+mod acks;
 mod advisories;
 mod api;
 mod backlog;
@@ -41,6 +42,7 @@ use futures_util::stream::{Stream, StreamExt, select_all};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use self::acks::tap;
 use self::connections::Own;
 use self::desk::{Desk, Part};
 use self::monitor::Monitor;
@@ -49,7 +51,7 @@ use self::poll::{Link, Poller};
 use self::secret::Redacted;
 use self::systems::{System, Systems};
 use self::wire::{Violation, Wire, violation};
-use crate::model::command::Command;
+use crate::model::command::{Command, ProbeLevel};
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
 
 /// Before the first connection it is tried again after this; later async-nats tries by itself.
@@ -152,12 +154,14 @@ async fn follow(
     }
     let mut poller = Poller::new(&wire, desk, options);
     let advisories = listen(&client, options).await;
+    let (level, levels) = watch::channel(options.probe);
     tokio::select! {
+        () = tap::run(&client, desk, levels) => {}
         () = poller.run(link.subscribe(), &refresh) => {}
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, advisories) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
-        () = follow_commands(commands, &client, desk, &refresh) => {}
+        () = follow_commands(commands, &client, desk, &refresh, &level) => {}
     }
 }
 
@@ -282,12 +286,15 @@ async fn follow_events(
             Event::Disconnected => {
                 link.send_replace(Link::Down);
                 wire.lose();
+                desk.interrupted();
                 desk.disconnected(LOST);
             }
             Event::ServerError(ServerError::Other(text)) => match violation(&text) {
                 Some(Violation::Publish(subject)) => wire.deny(subject),
                 Some(Violation::Subscription(subject)) => {
-                    if !wire.deny_subscription(subject) {
+                    if subject == acks::SUBJECT {
+                        desk.deaf_to_acks(subject);
+                    } else if !wire.deny_subscription(subject) {
                         let why = format!("permission denied to subscribe to {subject}");
                         let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
                         desk.missing(Part::Advisories, "what JetStream tells by itself", &why, remedy, true);
@@ -316,6 +323,7 @@ async fn follow_commands(
     client: &Client,
     desk: &Desk,
     refresh: &Notify,
+    level: &watch::Sender<ProbeLevel>,
 ) {
     loop {
         match commands.recv().await {
@@ -324,13 +332,11 @@ async fn follow_commands(
                 // Only fails when the client has ended.
                 let _ = client.force_reconnect().await;
             }
-            Ok(
-                Command::Reconnect(_)
-                | Command::Probe(_)
-                | Command::Find { .. }
-                | Command::Follow(_)
-                | Command::Fault { .. },
-            )
+            Ok(Command::Probe(to)) => {
+                level.send_replace(to);
+            }
+            Ok(Command::Follow(id)) => desk.follow(&id),
+            Ok(Command::Reconnect(_) | Command::Find { .. } | Command::Fault { .. })
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::acks::ledger::Reading;
 use crate::model::id::Name;
 use crate::model::observation::ClockOffset;
 use crate::model::time::{Mono, Stamp, Timestamp, nanos};
@@ -99,6 +100,12 @@ impl Clocks {
     /// What that server's clock shows at `now`.
     pub(super) fn reading(&self, server: &str, now: Mono) -> Option<Timestamp> {
         self.servers.get(server).map(|known| Timestamp(known.offset.saturating_add(mono_nanos(now))))
+    }
+
+    /// That server's clock minus our monotonic one, and how well it is known.
+    pub(super) fn of_mono(&self, server: &str, now: Mono) -> Option<Reading> {
+        let known = self.servers.get(server)?;
+        Some(Reading { offset: known.offset, uncertainty: known.uncertainty_at(now) })
     }
 
     /// The offsets of all servers.

@@ -4,14 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::acks::ledger::Ledger;
 use super::clock::{Clocks, RoundTrip};
 use super::lenient::one_line;
-use crate::model::id::{Name, SourceId};
+use crate::model::id::{ChannelId, Name, SourceId};
+use crate::model::message::MessageId;
 use crate::model::observation::{
-    Load, Notice, NoticeKind, Observation, SourceReport, SourceState, Unavailable,
+    ConsumerReport, Load, Notice, NoticeKind, Observation, SourceReport, SourceState, Unavailable,
 };
 use crate::model::time::{Mono, Stamp, Timestamp};
 use crate::model::traffic::{Count, TrafficKey};
@@ -42,6 +44,7 @@ pub(super) enum Part {
     Connections,
     Responders,
     Advisories,
+    Acks,
     Monitoring(Name),
 }
 
@@ -51,6 +54,8 @@ pub(super) struct Desk {
     source: SourceId,
     outbox: Mutex<Outbox>,
     counters: Mutex<Accumulator>,
+    /// What is heard of acknowledgements; shared with the task that listens.
+    ledger: Arc<Mutex<Ledger>>,
     state: Mutex<State>,
     budget: Budget,
     bytes: Budget,
@@ -96,6 +101,10 @@ struct State {
     server: Name,
     account: Option<Name>,
     deliver_subjects: BTreeSet<Name>,
+    /// The server that stamps each stream's messages; empty for the one that the connection is with.
+    stampers: BTreeMap<Name, Name>,
+    /// Acknowledgements are listened to.
+    listening: bool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,6 +125,7 @@ impl Desk {
         Self {
             clock,
             source: outbox.source().clone(),
+            ledger: Arc::new(Mutex::new(Ledger::new(outbox.source().clone(), clock.now().mono))),
             outbox: Mutex::new(outbox),
             counters: Mutex::new(Accumulator::new(clock.now().mono)),
             state: Mutex::new(State {
@@ -131,6 +141,8 @@ impl Desk {
                 server: "".into(),
                 account: None,
                 deliver_subjects: BTreeSet::new(),
+                stampers: BTreeMap::new(),
+                listening: false,
             }),
             budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
             bytes: Budget::new(clock, BYTES_PER_SECOND, BYTES_BURST),
@@ -186,6 +198,7 @@ impl Desk {
 
     /// Hands over what there is.
     pub(super) fn flush(&self) -> Delivery {
+        self.close_books();
         let mut outbox = locked(&self.outbox);
         let counted = locked(&self.counters).drain(self.clock.now().mono);
         outbox.traffic().merge(counted);
@@ -194,6 +207,75 @@ impl Desk {
             self.refusals.store(0, Ordering::Relaxed);
         }
         delivery
+    }
+
+    /// Hands over what was heard of acknowledgements, and tells the books what the clocks show now.
+    fn close_books(&self) {
+        let now = self.clock.now();
+        let clocks = {
+            let state = locked(&self.state);
+            if !state.listening {
+                return;
+            }
+            let server = |name: &Name| if name.is_empty() { state.server.clone() } else { name.clone() };
+            let of = |(stream, name): (&Name, &Name)| {
+                Some((stream.clone(), state.clocks.of_mono(&server(name), now.mono)?))
+            };
+            state.stampers.iter().filter_map(of).collect()
+        };
+        let (acks, steps) = {
+            let mut ledger = locked(&self.ledger);
+            ledger.set_clocks(clocks);
+            ledger.close(now.mono)
+        };
+        let mut outbox = locked(&self.outbox);
+        for (consumer, tally) in acks {
+            outbox.acks().entry(consumer).or_default().merge(&tally);
+        }
+        steps.into_iter().for_each(|step| outbox.observe_at(now, Observation::Step(step)));
+    }
+
+    /// The books of acknowledgements, for the task that listens.
+    pub(super) fn ledger(&self) -> Arc<Mutex<Ledger>> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// Whether acknowledgements are listened to.
+    pub(super) fn listening(&self, on: bool) {
+        locked(&self.state).listening = on;
+        locked(&self.ledger).interrupted();
+        self.present(&Part::Acks);
+    }
+
+    /// The connection was lost: what came meanwhile was not heard.
+    pub(super) fn interrupted(&self) {
+        locked(&self.ledger).interrupted();
+    }
+
+    /// This user may not listen to acknowledgements.
+    pub(super) fn deaf_to_acks(&self, subject: &str) {
+        let why = format!("permission denied to subscribe to {subject}");
+        let remedy = "allow this user to subscribe to it, or watch at --probe passive";
+        self.missing(Part::Acks, "acknowledgements (delays stay intervals)", &why, remedy, true);
+    }
+
+    /// Tells what consumers say of a message.
+    pub(super) fn follow(&self, id: &MessageId) {
+        let streams: Vec<Name> = locked(&self.state).stampers.keys().cloned().collect();
+        let stream = streams.iter().find(|stream| ChannelId::named(&self.source, stream) == id.channel);
+        if let Some(stream) = stream {
+            locked(&self.ledger).follow(stream, id.seq);
+        }
+    }
+
+    /// Which server stamps the messages of each stream.
+    pub(super) fn set_stampers(&self, stampers: BTreeMap<Name, Name>) {
+        locked(&self.state).stampers = stampers;
+    }
+
+    /// A consumer as it is listed.
+    pub(super) fn know_consumer(&self, stream: &str, report: &ConsumerReport) {
+        locked(&self.ledger).know(stream, &report.name, report.ack, report.created_at);
     }
 
     /// One more request was made, by whatever way.
@@ -402,7 +484,11 @@ impl Desk {
                 report.notes.insert(format!("clock of {}", one_line(name)).into(), text.into());
             }
             report.load.requests = self.requests.load(Ordering::Relaxed);
-            report.load.messages = self.messages.load(Ordering::Relaxed);
+            let (heard, unread) = locked(&self.ledger).heard();
+            if unread > 0 {
+                report.notes.insert("acknowledgements not understood".into(), unread.to_string().into());
+            }
+            report.load.messages = self.messages.load(Ordering::Relaxed).saturating_add(heard);
             report.load.dropped = self.dropped.load(Ordering::Relaxed);
             report.unavailable = told(&state.unavailable);
             report.remarks = state.remarks.values().cloned().collect();

@@ -11,6 +11,7 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 
 use super::reference::{cause, read_file};
 use super::secret::{AddressError, Secret, ServerUrl, UserInfo, parse_servers};
+use crate::model::command::ProbeLevel;
 use crate::model::id::SourceId;
 
 /// The name under which Headwater's connections are listed by the server.
@@ -45,6 +46,8 @@ pub struct NatsOptions {
     pub js_event: String,
     /// Monitoring endpoints (`http://host:8222`), each of one server.
     pub monitors: Vec<String>,
+    /// How much to do to learn, at the start.
+    pub probe: ProbeLevel,
 }
 
 /// Who we are, to the server.
@@ -121,6 +124,7 @@ impl NatsOptions {
             js_api: "$JS.API".to_owned(),
             js_event: "$JS.EVENT".to_owned(),
             monitors: Vec::new(),
+            probe: ProbeLevel::Passive,
         };
         options.set_servers(servers)?;
         Ok(options)

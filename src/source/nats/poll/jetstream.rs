@@ -117,6 +117,8 @@ impl<'a> JetStream<'a> {
         let subjects =
             self.streams.values().flat_map(|known| known.deliver_subjects.iter().cloned()).collect();
         self.api.desk.set_deliver_subjects(subjects);
+        let stampers = self.streams.keys().filter_map(|name| Some((name.clone(), self.stamper(name)?)));
+        self.api.desk.set_stampers(stampers.collect());
     }
 
     /// Whether to leave the rest of this turn: a broker that does not answer would be waited for again and again.
@@ -326,7 +328,9 @@ impl<'a> JetStream<'a> {
                     let consumer = ConsumerId::named(desk.source(), stream, &info.name);
                     backlogs.push(Backlog { stream: stream.clone(), consumer, at, work });
                 }
-                reports.insert(info.name.clone(), info.report(desk.source(), stream));
+                let report = info.report(desk.source(), stream);
+                desk.know_consumer(stream, &report);
+                reports.insert(info.name.clone(), report);
             }
         }
         let lists: Vec<&ConsumerPage> = pages.iter().map(|(page, _)| page).collect();
@@ -428,6 +432,19 @@ impl JetStream<'_> {
             known = self.streams.get(upstream.name.as_str())?;
         }
         known.leader.clone()
+    }
+
+    /// The clock by which a stream's messages are stamped: a server's name, or empty for the one that we are connected to. `None`
+    /// when it is nobody's that we know: of a mirror of a stream elsewhere, or behind another JetStream domain.
+    fn stamper(&self, stream: &Name) -> Option<Name> {
+        if let Some(leader) = self.stamped_by(stream) {
+            return Some(leader);
+        }
+        if let Some(elsewhere) = &self.elsewhere {
+            return Some(elsewhere.as_str().into());
+        }
+        let mirrors = self.streams.get(stream).is_some_and(|known| known.info.config.mirror.is_some());
+        (!mirrors).then(|| "".into())
     }
 
     /// Reads one message; whether that may go on.
