@@ -17,6 +17,8 @@ mod harness;
 mod headless;
 #[path = "system/health.rs"]
 mod health;
+#[path = "system/nats_acks.rs"]
+mod nats_acks;
 #[path = "system/nats_discovery.rs"]
 mod nats_discovery;
 #[path = "system/nats_lag.rs"]

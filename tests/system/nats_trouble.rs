@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::{consumer, stream};
 use futures_util::StreamExt;
+use headwater::model::command::ProbeLevel;
 use headwater::model::measured::Bounds;
 use headwater::model::observation::{NoticeKind, SourceState};
+use headwater::source::nats::options::NatsOptions;
 use serde_json::{Value, json};
 
 use crate::support::{Broker, Cluster, Config, Watch, jet, wait_until};
@@ -34,6 +36,16 @@ async fn state(client: &async_nats::Client, streams: &[&str]) -> Value {
 
 #[tokio::test]
 async fn watching_changes_nothing() {
+    unharmed_at(ProbeLevel::Passive, &[]).await;
+}
+
+#[tokio::test]
+async fn listening_to_acknowledgements_changes_nothing() {
+    unharmed_at(ProbeLevel::Acks, &["$JS.ACK.>"]).await;
+}
+
+/// Promises 1 and 2 at a probe level that listens to `more` than the passive one.
+async fn unharmed_at(probe: ProbeLevel, more: &[&str]) {
     let broker = Broker::start(Config::jetstream());
     let client = broker.connect_as("test").await;
     let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
@@ -80,7 +92,8 @@ async fn watching_changes_nothing() {
     })
     .await;
 
-    let mut watch = Watch::start(&broker.url());
+    let options = NatsOptions::new("nats".into(), &broker.url()).unwrap();
+    let mut watch = Watch::with(NatsOptions { probe, ..options });
     watch
         .until(SOON, "it is watched", |world| {
             ok(
@@ -128,11 +141,21 @@ async fn watching_changes_nothing() {
         .map(|one| one["subject"].as_str().unwrap())
         .collect();
     subjects.sort_unstable();
-    assert_eq!(subjects.len(), 4, "{subjects:?}");
-    assert_eq!(subjects[0], "$JS.EVENT.ADVISORY.API.LIMIT_REACHED");
-    assert_eq!(subjects[1], "$JS.EVENT.ADVISORY.CONSUMER.>");
-    assert_eq!(subjects[2], "$JS.EVENT.ADVISORY.STREAM.>");
-    assert!(subjects[3].starts_with("_INBOX.") && subjects[3].ends_with(".*"), "{subjects:?}");
+    let inbox = subjects.pop().unwrap();
+    assert!(inbox.starts_with("_INBOX.") && inbox.ends_with(".*"), "{inbox}");
+    let advisories = [
+        "$JS.EVENT.ADVISORY.API.LIMIT_REACHED",
+        "$JS.EVENT.ADVISORY.CONSUMER.>",
+        "$JS.EVENT.ADVISORY.STREAM.>",
+    ];
+    assert_eq!(subjects, [more, &advisories].concat());
+
+    // What nobody serves is refused by the server at once, not after a time-out.
+    let error = client.request("nobody.serves.this", "".into()).await.unwrap_err();
+    assert_eq!(error.kind(), async_nats::client::RequestErrorKind::NoResponders);
+    // The next puller gets what came meanwhile, and each for the first time.
+    let got = jet::fetch(&dead, 3).await;
+    assert_eq!(got.iter().map(|message| message.info().unwrap().delivered).collect::<Vec<_>>(), [1, 1, 1]);
     watch.end().await;
     drop(held);
 }

@@ -245,6 +245,8 @@ impl Desk {
         locked(&self.state).listening = on;
         locked(&self.ledger).interrupted();
         self.present(&Part::Acks);
+        // The clocks must be known before the first one comes.
+        self.close_books();
     }
 
     /// The connection was lost: what came meanwhile was not heard.

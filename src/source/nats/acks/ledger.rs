@@ -115,8 +115,8 @@ impl Ledger {
         created: Option<Timestamp>,
     ) {
         let key = format!("{stream}.{consumer}");
-        let Some(at) = self.index.get(key.as_str()).copied() else { return };
-        let Some(book) = self.books.get_mut(at) else { return };
+        let book = self.book(&key, stream, consumer);
+        let Some(book) = book.and_then(|at| self.books.get_mut(at)) else { return };
         book.all = policy == AckPolicy::All;
         if book.created.is_some() && created.is_some() && book.created != created {
             book.settled = Settled::default();
@@ -142,7 +142,7 @@ impl Ledger {
             self.unread += 1;
             return;
         };
-        let Some(at) = self.book(&ack) else {
+        let Some(at) = self.book(ack.key, ack.stream, ack.consumer) else {
             self.unread += 1;
             return;
         };
@@ -188,8 +188,8 @@ impl Ledger {
     }
 
     /// The book of a consumer, a new one for a new consumer; `None` when there are too many.
-    fn book(&mut self, ack: &AckSubject<'_>) -> Option<usize> {
-        if let Some(at) = self.index.get(ack.key) {
+    fn book(&mut self, key: &str, stream: &str, consumer: &str) -> Option<usize> {
+        if let Some(at) = self.index.get(key) {
             return Some(*at);
         }
         if self.books.len() >= MOST_BOOKS {
@@ -197,9 +197,9 @@ impl Ledger {
         }
         let at = self.books.len();
         self.books.push(Book {
-            id: ConsumerId::named(&self.source, ack.stream, ack.consumer),
-            channel: ChannelId::named(&self.source, ack.stream),
-            stream: ack.stream.into(),
+            id: ConsumerId::named(&self.source, stream, consumer),
+            channel: ChannelId::named(&self.source, stream),
+            stream: stream.into(),
             all: false,
             created: None,
             settled: Settled::default(),
@@ -207,7 +207,7 @@ impl Ledger {
             tally: AckTally::default(),
             open: false,
         });
-        self.index.insert(ack.key.into(), at);
+        self.index.insert(key.into(), at);
         Some(at)
     }
 
