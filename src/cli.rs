@@ -8,7 +8,7 @@ pub mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use values::{duration, interval};
 
@@ -111,7 +111,11 @@ pub struct Global {
     #[arg(long, value_name = "DIR", global = true, help_heading = "What is shown")]
     pub topology: Option<PathBuf>,
 
-    /// How much may be done to learn more; this version has 'passive' only.
+    /// How much may be done to learn more: 'acks' also listens to acknowledgements.
+    ///
+    /// That makes delays exact and costs the broker a copy of each acknowledgement. One effect others may notice:
+    /// an acknowledgement with reply to a consumer that has been deleted waits for its time-out instead of failing
+    /// at once. 'tap' is for a later version.
     #[arg(long, value_name = "LEVEL", value_enum, global = true, help_heading = "What is shown")]
     pub probe: Option<Probe>,
 
@@ -174,6 +178,9 @@ pub enum Command {
     /// Print a snapshot as one line of JSON, again and again; needs no terminal.
     #[command(after_long_help = STREAM_EXAMPLES)]
     Stream(Stream),
+    /// Find one message and say who has it, and what the others wait for; needs no terminal.
+    #[command(after_long_help = TRACE_EXAMPLES)]
+    Trace(Trace),
     /// Say what each source lets us read, what each right unlocks, and how to grant it.
     Doctor(Doctor),
     /// Run a small online store and watch it: the quickest way to see what Headwater shows.
@@ -218,6 +225,56 @@ pub struct Once {
     /// How long to watch before the snapshot: rates and delays are over this time.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "3s")]
     pub watch_for: Duration,
+}
+
+const TRACE_EXAMPLES: &str = "\
+Looks on the stream, or on all of them, from the newest message back, at most
+250 messages at a time; says how far that was. With --probe acks each delay that
+is heard is exact; otherwise positions tell who has it.
+
+Examples:
+  headwater trace --stream ORDERS --seq 123
+  headwater trace --key user_id=42 --probe acks --for 10s
+  headwater trace --header Nats-Msg-Id=o-17 --format otlp-json
+
+schemas/trace.schema.json describes the JSON.";
+
+/// `trace`.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("which").required(true).args(["seq", "key", "header"]))]
+pub struct Trace {
+    /// The stream; needed with --seq.
+    #[arg(long, value_name = "NAME")]
+    pub stream: Option<String>,
+    /// The message at this position.
+    #[arg(long, value_name = "NUMBER", requires = "stream")]
+    pub seq: Option<u64>,
+    /// The newest message whose JSON has this field with this value, at any depth.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub key: Option<String>,
+    /// The newest message with this header.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub header: Option<String>,
+    /// Look only before this position, to go on with a search.
+    #[arg(long, value_name = "NUMBER", requires = "stream", conflicts_with = "seq")]
+    pub before: Option<u64>,
+    /// How long to wait for those that do not have it yet.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "3s")]
+    pub watch_for: Duration,
+    /// For people or for programs.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
+    pub format: TraceFormat,
+}
+
+/// How a message's path is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// OpenTelemetry spans.
+    OtlpJson,
 }
 
 /// How a snapshot is printed.

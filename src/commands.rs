@@ -8,6 +8,7 @@ pub mod explore;
 pub mod once;
 pub mod stream;
 pub mod topology;
+pub mod trace;
 pub mod watch;
 
 use std::io::Write as _;
@@ -77,6 +78,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CommandError> {
         None => return explore::run(global),
         Some(Command::Once(once)) => once::run(global, once)?,
         Some(Command::Stream(stream)) => stream::run(global, stream)?,
+        Some(Command::Trace(asked)) => trace::run(global, asked)?,
         // Reading files needs no source, and so no settings that could be wrong.
         Some(Command::Topology(command)) => topology::run(command, global.topology.as_deref())?,
         Some(Command::Doctor(doctor)) => doctor::run(global, doctor)?,

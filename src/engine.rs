@@ -52,6 +52,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod traces;
 mod trend;
 mod wiring;
 mod words;
@@ -240,6 +241,8 @@ impl Engine {
             flows: built.flows,
             causes: built.causes,
             totals: built.totals,
+            traces: traces::rows(&self.state, &self.wiring),
+            searches: self.state.traces.searches(),
         }
     }
 }

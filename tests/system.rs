@@ -31,3 +31,5 @@ mod nats_trouble;
 mod one_system;
 #[path = "support/support.rs"]
 mod support;
+#[path = "system/trace.rs"]
+mod trace;

@@ -119,7 +119,7 @@ pub async fn reached(watching: &mut Watching, sources: usize, deadline: Instant)
 }
 
 /// Waits until `found` holds; whether it did before the deadline.
-async fn until_deadline(
+pub async fn until_deadline(
     watching: &mut Watching,
     deadline: Instant,
     mut found: impl FnMut(&Snapshot) -> bool,
@@ -135,7 +135,7 @@ async fn until_deadline(
     }
 }
 
-fn newest(watching: &mut Watching) -> Arc<Snapshot> {
+pub fn newest(watching: &mut Watching) -> Arc<Snapshot> {
     Arc::clone(&watching.snapshots.borrow_and_update())
 }
 

@@ -15,6 +15,7 @@ use super::health::CheckState;
 use super::services::ServiceMemory;
 use super::sources::SourceMemory;
 use super::totals::TotalsState;
+use super::traces::Traces;
 use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use crate::model::observation::{
     BacklogReport, Batch, ChannelReport, ConsumerReport, Listing, Notice, NoticeKind, Observation,
@@ -60,6 +61,7 @@ pub(super) struct State {
     pub(super) services: BTreeMap<ServiceId, ServiceMemory>,
     pub(super) changes: Changes,
     pub(super) totals: TotalsState,
+    pub(super) traces: Traces,
     /// Not written down: whoever goes on makes all rows anew.
     #[serde(skip)]
     pub(super) dirty: Dirty,
@@ -182,8 +184,9 @@ impl State {
             }
             Observation::Backlog(backlog) => self.read_backlog(source, at, backlog),
             Observation::Notice(notice) => self.notice(source, at, notice),
-            // Of single messages the engine remembers nothing yet.
-            Observation::Step(_) | Observation::Message(_) | Observation::Search(_) => return,
+            Observation::Step(step) => self.traces.step(step),
+            Observation::Message(message) => self.traces.message(message),
+            Observation::Search(search) => self.traces.search(search),
             Observation::Health(report) => {
                 self.dirty.services = true;
                 let checks = self.health.entry(report.service.clone()).or_default();
@@ -411,6 +414,9 @@ impl State {
             .map(Thing::Consumer)
             .or_else(|| notice.channel.clone().map(Thing::Channel));
         if let Some(id) = &notice.consumer {
+            if let (NoticeKind::GaveUp, Some(seq)) = (notice.kind, notice.channel_seq) {
+                self.traces.abandoned(id, seq);
+            }
             if let Some(consumer) = self.consumers.get_mut(id) {
                 consumer.notice(notice);
                 consumer.revision = revision;
@@ -444,7 +450,7 @@ impl State {
 }
 
 /// The consumers of a channel: ids begin with that of what they belong to, so that they stand together.
-fn consumers_of<'s>(
+pub(super) fn consumers_of<'s>(
     consumers: &'s BTreeMap<ConsumerId, ConsumerState>,
     channel: &'s ChannelId,
 ) -> impl Iterator<Item = &'s ConsumerState> {

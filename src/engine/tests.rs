@@ -14,6 +14,7 @@ mod declared;
 mod laws;
 mod observed;
 mod services;
+mod traces;
 
 fn engine() -> Engine {
     Engine::new(EngineOptions::new(at(0)))

@@ -27,8 +27,10 @@ pub struct MessageReport {
     pub bytes: u64,
     /// Headers that tell where it comes from (`Nats-Msg-Id`, `traceparent`, `ce-…`), as they are: hostile.
     pub headers: Vec<(Name, Name)>,
-    /// When it was read.
+    /// When it was read, on our clock.
     pub read_at: Timestamp,
+    /// The same moment on the clock that stamped it; `None` when nobody's we know.
+    pub read_on: Option<Timestamp>,
 }
 
 /// How a message is looked for.

@@ -28,10 +28,11 @@ pub fn render(snapshot: &Snapshot, glyphs: Glyphs, room: Option<usize>) -> Strin
 }
 
 /// What is written on, and how.
-struct Paper {
-    out: String,
-    glyphs: Glyphs,
-    room: Option<usize>,
+pub(super) struct Paper {
+    pub(super) out: String,
+    pub(super) glyphs: Glyphs,
+    /// Columns that there are; `None` for as many as are needed.
+    pub(super) room: Option<usize>,
 }
 
 fn heading(out: &mut String, snapshot: &Snapshot) {
@@ -190,7 +191,7 @@ fn flows(paper: &mut Paper, snapshot: &Snapshot) {
     table.write(paper, "FLOWS", false);
 }
 
-fn joined<T: std::fmt::Display>(ids: &[T], glyphs: Glyphs) -> String {
+pub(super) fn joined<T: std::fmt::Display>(ids: &[T], glyphs: Glyphs) -> String {
     let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     if text.is_empty() { glyphs.get(Glyph::NoValue).to_owned() } else { clean(&text).into_owned() }
 }
@@ -209,7 +210,7 @@ const READABLE: usize = 14;
 const SENTENCE: usize = 20;
 
 /// Rows of cells; a heading that starts with `>` is right-aligned.
-struct Table<const N: usize> {
+pub(super) struct Table<const N: usize> {
     headings: [&'static str; N],
     /// Columns that may be left out, the first to go first.
     spare: &'static [&'static str],
@@ -217,21 +218,21 @@ struct Table<const N: usize> {
 }
 
 impl<const N: usize> Table<N> {
-    fn new(headings: &[&'static str; N]) -> Self {
+    pub(super) fn new(headings: &[&'static str; N]) -> Self {
         Self { headings: *headings, spare: &[], rows: Vec::new() }
     }
 
-    fn without(self, spare: &'static [&'static str]) -> Self {
+    pub(super) fn without(self, spare: &'static [&'static str]) -> Self {
         Self { spare, ..self }
     }
 
-    fn row(&mut self, cells: [String; N]) {
+    pub(super) fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells);
     }
 
     /// Writes the table under its title; an empty one says so, since a missing table looks like a fault. `unread`: it is
     /// empty because its rows come from something that cannot be read.
-    fn write(self, paper: &mut Paper, title: &str, unread: bool) {
+    pub(super) fn write(self, paper: &mut Paper, title: &str, unread: bool) {
         let out = &mut paper.out;
         if self.rows.is_empty() {
             let why = if unread { "cannot be read, see NOT watched" } else { "none seen" };

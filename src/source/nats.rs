@@ -28,6 +28,7 @@ mod parse_tests;
 pub mod permissions;
 mod poll;
 mod reference;
+mod search;
 pub mod secret;
 mod streams;
 pub mod systems;
@@ -43,11 +44,13 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use self::acks::tap;
+use self::api::Api;
 use self::connections::Own;
 use self::desk::{Desk, Part};
 use self::monitor::Monitor;
 use self::options::{FailureKind, NatsOptions};
 use self::poll::{Link, Poller};
+use self::search::Wanted;
 use self::secret::Redacted;
 use self::systems::{System, Systems};
 use self::wire::{Violation, Wire, violation};
@@ -62,6 +65,8 @@ const RETRY_CONNECT_LONGEST: Duration = Duration::from_secs(5);
 const HEAD_START: Duration = Duration::from_secs(1);
 /// Said of a connection that stood.
 const LOST: &str = "the connection was lost; trying again";
+/// Searches that may wait: one for each stream of a large system.
+const SEARCHES_WAITING: usize = 1024;
 /// Events of the connection that may wait to be looked at.
 const EVENTS_WAITING: usize = 1024;
 
@@ -155,13 +160,16 @@ async fn follow(
     let mut poller = Poller::new(&wire, desk, options);
     let advisories = listen(&client, options).await;
     let (level, levels) = watch::channel(options.probe);
+    let (wanted, searches) = mpsc::channel(SEARCHES_WAITING);
+    let api = Api { wire: &wire, desk, prefix: &options.js_api };
     tokio::select! {
         () = tap::run(&client, desk, levels) => {}
+        () = look(&api, searches) => {}
         () = poller.run(link.subscribe(), &refresh) => {}
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, advisories) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
-        () = follow_commands(commands, &client, desk, &refresh, &level) => {}
+        () = follow_commands(commands, &client, desk, &refresh, &level, &wanted) => {}
     }
 }
 
@@ -317,6 +325,14 @@ async fn follow_events(
     std::future::pending::<()>().await;
 }
 
+/// Looks up one message after the other.
+async fn look(api: &Api<'_>, mut searches: mpsc::Receiver<Wanted>) {
+    while let Some(wanted) = searches.recv().await {
+        search::search(api, wanted).await;
+    }
+    std::future::pending::<()>().await;
+}
+
 /// What the person asks.
 async fn follow_commands(
     commands: &mut broadcast::Receiver<Command>,
@@ -324,6 +340,7 @@ async fn follow_commands(
     desk: &Desk,
     refresh: &Notify,
     level: &watch::Sender<ProbeLevel>,
+    searches: &mpsc::Sender<Wanted>,
 ) {
     loop {
         match commands.recv().await {
@@ -336,7 +353,11 @@ async fn follow_commands(
                 level.send_replace(to);
             }
             Ok(Command::Follow(id)) => desk.follow(&id),
-            Ok(Command::Reconnect(_) | Command::Find { .. } | Command::Fault { .. })
+            Ok(Command::Find { channel, search, before }) => {
+                // Who asks more quickly than can be looked up asks again.
+                let _ = searches.try_send(Wanted { channel, search, before });
+            }
+            Ok(Command::Reconnect(_) | Command::Fault { .. })
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

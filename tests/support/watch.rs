@@ -138,12 +138,17 @@ impl Watch {
 
     /// Watches with options of the test's own.
     pub fn with(options: NatsOptions) -> Self {
+        Self::on(&tokio::runtime::Handle::current(), options)
+    }
+
+    /// Watches on another runtime than the test's, as a program of its own would.
+    pub fn on(runtime: &tokio::runtime::Handle, options: NatsOptions) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (engine, batches) = mpsc::channel(64);
         let (commands, receiver) = broadcast::channel(8);
         let outbox = Outbox::new(options.source.clone(), Clock::start(), engine);
         let systems = Systems::of([&options]);
-        let task = tokio::spawn(headwater::source::nats::run(options, systems, outbox, receiver));
+        let task = runtime.spawn(headwater::source::nats::run(options, systems, outbox, receiver));
         Self { world: World::default(), commands, batches, began: Instant::now(), task }
     }
 

@@ -103,6 +103,8 @@ struct State {
     deliver_subjects: BTreeSet<Name>,
     /// The server that stamps each stream's messages; empty for the one that the connection is with.
     stampers: BTreeMap<Name, Name>,
+    /// The first and last position of each stream, as last listed.
+    positions: BTreeMap<Name, (u64, u64)>,
     /// Acknowledgements are listened to.
     listening: bool,
 }
@@ -142,6 +144,7 @@ impl Desk {
                 account: None,
                 deliver_subjects: BTreeSet::new(),
                 stampers: BTreeMap::new(),
+                positions: BTreeMap::new(),
                 listening: false,
             }),
             budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
@@ -263,16 +266,31 @@ impl Desk {
 
     /// Tells what consumers say of a message.
     pub(super) fn follow(&self, id: &MessageId) {
-        let streams: Vec<Name> = locked(&self.state).stampers.keys().cloned().collect();
-        let stream = streams.iter().find(|stream| ChannelId::named(&self.source, stream) == id.channel);
-        if let Some(stream) = stream {
-            locked(&self.ledger).follow(stream, id.seq);
+        if let Some((stream, _)) = self.stream(&id.channel) {
+            locked(&self.ledger).follow(&stream, id.seq);
         }
     }
 
-    /// Which server stamps the messages of each stream.
-    pub(super) fn set_stampers(&self, stampers: BTreeMap<Name, Name>) {
-        locked(&self.state).stampers = stampers;
+    /// The name of a stream of ours, and its first and last position.
+    pub(super) fn stream(&self, channel: &ChannelId) -> Option<(Name, (u64, u64))> {
+        let state = locked(&self.state);
+        let mut streams = state.positions.iter();
+        let found = streams.find(|(stream, _)| ChannelId::named(&self.source, stream) == *channel);
+        found.map(|(stream, positions)| (stream.clone(), *positions))
+    }
+
+    /// What the clock shows that stamps a stream's messages.
+    pub(super) fn stream_time(&self, stream: &Name, at: Stamp) -> Option<Timestamp> {
+        let state = locked(&self.state);
+        let server = state.stampers.get(stream)?;
+        state.clocks.reading(if server.is_empty() { &state.server } else { server }, at.mono)
+    }
+
+    /// Which server stamps the messages of each stream, and between which positions they are.
+    pub(super) fn set_streams(&self, stampers: BTreeMap<Name, Name>, positions: BTreeMap<Name, (u64, u64)>) {
+        let mut state = locked(&self.state);
+        state.stampers = stampers;
+        state.positions = positions;
     }
 
     /// A consumer as it is listed.

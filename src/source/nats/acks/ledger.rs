@@ -16,8 +16,10 @@ use crate::model::time::{Mono, Timestamp, nanos};
 const WINDOW: u64 = 1 << 16;
 /// Consumers that books are kept of.
 const MOST_BOOKS: usize = 50_000;
-/// What was heard last and can be told of a message that is asked for later: 64 bytes each.
+/// What was heard last and can be told of a message that is asked for later: 48 bytes each.
 const REMEMBERED: usize = 1 << 16;
+/// Delays of one consumer that may wait for a clock.
+const MOST_UNMEASURED: usize = 1_024;
 /// Messages that are followed at a time.
 const MOST_FOLLOWED: usize = 64;
 
@@ -67,6 +69,8 @@ struct Book {
     /// The last acknowledgement of one that covers what is before it.
     covered: Option<Covered>,
     tally: AckTally,
+    /// Acknowledged before the clock was known that stamped them: when they were stored, and when that reached us.
+    unmeasured: Vec<(Timestamp, Mono)>,
     open: bool,
 }
 
@@ -84,8 +88,7 @@ struct Recent {
     seq: u64,
     deliveries: u64,
     stored: Timestamp,
-    at: Timestamp,
-    error: Duration,
+    at: Mono,
     kind: AckKind,
 }
 
@@ -157,29 +160,26 @@ impl Ledger {
             return;
         }
         count(&mut book.tally, kind, ack.deliveries);
-        let said = clock.map(|clock| (clock.at(now), clock.uncertainty));
         if kind == AckKind::Acknowledged {
-            if let Some((at, error)) = said {
-                book.tally.delays.record(at.nanos_since(ack.stored));
-                book.tally.error = book.tally.error.max(error);
+            match clock {
+                Some(clock) => book.measure(ack.stored, now, clock),
+                None if book.unmeasured.len() < MOST_UNMEASURED => book.unmeasured.push((ack.stored, now)),
+                None => {}
             }
             if book.all {
-                book.cover(&ack, said);
+                book.cover(&ack, clock.map(|clock| (clock.at(now), clock.uncertainty)));
             }
         }
-        let Some((said, error)) = said else { return };
         let recent = Recent {
             book: at,
             seq: ack.stream_seq,
             deliveries: ack.deliveries,
             stored: ack.stored,
-            at: said,
-            error,
+            at: now,
             kind,
         };
-        if let Some(seqs) = self.followed.get(&*book.stream) {
-            let told = seqs.iter().filter_map(|seq| step(book, &recent, *seq));
-            self.steps.extend(told);
+        if let (Some(seqs), Some(clock)) = (self.followed.get(&*book.stream), clock) {
+            self.steps.extend(seqs.iter().filter_map(|seq| step(book, &recent, *seq, clock)));
         }
         self.recent.push_back(recent);
         if self.recent.len() > REMEMBERED {
@@ -205,6 +205,7 @@ impl Ledger {
             settled: Settled::default(),
             covered: None,
             tally: AckTally::default(),
+            unmeasured: Vec::new(),
             open: false,
         });
         self.index.insert(key.into(), at);
@@ -221,10 +222,11 @@ impl Ledger {
         if seqs.len() > MOST_FOLLOWED {
             seqs.pop_first();
         }
+        let Some(clock) = self.clocks.get(stream).copied() else { return };
         let books = &self.books;
         let told = self.recent.iter().filter_map(|recent| {
             let book = books.get(recent.book).filter(|book| &*book.stream == stream)?;
-            step(book, recent, seq)
+            step(book, recent, seq, clock)
         });
         self.steps.extend(told);
     }
@@ -233,13 +235,22 @@ impl Ledger {
     pub(in crate::source::nats) fn close(&mut self, now: Mono) -> (Acks, Vec<AckStep>) {
         let span = Span { from: self.closed, to: now };
         self.closed = now;
-        let mut acks = Acks::new();
+        let (mut acks, mut still) = (Acks::new(), Vec::new());
         for at in std::mem::take(&mut self.open) {
             let Some(book) = self.books.get_mut(at) else { continue };
-            book.open = false;
+            if let Some(clock) = self.clocks.get(&book.stream).copied() {
+                let unmeasured = std::mem::take(&mut book.unmeasured);
+                unmeasured.into_iter().for_each(|(stored, at)| book.measure(stored, at, clock));
+            }
+            // What cannot be measured yet stays open.
+            book.open = !book.unmeasured.is_empty();
+            if book.open {
+                still.push(at);
+            }
             let tally = AckTally { span, ..std::mem::take(&mut book.tally) };
             acks.insert(book.id.clone(), tally);
         }
+        self.open = still;
         (acks, std::mem::take(&mut self.steps))
     }
 
@@ -250,7 +261,7 @@ impl Ledger {
 }
 
 /// What `recent` says of the message at `seq`.
-fn step(book: &Book, recent: &Recent, seq: u64) -> Option<AckStep> {
+fn step(book: &Book, recent: &Recent, seq: u64, clock: Reading) -> Option<AckStep> {
     let kind = match recent.kind {
         kind if recent.seq == seq => kind,
         AckKind::Acknowledged if book.all && recent.seq > seq => AckKind::Covered,
@@ -263,12 +274,17 @@ fn step(book: &Book, recent: &Recent, seq: u64) -> Option<AckStep> {
         kind,
         deliveries: if kind == AckKind::Covered { 1 } else { recent.deliveries },
         appended: recent.stored,
-        at: recent.at,
-        error: recent.error,
+        at: clock.at(recent.at),
+        error: clock.uncertainty,
     })
 }
 
 impl Book {
+    fn measure(&mut self, stored: Timestamp, now: Mono, clock: Reading) {
+        self.tally.delays.record(clock.at(now).nanos_since(stored));
+        self.tally.error = self.tally.error.max(clock.uncertainty);
+    }
+
     /// Counts what an acknowledgement covers beside its own message. When those were appended is known within the time between
     /// the last two that were acknowledged: they are taken as evenly spread over it, and half of it is their error.
     fn cover(&mut self, ack: &AckSubject<'_>, said: Option<(Timestamp, Duration)>) {
@@ -439,12 +455,19 @@ mod tests {
     }
 
     #[test]
-    fn without_a_clock_it_is_counted_and_has_no_delay() {
+    fn without_a_clock_it_is_counted_and_measured_when_the_clock_is_known() {
         let mut ledger = ledger();
-        ledger.set_clocks(HashMap::new());
+        let clocks = std::mem::take(&mut ledger.clocks);
         ledger.hear(&subject("billing", 1, 7, 7, 100), b"", at(142));
-        let tally = tally(&mut ledger, "billing");
-        assert_eq!((tally.acknowledged, tally.delays.count()), (1, 0));
+        let first = tally(&mut ledger, "billing");
+        assert_eq!((first.acknowledged, first.delays.count()), (1, 0));
+        ledger.set_clocks(clocks);
+        ledger.follow("ORDERS", 7);
+        let (acks, steps) = ledger.close(at(20_000));
+        let second = &acks["nats/ORDERS/billing"];
+        assert_eq!((second.acknowledged, second.delays.max()), (0, Some(42 * MS as i64)));
+        assert_eq!(steps[0].at.nanos_since(steps[0].appended), 42 * MS as i64);
+        assert!(ledger.close(at(30_000)).0.is_empty());
     }
 
     #[test]

@@ -118,7 +118,11 @@ impl<'a> JetStream<'a> {
             self.streams.values().flat_map(|known| known.deliver_subjects.iter().cloned()).collect();
         self.api.desk.set_deliver_subjects(subjects);
         let stampers = self.streams.keys().filter_map(|name| Some((name.clone(), self.stamper(name)?)));
-        self.api.desk.set_stampers(stampers.collect());
+        let positions = self.streams.iter().map(|(name, known)| {
+            let state = &known.info.state;
+            (name.clone(), (state.first_seq.unwrap_or(0), state.last_seq.unwrap_or(0)))
+        });
+        self.api.desk.set_streams(stampers.collect(), positions.collect());
     }
 
     /// Whether to leave the rest of this turn: a broker that does not answer would be waited for again and again.

@@ -1,0 +1,143 @@
+//! `headwater trace`: finds one message, and tells who has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cli::{Global, Trace, TraceFormat};
+use crate::commands::once::{PATIENCE, newest, reached, until_deadline};
+use crate::commands::watch::{self, Watching};
+use crate::commands::{CommandError, print, runtime};
+use crate::model::command::Command;
+use crate::model::id::ChannelId;
+use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::observation::ChannelKind;
+use crate::model::snapshot::Snapshot;
+use crate::report::{otlp, trace};
+use crate::theme::Glyphs;
+use crate::tui;
+
+/// Until the streams and their consumers are listed.
+const LISTED_WITHIN: Duration = Duration::from_secs(5);
+/// The longest that one search takes: its budget of requests, with room.
+const SEARCHED_WITHIN: Duration = Duration::from_secs(20);
+/// Streams that are searched when none is named.
+const MOST_STREAMS: usize = 20;
+
+/// Runs it.
+pub fn run(global: &Global, asked: &Trace) -> Result<(), CommandError> {
+    let search = wanted(asked)?;
+    let (plan, settings) = watch::plan(global)?;
+    let sources = plan.sources();
+    let snapshot = runtime()?.block_on(async {
+        let mut watching = watch::start(plan);
+        reached(&mut watching, sources, Instant::now() + asked.watch_for + PATIENCE).await?;
+        find(&mut watching, asked, &search).await?;
+        let settled = |snapshot: &Snapshot| {
+            let mut legs = snapshot.traces.iter().flat_map(|trace| &trace.legs);
+            legs.all(|leg| leg.state.is_settled())
+        };
+        until_deadline(&mut watching, Instant::now() + asked.watch_for, settled).await;
+        Ok::<_, CommandError>(newest(&mut watching))
+    })?;
+    let unprintable = |e: serde_json::Error| CommandError::Usage(e.to_string());
+    let text = match asked.format {
+        TraceFormat::Table => {
+            let text = trace::render(&snapshot, Glyphs::of_process(settings.terminal.ascii), tui::columns());
+            text.trim_start().to_owned()
+        }
+        TraceFormat::Json => trace::json(&snapshot).map_err(unprintable)? + "\n",
+        TraceFormat::OtlpJson => serde_json::to_string(&otlp::spans(&snapshot)).map_err(unprintable)? + "\n",
+    };
+    print(&text);
+    Ok(())
+}
+
+/// What is looked for.
+fn wanted(asked: &Trace) -> Result<Search, CommandError> {
+    let pair = |flag: &str, text: &str| {
+        let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        pair.map(|(name, value)| (name.into(), value.into())).ok_or_else(|| {
+            CommandError::Usage(format!("{flag} {text}: write it as name=value, for example user_id=42"))
+        })
+    };
+    match (asked.seq, &asked.key, &asked.header) {
+        (Some(seq), _, _) => Ok(Search::Seq(seq)),
+        (_, Some(key), _) => pair("--key", key).map(|(name, value)| Search::Field { name, value }),
+        (_, _, Some(header)) => pair("--header", header).map(|(name, value)| Search::Header { name, value }),
+        (None, None, None) => Err(CommandError::Usage("say which message: --seq, --key or --header".into())),
+    }
+}
+
+/// Looks on one stream after the other; content with one message found.
+async fn find(watching: &mut Watching, asked: &Trace, search: &Search) -> Result<(), CommandError> {
+    let channels = streams(watching, asked.stream.as_deref()).await?;
+    let mut told = Vec::new();
+    let mut found = false;
+    for channel in channels {
+        let command =
+            Command::Find { channel: channel.clone(), search: search.clone(), before: asked.before };
+        // Only fails when the sources have ended, and then the wait below does.
+        let _ = watching.commands.send(command).await;
+        let of = |snapshot: &Snapshot| snapshot.searches.iter().any(|report| report.channel == channel);
+        if !until_deadline(watching, Instant::now() + SEARCHED_WITHIN, of).await {
+            told.push(format!(
+                "{channel}: the search was not answered within {} s",
+                SEARCHED_WITHIN.as_secs()
+            ));
+            continue;
+        }
+        let snapshot = newest(watching);
+        let reports = snapshot.searches.iter().filter(|report| report.channel == channel);
+        for report in reports {
+            let report: &SearchReport = report;
+            found |= matches!(report.outcome, SearchOutcome::Found(_));
+            told.push(trace::outcome(report));
+        }
+    }
+    if found { Ok(()) } else { Err(CommandError::Usage(told.join("\nheadwater: "))) }
+}
+
+/// The streams to look on: the one that is named, or all.
+async fn streams(watching: &mut Watching, name: Option<&str>) -> Result<Vec<ChannelId>, CommandError> {
+    let ids = |snapshot: &Snapshot| -> Vec<ChannelId> {
+        let kept = snapshot.channels.iter().filter(|c| c.report.kind != ChannelKind::Subject);
+        let named =
+            kept.filter(|c| name.is_none_or(|name| *c.report.name == *name || c.report.id.as_str() == name));
+        named.map(|c| c.report.id.clone()).collect()
+    };
+    // With the consumers of all of them: a message is followed at each.
+    let listed = |snapshot: &Snapshot| {
+        let ids = ids(snapshot);
+        let count = |id: &ChannelId| snapshot.consumers.iter().filter(|c| c.channel == *id).count() as u64;
+        let told = |id: &ChannelId| snapshot.channel(id).and_then(|c| c.report.consumers);
+        !ids.is_empty() && ids.iter().all(|id| told(id).is_none_or(|n| count(id) >= n))
+    };
+    until_deadline(watching, Instant::now() + LISTED_WITHIN, listed).await;
+    let snapshot: Arc<Snapshot> = newest(watching);
+    let ids = ids(&snapshot);
+    if ids.is_empty() {
+        let known: Vec<&str> = snapshot
+            .channels
+            .iter()
+            .filter(|c| c.report.kind != ChannelKind::Subject)
+            .map(|c| &*c.report.name)
+            .take(MOST_STREAMS)
+            .collect();
+        let here = if known.is_empty() {
+            "no streams are seen".to_owned()
+        } else {
+            format!("there are {}", known.join(", "))
+        };
+        let what = name.map_or_else(|| "no stream to look on".to_owned(), |name| format!("no stream {name}"));
+        return Err(CommandError::Usage(format!("{what}; {here}")));
+    }
+    if ids.len() > MOST_STREAMS {
+        return Err(CommandError::Usage(format!(
+            "there are {} streams: say with --stream on which to look",
+            ids.len()
+        )));
+    }
+    Ok(ids)
+}

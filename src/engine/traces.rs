@@ -1,0 +1,252 @@
+//! Messages that are followed: who has processed each, when, and what the others wait for.
+//!
+//! What was heard of a message is exact. What was not heard is answered from positions, which tell that something happened and not
+//! when: a floor that has passed the message, a position that has not reached it. The reasons for which a consumer will never have it
+//! are tried in the order in which they are certain.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::consumers::ConsumerState;
+use super::state::{State, consumers_of};
+use super::wiring::Wiring;
+use crate::model::acks::{AckKind, AckStep};
+use crate::model::id::{ConsumerId, Name, ServiceId};
+use crate::model::measured::Bounds;
+use crate::model::message::{MessageReport, SearchReport};
+use crate::model::observation::{AckPolicy, ConsumerReport};
+use crate::model::snapshot::{ConsumerStatus, Leg, LegState, Trace};
+use crate::topology::subject;
+
+/// Messages followed at a time.
+const MOST: usize = 16;
+/// Steps kept of one message: redeliveries can be many.
+const STEPS: usize = 1_000;
+/// Given-up messages remembered.
+const ABANDONED: usize = 4_096;
+/// Outcomes of searches remembered.
+const SEARCHES: usize = 1_024;
+
+/// What is remembered of single messages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Traces {
+    /// The newest last.
+    followed: VecDeque<Followed>,
+    searches: VecDeque<SearchReport>,
+    abandoned: VecDeque<(ConsumerId, u64)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Followed {
+    message: MessageReport,
+    steps: Vec<AckStep>,
+}
+
+impl Traces {
+    pub(super) fn message(&mut self, message: &MessageReport) {
+        if let Some(known) = self.followed.iter_mut().find(|f| f.message.id == message.id) {
+            known.message = message.clone();
+            return;
+        }
+        self.followed.push_back(Followed { message: message.clone(), steps: Vec::new() });
+        while self.followed.len() > MOST {
+            self.followed.pop_front();
+        }
+    }
+
+    pub(super) fn step(&mut self, step: &AckStep) {
+        let of = |f: &&mut Followed| f.message.id.channel == step.channel && f.message.id.seq == step.seq;
+        if let Some(known) = self.followed.iter_mut().find(of)
+            && known.steps.len() < STEPS
+            && !known.steps.contains(step)
+        {
+            known.steps.push(step.clone());
+        }
+    }
+
+    pub(super) fn search(&mut self, report: &SearchReport) {
+        self.searches.push_back(report.clone());
+        while self.searches.len() > SEARCHES {
+            self.searches.pop_front();
+        }
+    }
+
+    pub(super) fn abandoned(&mut self, consumer: &ConsumerId, seq: u64) {
+        self.abandoned.push_back((consumer.clone(), seq));
+        while self.abandoned.len() > ABANDONED {
+            self.abandoned.pop_front();
+        }
+    }
+
+    /// What searches came to, oldest first.
+    pub(super) fn searches(&self) -> Vec<SearchReport> {
+        self.searches.iter().cloned().collect()
+    }
+}
+
+/// The rows of all followed messages, newest last.
+pub(super) fn rows(state: &State, wiring: &Wiring) -> Vec<Trace> {
+    let followed = state.traces.followed.iter();
+    followed.map(|followed| row(followed, state, wiring)).collect()
+}
+
+fn row(followed: &Followed, state: &State, wiring: &Wiring) -> Trace {
+    let message = &followed.message;
+    let legs = consumers_of(&state.consumers, &message.id.channel).map(|consumer| {
+        let bound = wiring.consumers.get(&consumer.id);
+        let steps: Vec<AckStep> =
+            followed.steps.iter().filter(|s| s.consumer == consumer.id).cloned().collect();
+        let gave_up =
+            state.traces.abandoned.iter().any(|(id, seq)| *id == consumer.id && *seq == message.id.seq);
+        let verdict = verdict(consumer, message, &steps, gave_up);
+        let settled = steps
+            .iter()
+            .find(|s| matches!(s.kind, AckKind::Acknowledged | AckKind::Covered | AckKind::Terminated));
+        Leg {
+            consumer: consumer.id.clone(),
+            name: consumer.name.clone(),
+            services: bound.map(|b| b.services.clone()).unwrap_or_default(),
+            services_likely: bound.is_some_and(|b| b.likely),
+            state: verdict.state,
+            why: verdict.why,
+            deliveries: steps.iter().map(|s| s.deliveries).max(),
+            delay: settled.map(|s| s.at.nanos_since(message.appended)),
+            error: settled.map(|s| s.error),
+            ahead: verdict.ahead,
+            estimate: verdict.estimate,
+            looked_at: consumer.polled.map(|at| at.wall),
+            steps,
+        }
+    });
+    let legs: Vec<Leg> = legs.collect();
+    let owed = legs.iter().filter(|leg| leg.state != LegState::NotForIt);
+    let converged = owed.clone().all(|leg| leg.delay.is_some() && leg.state == LegState::Acknowledged);
+    let convergence = owed.filter_map(|leg| leg.delay).max().filter(|_| converged);
+    Trace { message: message.clone(), producers: producers(message, wiring), legs, convergence }
+}
+
+fn producers(message: &MessageReport, wiring: &Wiring) -> Vec<ServiceId> {
+    wiring.producers.get(&message.id.channel).map(|p| p.services.clone()).unwrap_or_default()
+}
+
+struct Verdict {
+    state: LegState,
+    why: Name,
+    ahead: Option<u64>,
+    estimate: Option<Duration>,
+}
+
+impl Verdict {
+    fn new(state: LegState, why: impl Into<Name>) -> Self {
+        Self { state, why: why.into(), ahead: None, estimate: None }
+    }
+}
+
+/// What is known of one message at one consumer.
+fn verdict(consumer: &ConsumerState, message: &MessageReport, steps: &[AckStep], gave_up: bool) -> Verdict {
+    let seq = message.id.seq;
+    let heard = |kind: AckKind| steps.iter().filter(|s| s.kind == kind).count();
+    if heard(AckKind::Acknowledged) > 0 {
+        return Verdict::new(LegState::Acknowledged, "heard");
+    }
+    if heard(AckKind::Covered) > 0 {
+        return Verdict::new(
+            LegState::Acknowledged,
+            "heard: covered by the acknowledgement of a later message",
+        );
+    }
+    if heard(AckKind::Terminated) > 0 {
+        return Verdict::new(LegState::Terminated, "heard: refused for good, it will not come again");
+    }
+    let Some(report) = &consumer.report else {
+        return Verdict::new(LegState::Unknown, consumer.why.clone());
+    };
+    if !report.filters.is_empty() && !report.filters.iter().any(|f| subject::covers(f, &message.subject)) {
+        return Verdict::new(
+            LegState::NotForIt,
+            format!("its filter {} does not match {}", report.filters.join(", "), message.subject),
+        );
+    }
+    if gave_up {
+        return Verdict::new(LegState::GaveUp, "given up after its last delivery: lost to this consumer");
+    }
+    let later = report.created_at.is_some_and(|made| made > message.appended);
+    let refused = heard(AckKind::Refused);
+    match (report.delivered, report.floor) {
+        (_, Some(floor)) if floor.channel_seq >= seq => {
+            let at = floor.channel_seq;
+            let why = if later {
+                format!("it was made after the message; its floor is at #{at}: it may never have had it")
+            } else {
+                format!("its floor is at #{at}: processed, when is not known")
+            };
+            Verdict::new(if later { LegState::Unknown } else { LegState::Passed }, why)
+        }
+        (Some(delivered), _) if delivered.channel_seq >= seq => handed(report, later, refused),
+        (Some(delivered), _) => waiting(consumer, report, message, delivered.channel_seq),
+        (None, _) => Verdict::new(LegState::Unknown, "its position is not told"),
+    }
+}
+
+/// It was handed out, and the floor has not passed it.
+fn handed(report: &ConsumerReport, later: bool, refused: usize) -> Verdict {
+    if report.ack == AckPolicy::None {
+        return Verdict::new(LegState::Passed, "delivered; this consumer never acknowledges");
+    }
+    if later {
+        let why = "it was made after the message and began behind it, or had it since: not told apart";
+        return Verdict::new(LegState::Unknown, why);
+    }
+    match report.in_flight.exact() {
+        _ if refused > 0 => {
+            let times = if refused == 1 { "once".to_owned() } else { format!("{refused} times") };
+            Verdict::new(LegState::InFlight, format!("refused {times}: it comes again"))
+        }
+        Some(0) => Verdict::new(
+            LegState::Passed,
+            "delivered, and nothing is in flight: processed or given up, when is not known",
+        ),
+        Some(n) => Verdict::new(
+            LegState::InFlight,
+            format!(
+                "delivered; {n} in flight: being worked on, or acknowledged out of order before it was listened"
+            ),
+        ),
+        None => Verdict::new(LegState::Unknown, "delivered; what is in flight is not told"),
+    }
+}
+
+/// It waits for its turn.
+fn waiting(
+    consumer: &ConsumerState,
+    report: &ConsumerReport,
+    message: &MessageReport,
+    delivered: u64,
+) -> Verdict {
+    let between = message.id.seq - delivered - 1;
+    // With a filter not all between the two are for it; what is pending behind it is not counted either way.
+    let lag = report.lag.exact().copied();
+    let ahead = lag.map_or(between, |lag| between.min(lag.saturating_sub(1)));
+    if lag == Some(0) {
+        let why = "it is behind the consumer's position, and nothing is pending: deleted, or a poll ago";
+        return Verdict::new(LegState::Waiting, why);
+    }
+    let most = if report.filters.is_empty() { "" } else { "at most " };
+    let rate = match &consumer.figures.acked_rate.bounds {
+        Bounds::Between { lo, hi } => Some(f64::midpoint(*lo, *hi)),
+        bounds => bounds.low().copied(),
+    };
+    let in_flight = report.in_flight.low().copied().unwrap_or(0);
+    let estimate = rate
+        .filter(|rate| *rate > 0.0)
+        .and_then(|rate| Duration::try_from_secs_f64((ahead + in_flight + 1) as f64 / rate).ok());
+    let why = match consumer.status {
+        ConsumerStatus::Ok | ConsumerStatus::Slow => {
+            format!("waiting behind {most}{ahead}")
+        }
+        _ => format!("waiting behind {most}{ahead}; {}", consumer.why),
+    };
+    Verdict { state: LegState::Waiting, why: why.into(), ahead: Some(ahead), estimate }
+}

@@ -1,0 +1,257 @@
+//! The paths of single messages: what `headwater trace` prints, for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::json::{millis, rfc3339, seconds};
+use super::table::{Paper, Table, joined};
+use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::snapshot::{Leg, LegState, Snapshot, Trace};
+use crate::model::time::Timestamp;
+use crate::theme::{Glyph, Glyphs};
+use crate::ui::widget::number;
+use crate::ui::widget::text::clean;
+
+/// The name and version of the format.
+pub const SCHEMA: &str = "headwater.trace.v1";
+
+/// The messages that are followed as tables.
+pub fn render(snapshot: &Snapshot, glyphs: Glyphs, room: Option<usize>) -> String {
+    let mut paper = Paper { out: String::new(), glyphs, room };
+    for trace in &snapshot.traces {
+        one(&mut paper, trace, snapshot.taken_at);
+    }
+    paper.out
+}
+
+fn one(paper: &mut Paper, trace: &Trace, now: Timestamp) {
+    let glyphs = paper.glyphs;
+    let message = &trace.message;
+    let mut table =
+        Table::new(&["", "consumer", "service", "state", ">after", ">clock", ">deliveries", "how known"])
+            .without(&["clock", "deliveries", "service"]);
+    for leg in &trace.legs {
+        let likely = if leg.services_likely { glyphs.get(Glyph::About) } else { "" };
+        table.row([
+            glyphs.get(glyph(leg.state)).to_owned(),
+            clean(leg.consumer.as_str()).into_owned(),
+            format!("{likely}{}", joined(&leg.services, glyphs)),
+            leg.state.word().to_owned(),
+            after(leg, trace, now, glyphs),
+            leg.error.map_or(String::new(), |e| format!("\u{b1}{}", number::duration(e))),
+            leg.deliveries.map_or_else(|| glyphs.get(Glyph::NoValue).to_owned(), number::count),
+            clean(&why(leg)).into_owned(),
+        ]);
+    }
+    let head = format!(
+        "{} #{}  {}  {}  stored {}{}",
+        clean(message.id.channel.as_str()),
+        message.id.seq,
+        clean(&message.subject),
+        number::bytes(message.bytes as f64),
+        rfc3339(message.appended),
+        if trace.producers.is_empty() {
+            String::new()
+        } else {
+            format!("  from {}", joined(&trace.producers, glyphs))
+        },
+    );
+    table.write(paper, &head, false);
+    for (name, value) in &message.headers {
+        let _ = writeln!(paper.out, "{}: {}", clean(name), clean(value));
+    }
+    if let Some(nanos) = trace.convergence {
+        let _ = writeln!(paper.out, "everybody has it {} after it was stored", number::signed_nanos(nanos));
+    }
+}
+
+/// The delay that was heard; for what still waits, how long it has waited.
+fn after(leg: &Leg, trace: &Trace, now: Timestamp, glyphs: Glyphs) -> String {
+    match (leg.delay, leg.state) {
+        (Some(nanos), _) => number::signed_nanos(nanos),
+        (None, LegState::Waiting | LegState::InFlight) => waited(trace, now).map_or_else(
+            || glyphs.get(Glyph::NoValue).to_owned(),
+            |waited| format!("{}{}", number::duration(waited), glyphs.get(Glyph::Ellipsis)),
+        ),
+        (None, _) => glyphs.get(Glyph::NoValue).to_owned(),
+    }
+}
+
+fn why(leg: &Leg) -> String {
+    let estimate = leg
+        .estimate
+        .map_or(String::new(), |e| format!(", about {} at its present rate", number::duration(e)));
+    format!("{}{estimate}", leg.why)
+}
+
+/// For how long the message is there, on the clock that stamped it.
+fn waited(trace: &Trace, now: Timestamp) -> Option<Duration> {
+    let message = &trace.message;
+    let since_read = now.nanos_since(message.read_at).max(0);
+    let nanos = message.read_on?.nanos_since(message.appended).saturating_add(since_read);
+    u64::try_from(nanos).ok().map(Duration::from_nanos)
+}
+
+const fn glyph(state: LegState) -> Glyph {
+    match state {
+        LegState::Acknowledged | LegState::Passed | LegState::NotForIt => Glyph::Ok,
+        LegState::InFlight | LegState::Waiting => Glyph::Degraded,
+        LegState::Terminated | LegState::GaveUp => Glyph::GaveUp,
+        LegState::Unknown => Glyph::Unknown,
+    }
+}
+
+/// What a search came to, in one sentence.
+pub fn outcome(report: &SearchReport) -> String {
+    let what = match &report.search {
+        Search::Seq(seq) => format!("#{seq}"),
+        Search::Field { name, value } => format!("a message with {name}={value}"),
+        Search::Header { name, value } => format!("a message with the header {name}: {value}"),
+    };
+    let channel = &report.channel;
+    let cost = format!("{} messages, {} read", report.looked_at, number::bytes(report.bytes as f64));
+    let text = match &report.outcome {
+        SearchOutcome::Found(seq) => format!("{what} is {channel} #{seq} ({cost})"),
+        SearchOutcome::NotFrom(seq) => {
+            format!(
+                "{channel}: {what} is not among those from #{seq} on ({cost}); look further back with --before {seq}"
+            )
+        }
+        SearchOutcome::NotThere => format!("{channel}: {what} is not there ({cost})"),
+        SearchOutcome::Refused(why) => format!("{channel}: cannot look for {what}: {why}"),
+    };
+    clean(&text).into_owned()
+}
+
+/// Everything as JSON: `schemas/trace.schema.json`.
+pub fn json(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&Document {
+        schema: SCHEMA,
+        taken_at: rfc3339(snapshot.taken_at),
+        probe: snapshot.probe.word(),
+        traces: snapshot.traces.iter().map(|trace| row(trace, snapshot.taken_at)).collect(),
+        searches: snapshot.searches.iter().map(search).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    taken_at: String,
+    probe: &'static str,
+    traces: Vec<TraceRow>,
+    searches: Vec<SearchRow>,
+}
+
+#[derive(Serialize)]
+struct TraceRow {
+    channel: String,
+    seq: u64,
+    subject: String,
+    appended_at: String,
+    bytes: u64,
+    headers: BTreeMap<String, String>,
+    producers: Vec<String>,
+    /// `null` until everybody that it is for was heard to acknowledge it.
+    convergence_ms: Option<f64>,
+    legs: Vec<LegRow>,
+}
+
+#[derive(Serialize)]
+struct LegRow {
+    consumer: String,
+    services: Vec<String>,
+    services_likely: bool,
+    state: LegState,
+    why: String,
+    deliveries: Option<u64>,
+    delay_ms: Option<f64>,
+    error_ms: Option<f64>,
+    waiting_ms: Option<f64>,
+    ahead: Option<u64>,
+    estimate_s: Option<f64>,
+    looked_at: Option<String>,
+    steps: Vec<StepRow>,
+}
+
+#[derive(Serialize)]
+struct StepRow {
+    kind: crate::model::acks::AckKind,
+    deliveries: u64,
+    after_ms: f64,
+    at: String,
+}
+
+#[derive(Serialize)]
+struct SearchRow {
+    channel: String,
+    found: Option<u64>,
+    outcome: String,
+    looked_at: u64,
+    bytes: u64,
+}
+
+fn row(trace: &Trace, now: Timestamp) -> TraceRow {
+    let message = &trace.message;
+    TraceRow {
+        channel: message.id.channel.to_string(),
+        seq: message.id.seq,
+        subject: message.subject.to_string(),
+        appended_at: precise(message.appended),
+        bytes: message.bytes,
+        headers: message.headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+        producers: trace.producers.iter().map(ToString::to_string).collect(),
+        convergence_ms: trace.convergence.map(signed_millis),
+        legs: trace.legs.iter().map(|leg| leg_row(leg, trace, now)).collect(),
+    }
+}
+
+fn leg_row(leg: &Leg, trace: &Trace, now: Timestamp) -> LegRow {
+    let waits = matches!(leg.state, LegState::Waiting | LegState::InFlight);
+    let step = |s: &crate::model::acks::AckStep| StepRow {
+        kind: s.kind,
+        deliveries: s.deliveries,
+        after_ms: signed_millis(s.at.nanos_since(trace.message.appended)),
+        at: precise(s.at),
+    };
+    LegRow {
+        consumer: leg.consumer.to_string(),
+        services: leg.services.iter().map(ToString::to_string).collect(),
+        services_likely: leg.services_likely,
+        state: leg.state,
+        why: leg.why.to_string(),
+        deliveries: leg.deliveries,
+        delay_ms: leg.delay.map(signed_millis),
+        error_ms: leg.error.map(millis),
+        waiting_ms: waited(trace, now).filter(|_| waits).map(millis),
+        ahead: leg.ahead,
+        estimate_s: leg.estimate.map(seconds),
+        looked_at: leg.looked_at.map(rfc3339),
+        steps: leg.steps.iter().map(step).collect(),
+    }
+}
+
+fn search(report: &SearchReport) -> SearchRow {
+    SearchRow {
+        channel: report.channel.to_string(),
+        found: match report.outcome {
+            SearchOutcome::Found(seq) => Some(seq),
+            _ => None,
+        },
+        outcome: outcome(report),
+        looked_at: report.looked_at,
+        bytes: report.bytes,
+    }
+}
+
+fn signed_millis(nanos: i64) -> f64 {
+    (nanos as f64 / 1e3).round() / 1e3
+}
+
+/// Nanoseconds and all: two instants of a message may be microseconds apart.
+fn precise(at: Timestamp) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(at.0)).map(|t| format!("{t:.9}")).unwrap_or_default()
+}

@@ -1,0 +1,173 @@
+//! `headwater trace` against a real server: one message, and who has it.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{self, consumer};
+use serde_json::{Value, json};
+
+use crate::support::{Broker, Config, headwater, jet, wait_until};
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn assert_valid(document: &Value) {
+    let text = std::fs::read_to_string("schemas/trace.schema.json").unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).expect("the schema is one");
+    let errors: Vec<String> =
+        schema.iter_errors(document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+    let mut renamed = document.clone();
+    let legs = renamed["traces"][0]["legs"][0].as_object_mut().unwrap();
+    let state = legs.remove("state").unwrap();
+    legs.insert("status".into(), state);
+    assert!(!schema.is_valid(&renamed), "the schema is closed");
+}
+
+/// Four orders: `legacy` has processed all of them, `billing` has been handed all and acknowledged none, `refunds` wants others,
+/// `shipping` has had the first.
+async fn orders(broker: &Broker) -> (async_nats::Client, Vec<jetstream::Message>) {
+    let client = broker.connect_as("test").await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let billing = jet::pull(&orders, "billing").await;
+    let legacy = jet::pull(&orders, "legacy").await;
+    let shipping = jet::pull(&orders, "shipping").await;
+    let refunds = consumer::pull::Config {
+        durable_name: Some("refunds".into()),
+        filter_subject: "orders.refunded".into(),
+        ..Default::default()
+    };
+    jet::pull_with(&orders, refunds).await;
+    let context = jetstream::new(client.clone());
+    for user in 40..44 {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        headers.insert("Authorization", "Bearer secret");
+        let body = json!({ "order": { "user_id": user } }).to_string();
+        context.publish_with_headers("orders.created", headers, body.into()).await.unwrap().await.unwrap();
+    }
+    for message in jet::fetch(&legacy, 4).await {
+        message.double_ack().await.unwrap();
+    }
+    jet::fetch(&shipping, 1).await[0].double_ack().await.unwrap();
+    (client, jet::fetch(&billing, 4).await)
+}
+
+fn leg<'a>(document: &'a Value, consumer: &str) -> &'a Value {
+    let legs = document["traces"][0]["legs"].as_array().unwrap();
+    legs.iter()
+        .find(|leg| leg["consumer"] == format!("nats/ORDERS/{consumer}"))
+        .expect("a leg of this consumer")
+}
+
+async fn run(args: Vec<String>) -> std::process::Output {
+    tokio::task::spawn_blocking(move || headwater::run(&args.iter().map(String::as_str).collect::<Vec<_>>()))
+        .await
+        .unwrap()
+}
+
+fn args(broker: &Broker, line: &str) -> Vec<String> {
+    let mut args = vec!["trace".to_owned(), "--nats".to_owned(), broker.url()];
+    args.extend(line.split(' ').map(str::to_owned));
+    args
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_that_comes_while_it_is_traced_is_exact() {
+    let broker = Broker::start(Config::jetstream());
+    let (client, messages) = orders(&broker).await;
+    let line = "--key user_id=42 --probe acks --for 8s --format json";
+    let running = tokio::spawn(run(args(&broker, line)));
+    wait_until(SOON, "it listens", || async {
+        let ask = json!({ "subscriptions": true });
+        jet::request(&client, "$SYS.REQ.ACCOUNT.PING.CONNZ", &ask).await.to_string().contains("$JS.ACK.>")
+    })
+    .await;
+    for message in &messages {
+        message.double_ack().await.unwrap();
+    }
+    let output = running.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_valid(&document);
+    let trace = &document["traces"][0];
+    assert_eq!(
+        (&trace["seq"], &trace["subject"], &trace["channel"]),
+        (&json!(3), &json!("orders.created"), &json!("nats/ORDERS"))
+    );
+    assert_eq!(
+        trace["headers"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["traceparent"],
+        "secrets are not told"
+    );
+    let billing = leg(&document, "billing");
+    assert_eq!(
+        (&billing["state"], &billing["deliveries"]),
+        (&json!("acknowledged"), &json!(1)),
+        "{billing:#}"
+    );
+    assert!(billing["delay_ms"].as_f64().unwrap() > 0.0 && billing["error_ms"].as_f64().unwrap() < 1_000.0);
+    assert_eq!(billing["steps"][0]["after_ms"], billing["delay_ms"]);
+    assert_eq!(leg(&document, "legacy")["state"], "passed");
+    assert_eq!(leg(&document, "refunds")["state"], "not_for_it");
+    let shipping = leg(&document, "shipping");
+    assert_eq!((&shipping["state"], &shipping["ahead"]), (&json!("waiting"), &json!(1)), "{shipping:#}");
+    assert!(shipping["waiting_ms"].as_f64().unwrap() > billing["delay_ms"].as_f64().unwrap());
+    assert_eq!(trace["convergence_ms"], Value::Null, "not everybody has it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_told_as_a_table_and_as_spans() {
+    let broker = Broker::start(Config::jetstream());
+    let (_client, messages) = orders(&broker).await;
+    let output = run(args(&broker, "--stream ORDERS --seq 3 --for 0s")).await;
+    let table = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "nats/ORDERS #3  orders.created",
+        "passed",
+        "in flight",
+        "waiting behind 1",
+        "its filter orders.refunded does not match",
+    ] {
+        assert!(table.contains(part), "{part} is not in\n{table}");
+    }
+    assert!(!table.contains("secret"), "{table}");
+    let output = run(args(&broker, "--stream ORDERS --seq 3 --for 0s --format otlp-json")).await;
+    let spans: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stored = &spans["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!(stored["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!((&stored["parentSpanId"], &stored["kind"]), (&json!("00f067aa0ba902b7"), &json!(4)));
+    assert_eq!(spans["resourceSpans"].as_array().unwrap().len(), 1, "nothing else was heard to end");
+    drop(messages);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_found_says_how_far_it_looked() {
+    let broker = Broker::start(Config::jetstream());
+    let (client, _messages) = orders(&broker).await;
+    for (line, told) in [
+        (
+            "--stream ORDERS --key user_id=99",
+            "nats/ORDERS: a message with user_id=99 is not there (4 messages, ",
+        ),
+        ("--stream ORDERS --seq 77", "nats/ORDERS: #77 is not there (1 messages, 0 B read)"),
+        ("--stream ORDRES --seq 1", "no stream ORDRES; there are ORDERS"),
+        ("--key user_id", "--key user_id: write it as name=value, for example user_id=42"),
+    ] {
+        let output = run(args(&broker, line)).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(error.starts_with(&format!("headwater: {told}")), "{line}: {error}");
+    }
+    // More than one search reads: it says where to go on, and does.
+    jet::publish(&client, "orders.paid", 300).await;
+    let output = run(args(&broker, "--stream ORDERS --key user_id=40")).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("is not among those from #55 on (250 messages"), "{error}");
+    assert!(error.contains("look further back with --before 55"), "{error}");
+    let output =
+        run(args(&broker, "--stream ORDERS --key user_id=40 --before 55 --for 0s --format json")).await;
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&document["traces"][0]["seq"], &document["searches"][0]["looked_at"]),
+        (&json!(1), &json!(54))
+    );
+}
