@@ -40,7 +40,7 @@ fn help_and_version_are_no_errors() {
     assert!(widest <= Some(100), "{widest:?}");
     let output = headwater(&["--version"], &[]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "headwater 0.1.0\n".to_owned()));
-    for command in ["once", "stream", "doctor", "demo", "topology"] {
+    for command in ["once", "stream", "trace", "doctor", "demo", "topology"] {
         let output = headwater(&[command, "--help"], &[]);
         assert_eq!(output.status.code(), Some(0), "{command}");
     }
@@ -52,9 +52,9 @@ fn wrong_usage_is_exit_code_2_and_one_line() {
     assert_eq!(code, 2);
     assert!(error.contains("invalid value 'xml' for '--format <FORMAT>'"), "{error}");
     assert_eq!(
-        refused(&["once", "--probe", "acks"], &[]),
+        refused(&["once", "--probe", "tap"], &[]),
         (
-            "headwater: --probe acks is not available in this version; it watches at 'passive' only\n"
+            "headwater: --probe tap is not available in this version; it watches at 'passive' and 'acks'\n"
                 .to_owned(),
             2
         )

@@ -11,6 +11,7 @@ use crate::commands::watch::{self, Plan};
 use crate::commands::{CommandError, print, runtime};
 use crate::model::snapshot::{Service, Snapshot};
 use crate::settings::{NatsSource, Settings};
+use crate::source::nats::options::NatsOptions;
 use crate::source::nats::permissions::{Examination, Outcome, Right, examine};
 use crate::theme::{Glyph, Glyphs};
 use crate::ui::signs;
@@ -28,7 +29,8 @@ pub fn run(global: &Global, doctor: &Doctor) -> Result<(), CommandError> {
         let mut unreached = Vec::new();
         let mut out = String::new();
         for source in &settings.sources {
-            match timeout(LONGEST, examine(&source.options)).await {
+            let options = NatsOptions { probe: settings.probe.value, ..source.options.clone() };
+            match timeout(LONGEST, examine(&options)).await {
                 Ok(Ok(found)) => rights(&mut out, source, &found, glyphs),
                 Ok(Err(failure)) => unreached.push(failure.to_string()),
                 Err(_) => unreached.push(format!(

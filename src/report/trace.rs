@@ -112,7 +112,8 @@ pub fn outcome(report: &SearchReport) -> String {
         Search::Header { name, value } => format!("a message with the header {name}: {value}"),
     };
     let channel = &report.channel;
-    let cost = format!("{} messages, {} read", report.looked_at, number::bytes(report.bytes as f64));
+    let messages = if report.looked_at == 1 { "message" } else { "messages" };
+    let cost = format!("{} {messages}, {} read", report.looked_at, number::bytes(report.bytes as f64));
     let text = match &report.outcome {
         SearchOutcome::Found(seq) => format!("{what} is {channel} #{seq} ({cost})"),
         SearchOutcome::NotFrom(seq) => {

@@ -148,7 +148,7 @@ async fn what_is_not_found_says_how_far_it_looked() {
             "--stream ORDERS --key user_id=99",
             "nats/ORDERS: a message with user_id=99 is not there (4 messages, ",
         ),
-        ("--stream ORDERS --seq 77", "nats/ORDERS: #77 is not there (1 messages, 0 B read)"),
+        ("--stream ORDERS --seq 77", "nats/ORDERS: #77 is not there (1 message, 0 B read)"),
         ("--stream ORDRES --seq 1", "no stream ORDRES; there are ORDERS"),
         ("--key user_id", "--key user_id: write it as name=value, for example user_id=42"),
     ] {

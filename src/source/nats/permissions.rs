@@ -15,12 +15,14 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::acks;
 use super::advisories::SUBJECTS;
 use super::api::codes;
 use super::lenient::{one_line, or_default};
 use super::options::{ConnectFailure, FailureKind, NatsOptions};
 use super::secret::Redacted;
 use super::wire::{Failure, Patience, Violation, Wire, violation};
+use crate::model::command::ProbeLevel;
 use crate::source::Clock;
 use crate::source::health::get::{client as http_client, get_up_to};
 
@@ -242,8 +244,12 @@ struct User {
 impl Trial<'_> {
     async fn run(&self, found: &mut Examination) {
         let api = &self.options.js_api;
-        let listening: BTreeSet<String> =
+        let mut listening: BTreeSet<String> =
             SUBJECTS.iter().map(|subject| format!("{}.{subject}", self.options.js_event)).collect();
+        // Tried only where watching would do it: others may notice it.
+        if self.options.probe >= ProbeLevel::Acks {
+            listening.insert(acks::SUBJECT.to_owned());
+        }
         let mut subscribers = Vec::new();
         for subject in &listening {
             subscribers.extend(self.wire.client().subscribe(subject.clone()).await);
@@ -347,7 +353,9 @@ impl Trial<'_> {
         );
         for subject in listening {
             let denied = self.deaf.lock().ok().and_then(|deaf| deaf.get(&subject).cloned());
-            let unlocks = if subject.contains(".CONSUMER.") {
+            let unlocks = if subject == acks::SUBJECT {
+                "exact delays: when each message was acknowledged"
+            } else if subject.contains(".CONSUMER.") {
                 "messages given up, refused and terminated, and changes of consumers, as they happen"
             } else if subject.contains(".STREAM.") {
                 "changes of streams and of their leaders, as they happen"
