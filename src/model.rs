@@ -13,4 +13,5 @@ pub mod observation;
 pub mod series;
 pub mod snapshot;
 pub mod time;
+pub mod trace;
 pub mod traffic;

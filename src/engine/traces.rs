@@ -17,7 +17,8 @@ use crate::model::id::{ConsumerId, Name, ServiceId};
 use crate::model::measured::Bounds;
 use crate::model::message::{MessageReport, SearchReport};
 use crate::model::observation::{AckPolicy, ConsumerReport};
-use crate::model::snapshot::{ConsumerStatus, Leg, LegState, Trace};
+use crate::model::snapshot::ConsumerStatus;
+use crate::model::trace::{Leg, LegState, Trace};
 use crate::topology::subject;
 
 /// Messages followed at a time.

@@ -8,19 +8,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::acks::{AckStep, AckTally};
+use super::acks::AckTally;
 use super::command::ProbeLevel;
 use super::id::{
     ChannelId, ConsumerId, DomainId, EntityId, FlowId, Name, ServiceId, SourceId, StoreId, TeamId,
 };
 use super::measured::{Evidence, Measured};
-use super::message::{MessageReport, SearchReport};
+use super::message::SearchReport;
 use super::observation::{
     ChannelReport, ClientReport, ComponentHealth, ConsumerReport, HealthState, Library, ResponderReport,
     SourceReport,
 };
 use super::series::History;
 use super::time::Timestamp;
+use super::trace::Trace;
 
 /// Everything known at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -532,93 +533,6 @@ pub struct Flow {
     pub last_seen: Option<Timestamp>,
     /// How it is known.
     pub evidence: Vec<Evidence>,
-}
-
-/// One message that is followed, and who has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trace {
-    /// Which.
-    pub message: MessageReport,
-    /// Who sends to its channel.
-    pub producers: Vec<ServiceId>,
-    /// One for each consumer of the channel.
-    pub legs: Vec<Leg>,
-    /// The longest delay of all that it is for, in nanoseconds; `None` until each of them was heard to acknowledge it.
-    pub convergence: Option<i64>,
-}
-
-/// One message at one consumer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Leg {
-    /// The consumer.
-    pub consumer: ConsumerId,
-    /// The broker's name for it.
-    pub name: Name,
-    /// Who it is.
-    pub services: Vec<ServiceId>,
-    /// Whether `services` is a conclusion.
-    pub services_likely: bool,
-    /// How far the message is.
-    pub state: LegState,
-    /// How that is known, or what it waits for.
-    pub why: Name,
-    /// Deliveries that were heard of.
-    pub deliveries: Option<u64>,
-    /// Append → settled in nanoseconds, when that was heard.
-    pub delay: Option<i64>,
-    /// How well the clock behind `delay` is known.
-    pub error: Option<Duration>,
-    /// Messages before it.
-    pub ahead: Option<u64>,
-    /// When its turn comes, at the present rate.
-    pub estimate: Option<Duration>,
-    /// When the consumer's position was last read.
-    pub looked_at: Option<Timestamp>,
-    /// Everything heard of it, in order.
-    pub steps: Vec<AckStep>,
-}
-
-/// How far a message is at a consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LegState {
-    /// Processed; the acknowledgement was heard.
-    Acknowledged,
-    /// Processed by what positions tell; when is not known.
-    Passed,
-    /// Delivered, and not settled as far as is known.
-    InFlight,
-    /// Not delivered yet.
-    Waiting,
-    /// Refused for good.
-    Terminated,
-    /// Given up after its last delivery: lost.
-    GaveUp,
-    /// The consumer's filter does not match it.
-    NotForIt,
-    /// Not known.
-    Unknown,
-}
-
-impl LegState {
-    /// Nothing more will come of it.
-    pub const fn is_settled(self) -> bool {
-        matches!(self, Self::Acknowledged | Self::Passed | Self::Terminated | Self::GaveUp | Self::NotForIt)
-    }
-
-    /// The word for it on screen and in reports.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Acknowledged => "acked",
-            Self::Passed => "passed",
-            Self::InFlight => "in flight",
-            Self::Waiting => "waiting",
-            Self::Terminated => "terminated",
-            Self::GaveUp => "gave up",
-            Self::NotForIt => "not for it",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// How bad something is.

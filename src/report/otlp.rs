@@ -7,7 +7,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::snapshot::{Leg, LegState, Snapshot, Trace};
+use crate::model::snapshot::Snapshot;
+use crate::model::trace::{Leg, LegState, Trace};
 
 /// `SPAN_KIND_PRODUCER` and `SPAN_KIND_CONSUMER`.
 const PRODUCER: u8 = 4;
@@ -43,7 +44,7 @@ fn of_trace(trace: &Trace) -> Vec<Value> {
         stored.insert("parentSpanId".into(), span.into());
     }
     let sender = trace.producers.first().map_or("unknown", |s| s.as_str());
-    let mut out = vec![resource(sender, stored)];
+    let mut out = vec![resource(sender, &stored)];
     for leg in &trace.legs {
         let Some(delay) = leg.delay else { continue };
         let end = message.appended.0.saturating_add(delay);
@@ -60,12 +61,12 @@ fn of_trace(trace: &Trace) -> Vec<Value> {
         if let (LegState::Terminated, Some(span)) = (leg.state, span.as_object_mut()) {
             span.insert("status".into(), json!({ "code": ERROR, "message": &*leg.why }));
         }
-        out.push(resource(leg.services.first().map_or(&*leg.name, |s| s.as_str()), span));
+        out.push(resource(leg.services.first().map_or(&*leg.name, |s| s.as_str()), &span));
     }
     out
 }
 
-fn resource(service: &str, span: Value) -> Value {
+fn resource(service: &str, span: &Value) -> Value {
     json!({
         "resource": { "attributes": [text("service.name", service)] },
         "scopeSpans": [{

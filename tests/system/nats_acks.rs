@@ -133,7 +133,7 @@ fn agree(tally: &AckTally, diary: &Diary) -> Result<(), String> {
 async fn delays_redeliveries_and_messages_given_up_are_those_that_the_services_wrote_down() {
     let mut wrong = Vec::new();
     for _ in 0..3 {
-        match round().await {
+        match Box::pin(round()).await {
             Ok(()) => return,
             Err(why) => wrong.push(why),
         }

@@ -7,7 +7,7 @@ use crate::model::acks::{AckKind, AckStep};
 use crate::model::id::ConsumerId;
 use crate::model::message::{MessageId, MessageReport};
 use crate::model::observation::{AckPolicy, ConsumerReport, Notice, NoticeKind, Observation};
-use crate::model::snapshot::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, LegState, Trace};
 
 const MS: i64 = 1_000_000;
 
