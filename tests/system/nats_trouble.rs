@@ -271,6 +271,11 @@ async fn a_cluster_and_a_change_of_leader() {
     let orders = jet::stream_with(&client, config).await;
     let billing = jet::pull(&orders, "billing").await;
     jet::publish(&client, "orders.created", 10).await;
+    // What the stream has stored the consumer's leader may see a moment later.
+    wait_until(SOON, "the consumer sees them", || async {
+        jet::consumer_info(&client, "ORDERS", "billing").await["num_pending"] == 10
+    })
+    .await;
     assert_eq!(jet::fetch(&billing, 4).await.len(), 4);
 
     let mut watch = Watch::start(&cluster.urls().join(","));
