@@ -13,7 +13,7 @@ use super::consumers::ConsumerState;
 use super::state::{State, consumers_of};
 use super::wiring::Wiring;
 use crate::model::acks::{AckKind, AckStep};
-use crate::model::id::{ConsumerId, Name, ServiceId};
+use crate::model::id::{ConsumerId, Name};
 use crate::model::measured::Bounds;
 use crate::model::message::{MessageReport, SearchReport};
 use crate::model::observation::{AckPolicy, ConsumerReport};
@@ -125,11 +125,14 @@ fn row(followed: &Followed, state: &State, wiring: &Wiring) -> Trace {
     let owed = legs.iter().filter(|leg| leg.state != LegState::NotForIt);
     let converged = owed.clone().all(|leg| leg.delay.is_some() && leg.state == LegState::Acknowledged);
     let convergence = owed.filter_map(|leg| leg.delay).max().filter(|_| converged);
-    Trace { message: message.clone(), producers: producers(message, wiring), legs, convergence }
-}
-
-fn producers(message: &MessageReport, wiring: &Wiring) -> Vec<ServiceId> {
-    wiring.producers.get(&message.id.channel).map(|p| p.services.clone()).unwrap_or_default()
+    let producers = wiring.producers.get(&message.id.channel);
+    Trace {
+        message: message.clone(),
+        producers: producers.map(|p| p.services.clone()).unwrap_or_default(),
+        producers_likely: producers.is_some_and(|p| p.likely),
+        legs,
+        convergence,
+    }
 }
 
 struct Verdict {

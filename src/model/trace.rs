@@ -16,6 +16,8 @@ pub struct Trace {
     pub message: MessageReport,
     /// Who sends to its channel.
     pub producers: Vec<ServiceId>,
+    /// Whether `producers` is a conclusion: shown with `~`.
+    pub producers_likely: bool,
     /// One for each consumer of the channel.
     pub legs: Vec<Leg>,
     /// The longest delay of all that it is for, in nanoseconds; `None` until each of them was heard to acknowledge it.

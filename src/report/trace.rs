@@ -57,7 +57,8 @@ fn one(paper: &mut Paper, trace: &Trace, now: Timestamp) {
         if trace.producers.is_empty() {
             String::new()
         } else {
-            format!("  from {}", joined(&trace.producers, glyphs))
+            let likely = if trace.producers_likely { glyphs.get(Glyph::About) } else { "" };
+            format!("  from {likely}{}", joined(&trace.producers, glyphs))
         },
     );
     table.write(paper, &head, false);
@@ -157,6 +158,7 @@ struct TraceRow {
     bytes: u64,
     headers: BTreeMap<String, String>,
     producers: Vec<String>,
+    producers_likely: bool,
     /// `null` until everybody that it is for was heard to acknowledge it.
     convergence_ms: Option<f64>,
     legs: Vec<LegRow>,
@@ -206,6 +208,7 @@ fn row(trace: &Trace, now: Timestamp) -> TraceRow {
         bytes: message.bytes,
         headers: message.headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
         producers: trace.producers.iter().map(ToString::to_string).collect(),
+        producers_likely: trace.producers_likely,
         convergence_ms: trace.convergence.map(signed_millis),
         legs: trace.legs.iter().map(|leg| leg_row(leg, trace, now)).collect(),
     }
