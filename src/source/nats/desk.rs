@@ -293,9 +293,15 @@ impl Desk {
         state.positions = positions;
     }
 
-    /// A consumer as it is listed.
-    pub(super) fn know_consumer(&self, stream: &str, report: &ConsumerReport) {
-        locked(&self.ledger).know(stream, &report.name, report.ack, report.created_at);
+    /// Consumers as they are listed; books are kept only while it is listened.
+    pub(super) fn know_consumers<'r>(&self, stream: &str, reports: impl Iterator<Item = &'r ConsumerReport>) {
+        if !locked(&self.state).listening {
+            return;
+        }
+        let mut ledger = locked(&self.ledger);
+        for report in reports {
+            ledger.know(stream, &report.name, report.ack, report.created_at);
+        }
     }
 
     /// One more request was made, by whatever way.

@@ -332,11 +332,10 @@ impl<'a> JetStream<'a> {
                     let consumer = ConsumerId::named(desk.source(), stream, &info.name);
                     backlogs.push(Backlog { stream: stream.clone(), consumer, at, work });
                 }
-                let report = info.report(desk.source(), stream);
-                desk.know_consumer(stream, &report);
-                reports.insert(info.name.clone(), report);
+                reports.insert(info.name.clone(), info.report(desk.source(), stream));
             }
         }
+        desk.know_consumers(stream, reports.values());
         let lists: Vec<&ConsumerPage> = pages.iter().map(|(page, _)| page).collect();
         let unreadable = lists.iter().any(|page| !page.consumers.unreadable.is_empty());
         let mut missing = missing_names(&lists);
