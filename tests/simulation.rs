@@ -1,5 +1,5 @@
 //! The engine against the truth: the simulation knows, message by message, what no broker tells. Whatever the engine
-//! says of it at the passive level must agree, at every poll and between polls.
+//! says of it must agree, at every poll and between polls.
 
 // Helpers outside `#[test]` functions are tests too.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -20,6 +20,8 @@ use headwater::model::snapshot::{Consumer, ConsumerStatus, Flow, FlowKind, Origi
 use headwater::model::time::{Mono, Stamp, Timestamp};
 use headwater::topology::Topology;
 
+#[path = "simulation/acks.rs"]
+mod acks;
 #[path = "simulation/readme.rs"]
 mod readme;
 
@@ -54,10 +56,25 @@ struct Trial {
 
 impl Trial {
     fn new(scenario: Scenario, seed: u64, options: Options) -> Self {
+        Self::with(scenario, seed, options, |engine| engine)
+    }
+
+    /// One whose rates and delays cover the whole run.
+    fn of_whole_run(scenario: Scenario, seed: u64, options: Options) -> Self {
+        Self::with(scenario, seed, options, EngineOptions::whole_run)
+    }
+
+    fn with(
+        scenario: Scenario,
+        seed: u64,
+        options: Options,
+        change: impl FnOnce(EngineOptions) -> EngineOptions,
+    ) -> Self {
         let topology = topology();
+        let probe = options.probe;
         let simulation = Simulation::with_options(&topology, scenario, seed, START, options);
-        let mut engine =
-            Engine::new(EngineOptions { origin: Origin::Simulated, ..EngineOptions::new(stamp(0)) });
+        let engine = EngineOptions { origin: Origin::Simulated, probe, ..EngineOptions::new(stamp(0)) };
+        let mut engine = Engine::new(change(engine));
         engine.set_topology(Some(topology), None);
         Self { simulation, engine }
     }
@@ -119,7 +136,11 @@ fn holds_time(said: &Measured<Duration>, truth: Duration) -> bool {
 #[test]
 fn at_every_poll_positions_and_ages_are_true() {
     for (seed, ahead) in [(1, 0), (2, 3_700_000_000), (3, -2_200_000_000)] {
-        let options = Options { broker_ahead: ahead, clock_uncertainty: Duration::from_micros(200) };
+        let options = Options {
+            broker_ahead: ahead,
+            clock_uncertainty: Duration::from_micros(200),
+            ..Options::default()
+        };
         let mut trial = Trial::new(store(), seed, options);
         let mut busy = 0;
         for s in 0..=360 {

@@ -1,17 +1,20 @@
 //! The sample store without a broker: every message of it, in virtual time from a seed.
 //!
 //! [`Simulation::advance`] plays streams, consumers, workers, requests and health checks up to a moment and gives the
-//! batches that the real sources would have given at the passive level: states polled once a second, counters as
-//! differences between two polls. The same topology, scenario and seed give the same batches, however
+//! batches that the real sources would have given: states polled once a second, counters as differences between two
+//! polls and, at the level `acks`, what consumers say of each message. The same topology, scenario and seed give the same batches, however
 //! the time is cut; [`Simulation::truth`] says what was really so, which no broker tells: with it the engine is
 //! tested. [`run`] is the same as a source in real time.
 //!
 //! The system is a while old when watching begins: its queues are warm, but nothing that happened before is told.
 
 mod broker;
+mod content;
+mod listen;
 mod observe;
 mod random;
 mod requests;
+mod said;
 pub mod truth;
 mod work;
 
@@ -26,14 +29,16 @@ use self::observe::Watch;
 use self::random::Random;
 use self::work::World;
 use super::scenario::{ByHand, HandMade, Scenario};
-use crate::model::command::Command;
-use crate::model::id::{Name, SourceId};
+use crate::model::acks::AckStep;
+use crate::model::command::{Command, ProbeLevel};
+use crate::model::id::{ConsumerId, Name, SourceId};
+use crate::model::message::MessageId;
 use crate::model::observation::Batch;
 use crate::model::time::{Mono, Timestamp};
 use crate::source::{BATCH_EVERY, Clock};
 use crate::topology::Topology;
 
-pub use self::truth::Truth;
+pub use self::truth::{Fate, Truth};
 
 /// How long the system has been running when watching begins.
 pub const WARM_UP: Duration = Duration::from_secs(20);
@@ -54,6 +59,8 @@ pub struct Options {
     pub broker_ahead: i64,
     /// How well the source knows that.
     pub clock_uncertainty: Duration,
+    /// How much the source does to learn, until a command says otherwise.
+    pub probe: ProbeLevel,
 }
 
 /// What can happen. Order matters only for what happens at the same instant.
@@ -69,8 +76,10 @@ enum Event {
     Expire(usize, u64),
     /// A worker of a consumer is done with a message, if its service has not stopped since.
     Done { consumer: usize, seq: u64, times: u64, life: u64 },
+    /// A worker that is still at work says so.
+    Progress { consumer: usize, seq: u64, times: u64, life: u64 },
     /// A service that reads a plain subscription is done with a message.
-    PlainDone { reader: usize, life: u64 },
+    PlainDone { reader: usize, life: u64, delivery: u64 },
     /// A service is done with its own part of an answer.
     Answer { call: u64, life: u64 },
     /// Whoever asked does not wait any longer.
@@ -166,6 +175,7 @@ impl Simulation {
         let mut nothing = Vec::new();
         self.play(warm_up - 1, &mut nothing);
         self.world.forget_the_past();
+        self.watch.listen_from(&self.world, warm_up);
     }
 
     /// Plays on until so long after watching began, and gives what the sources told meanwhile, in order.
@@ -208,7 +218,8 @@ impl Simulation {
         self.now = self.now.max(until);
     }
 
-    /// Takes a command: faults begin and end, `Refresh` polls at once. What is for others is ignored.
+    /// Takes a command: faults begin and end, `Refresh` polls at once, the probe level holds from now on, and what is
+    /// asked of messages is answered when conditions are looked at next. What is for others is ignored.
     pub fn command(&mut self, command: &Command) {
         match command {
             Command::Fault { id, on } => {
@@ -216,7 +227,12 @@ impl Simulation {
                 self.by_hand.insert(id.clone(), HandMade { on: *on, at });
             }
             Command::Refresh => self.watch.refresh(),
-            Command::Reconnect(_) | Command::Probe(_) | Command::Find { .. } | Command::Follow(_) => {}
+            Command::Probe(level) => self.watch.probe(*level, &self.world, self.now),
+            Command::Find { channel, search, before } => {
+                self.watch.find(channel.clone(), search.clone(), *before);
+            }
+            Command::Follow(id) => self.watch.follow(id.clone()),
+            Command::Reconnect(_) => {}
         }
     }
 
@@ -229,6 +245,19 @@ impl Simulation {
     /// What is really so now.
     pub fn truth(&self) -> Truth {
         Truth::of(&self.world, &self.watch, self.now)
+    }
+
+    /// What is really so of one message at each consumer of its channel; `None` when the channel does not have it.
+    pub fn fates(&self, id: &MessageId) -> Option<BTreeMap<ConsumerId, Fate>> {
+        truth::fates(&self.world, &self.watch, id)
+    }
+
+    /// What consumers really said since a place in the record of it, on the broker's clock, and the place that comes
+    /// next. 0 is the beginning; what is too old is left out.
+    pub fn said(&self, since: u64) -> (Vec<AckStep>, u64) {
+        let said = self.world.said.since(since);
+        let steps = said.filter_map(|said| self.watch.step(&self.world, said));
+        (steps.collect(), self.world.said.here())
     }
 
     /// The sources that it stands for.

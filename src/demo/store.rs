@@ -7,7 +7,7 @@
 pub mod conditions;
 mod director;
 pub mod health;
-mod payload;
+pub(in crate::demo) mod payload;
 pub mod plan;
 pub mod provision;
 pub mod service;

@@ -7,7 +7,9 @@
 //! marked as delivered again; what came again keeps the number of its first delivery.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use super::content::Content;
 use crate::model::id::Name;
 
 /// Messages that a stream keeps.
@@ -21,6 +23,7 @@ pub(super) struct Message {
     pub(super) subject: usize,
     pub(super) bytes: u64,
     pub(super) at: u64,
+    pub(super) content: Arc<Content>,
 }
 
 /// A stream.
@@ -45,10 +48,16 @@ impl Stream {
     }
 
     /// Stores a message and gives its number, and the message that had to go for it.
-    pub(super) fn append(&mut self, subject: usize, bytes: u64, at: u64) -> (u64, Option<Message>) {
+    pub(super) fn append(
+        &mut self,
+        subject: usize,
+        bytes: u64,
+        at: u64,
+        content: Arc<Content>,
+    ) -> (u64, Option<Message>) {
         self.last_seq += 1;
         self.bytes += bytes;
-        self.messages.push_back(Message { seq: self.last_seq, subject, bytes, at });
+        self.messages.push_back(Message { seq: self.last_seq, subject, bytes, at, content });
         let gone = if self.messages.len() > KEPT { self.messages.pop_front() } else { None };
         if let Some(kept) = self.by_subject.get_mut(subject) {
             *kept += 1;
@@ -101,6 +110,21 @@ pub(super) enum Next {
     GiveUp { seq: u64, times: u64 },
 }
 
+/// How far a message is at a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    NotWanted,
+    /// Not delivered, behind so many that are for it too.
+    Waiting {
+        ahead: u64,
+    },
+    InFlight {
+        deliveries: u64,
+    },
+    GivenUp,
+    Acknowledged,
+}
+
 /// A durable consumer.
 #[derive(Clone, Debug)]
 pub(super) struct Consumer {
@@ -123,6 +147,8 @@ pub(super) struct Consumer {
     /// How often each was delivered again; those given up stay.
     redelivered: BTreeMap<u64, u64>,
     pub(super) gave_up: u64,
+    /// Those of them that the stream still has.
+    lost: BTreeSet<u64>,
     pub(super) acked: u64,
     pub(super) delivered_at: Option<u64>,
     pub(super) acked_at: Option<u64>,
@@ -145,6 +171,7 @@ impl Consumer {
             floor: (0, 0),
             redelivered: BTreeMap::new(),
             gave_up: 0,
+            lost: BTreeSet::new(),
             acked: 0,
             delivered_at: None,
             acked_at: None,
@@ -165,6 +192,7 @@ impl Consumer {
         }
         self.in_flight.remove(&message.seq);
         self.redelivered.remove(&message.seq);
+        self.lost.remove(&message.seq);
         self.again.retain(|seq| *seq != message.seq);
     }
 
@@ -178,6 +206,7 @@ impl Consumer {
                 *again = times;
                 self.in_flight.remove(&seq);
                 self.gave_up += 1;
+                self.lost.insert(seq);
                 return Some(Next::GiveUp { seq, times });
             }
             *again += 1;
@@ -243,6 +272,24 @@ impl Consumer {
         due
     }
 
+    /// How far a message is that the stream still has.
+    pub(super) fn stage(&self, message: &Message, stream: &Stream) -> Stage {
+        let seq = message.seq;
+        if !self.wanted.contains(&message.subject) {
+            Stage::NotWanted
+        } else if self.in_flight.contains_key(&seq) {
+            Stage::InFlight { deliveries: self.redelivered.get(&seq).copied().unwrap_or(0) + 1 }
+        } else if seq >= self.next_seq {
+            let before = stream.messages.iter().filter(|m| m.seq >= self.next_seq && m.seq < seq);
+            let ahead = before.filter(|m| self.wanted.contains(&m.subject)).count();
+            Stage::Waiting { ahead: ahead as u64 }
+        } else if self.lost.contains(&seq) {
+            Stage::GivenUp
+        } else {
+            Stage::Acknowledged
+        }
+    }
+
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight.len() as u64
     }
@@ -270,7 +317,14 @@ impl Consumer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::Fields;
+    use super::super::random::Random;
     use super::*;
+
+    fn content() -> Arc<Content> {
+        let (mut fields, mut chance) = (Fields::default(), Random::new(1));
+        Arc::new(Content::visit(&mut fields, &mut chance))
+    }
 
     fn consumer(max_deliver: u64) -> (Stream, Consumer) {
         let stream = Stream::new("S".into(), vec!["a".into(), "b".into()]);
@@ -282,7 +336,7 @@ mod tests {
     }
 
     fn store(stream: &mut Stream, consumer: &mut Consumer, subject: usize, at: u64) {
-        stream.append(subject, 10, at);
+        stream.append(subject, 10, at, content());
         consumer.stored(subject);
     }
 
@@ -340,7 +394,7 @@ mod tests {
     fn what_a_stream_forgets_is_no_longer_pending() {
         let (mut s, mut c) = consumer(5);
         for at in 0..=KEPT as u64 {
-            let (_, gone) = s.append(0, 1, at);
+            let (_, gone) = s.append(0, 1, at, content());
             c.stored(0);
             if let Some(gone) = gone {
                 c.removed(&gone);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::listen::Listening;
 use super::work::{Reader, Service, Told, World};
 use super::{Options, WARM_UP, nanos};
 use crate::demo::scenario::Times;
@@ -55,18 +56,19 @@ struct Check {
 /// Those who watch.
 #[derive(Debug)]
 pub(super) struct Watch {
-    broker: SourceId,
+    pub(super) broker: SourceId,
     health: SourceId,
     start: Timestamp,
-    options: Options,
+    pub(super) options: Options,
     address: Name,
     checks: Vec<Check>,
     checked: u64,
     /// Counters as they stood at the last poll, and when that was.
     last: BTreeMap<TrafficKey, Count>,
     polled: Option<u64>,
-    load: Load,
+    pub(super) load: Load,
     refresh: bool,
+    pub(super) listening: Listening,
 }
 
 impl Watch {
@@ -112,6 +114,7 @@ impl Watch {
             polled: None,
             load: Load { budget_per_s: BUDGET, ..Load::default() },
             refresh: false,
+            listening: Listening::default(),
         }
     }
 
@@ -131,7 +134,7 @@ impl Watch {
     }
 
     /// A moment on the observer's clocks, and on the broker's when it answers.
-    fn stamp(&self, now: u64, broker: bool) -> Stamp {
+    pub(super) fn stamp(&self, now: u64, broker: bool) -> Stamp {
         let wall = self.wall(now);
         let since = now.saturating_sub(nanos(WARM_UP));
         Stamp { wall, mono: Mono(since), broker: broker.then(|| wall.offset(self.options.broker_ahead)) }
@@ -162,6 +165,15 @@ impl Watch {
                 }
             }
             batches.push(batch);
+        }
+        // Before the first poll nobody knows of what.
+        if self.polled.is_some() {
+            let mut batch = Batch::new(self.broker.clone(), self.stamp(now, false));
+            self.answer(world, now, &mut batch);
+            self.hear(world, now, &mut batch);
+            if !batch.is_empty() {
+                batches.push(batch);
+            }
         }
         if std::mem::take(&mut self.refresh) && self.polled.is_some_and(|polled| polled < now) {
             batches.push(self.poll(world, now, &[]));
@@ -220,6 +232,7 @@ impl Watch {
         see(Observation::Responders(Listing { entries: responders(world), complete: true }));
         see(Observation::Source(Box::new(self.report(faults))));
         batch.traffic = self.traffic(world, now);
+        self.hear(world, now, &mut batch);
         self.polled = Some(now);
         batch
     }

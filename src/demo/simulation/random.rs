@@ -14,6 +14,21 @@ impl Random {
         Self(fastrand::Rng::with_seed(seed))
     }
 
+    /// Another source of chance beside this one, which takes nothing from it.
+    pub(super) fn beside(&self) -> Self {
+        Self(fastrand::Rng::with_seed(self.0.get_seed() ^ 0x6964_735f_6f66_6d73))
+    }
+
+    /// Any number.
+    pub(super) fn number(&mut self) -> u64 {
+        self.0.u64(..)
+    }
+
+    /// Any long number but 0.
+    pub(super) fn long(&mut self) -> u128 {
+        self.0.u128(1..)
+    }
+
     /// From 0 to 1, 1 excluded.
     pub(super) fn share(&mut self) -> f64 {
         self.0.f64()

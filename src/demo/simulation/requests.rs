@@ -1,8 +1,10 @@
 //! Requests: asked, answered, and asked on behalf of somebody.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::content::Content;
 use super::work::World;
 use super::{Agenda, Event, nanos};
 use crate::demo::scenario::{Answering, Scenario};
@@ -84,6 +86,8 @@ pub(super) struct Call {
     /// Requests made on its behalf so far; `None` before its own part is done.
     asked: Option<usize>,
     life: u64,
+    /// What it says, and what it leads to says too.
+    content: Arc<Content>,
 }
 
 impl World {
@@ -95,7 +99,8 @@ impl World {
         let rate = usual * self.conditions.burst(&name);
         let works = asker.works;
         if works && rate > 0.0 {
-            self.ask(service, operation, patience, None, now, agenda, scenario);
+            let visit = Arc::new(Content::visit(&mut self.fields, &mut self.chance));
+            self.ask(service, operation, patience, None, visit, now, agenda, scenario);
             let gap = self.random.gap(rate);
             agenda.at(now + gap, Event::Ask(ask));
         } else {
@@ -110,6 +115,7 @@ impl World {
         place: usize,
         patience: u64,
         parent: Option<u64>,
+        content: Arc<Content>,
         now: u64,
         agenda: &mut Agenda,
         scenario: &Scenario,
@@ -130,8 +136,8 @@ impl World {
         self.calls_made += 1;
         let call = self.calls_made;
         let life = responder.life;
-        self.calls
-            .insert(call, Call { operation: place, began: now, parent, awaited: true, asked: None, life });
+        let made = Call { operation: place, began: now, parent, awaited: true, asked: None, life, content };
+        self.calls.insert(call, made);
         agenda.at(now + takes, Event::Answer { call, life });
         agenda.at(now + patience, Event::Patience { call });
     }
@@ -159,7 +165,8 @@ impl World {
         let asked = call.asked.unwrap_or(0);
         if let Some((place, patience)) = operation.calls.get(asked).copied() {
             call.asked = Some(asked + 1);
-            self.ask(operation.service, place, patience, Some(id), now, agenda, scenario);
+            let content = Arc::clone(&call.content);
+            self.ask(operation.service, place, patience, Some(id), content, now, agenda, scenario);
         } else {
             self.finish(id, Ok(()), now, agenda, scenario);
         }
@@ -184,7 +191,7 @@ impl World {
             operation.last_error = Some(error.into());
         }
         self.sent(service, 1, BYTES);
-        self.follow(&outlets, now, agenda, scenario);
+        self.follow(&outlets, Some(&call.content), now, agenda, scenario);
         if call.awaited {
             self.returned(call.parent, good, now, agenda, scenario);
         }

@@ -219,7 +219,11 @@ fn callers_of_a_service_that_is_down_fail() {
 
 #[test]
 fn what_the_broker_tells_is_true_at_that_moment() {
-    let options = Options { broker_ahead: -2_500_000_000, clock_uncertainty: Duration::from_millis(1) };
+    let options = Options {
+        broker_ahead: -2_500_000_000,
+        clock_uncertainty: Duration::from_millis(1),
+        ..Options::default()
+    };
     let mut simulation = Simulation::with_options(&topology(), store(), 9, START, options);
     let mut told = 0;
     for s in 0..360 {

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::broker::Stage;
 use super::observe::Watch;
 use super::work::World;
+use crate::model::acks::AckKind;
 use crate::model::histogram::Histogram;
 use crate::model::id::{ConsumerId, Name, ServiceId};
+use crate::model::message::MessageId;
 use crate::model::observation::HealthState;
 use crate::model::time::Timestamp;
 
@@ -72,6 +75,52 @@ pub struct ServiceTruth {
     pub checked: Option<HealthState>,
     /// Its open connections.
     pub connections: u32,
+}
+
+/// One message at one consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not for it.
+    NotForIt,
+    /// Not delivered yet.
+    Waiting {
+        /// Messages for the same consumer that come before it.
+        ahead: u64,
+    },
+    /// Delivered and not settled.
+    InFlight {
+        /// So often.
+        deliveries: u64,
+    },
+    /// Given up after its last delivery.
+    GaveUp,
+    /// Processed.
+    Acknowledged {
+        /// Append → acknowledged, in nanoseconds; `None` when that is too long ago to be remembered.
+        delay: Option<i64>,
+    },
+}
+
+pub(super) fn fates(world: &World, watch: &Watch, id: &MessageId) -> Option<BTreeMap<ConsumerId, Fate>> {
+    let stream = world.streams.get(watch.stream(world, &id.channel)?)?;
+    let message = stream.get(id.seq)?;
+    let readers = stream.consumers.iter().filter_map(|at| Some((*at, world.readers.get(*at)?)));
+    let fates = readers.map(|(at, reader)| {
+        let fate = match reader.consumer.stage(message, stream) {
+            Stage::NotWanted => Fate::NotForIt,
+            Stage::Waiting { ahead } => Fate::Waiting { ahead },
+            Stage::InFlight { deliveries } => Fate::InFlight { deliveries },
+            Stage::GivenUp => Fate::GaveUp,
+            Stage::Acknowledged => {
+                let its = world.said.since(0).rev().filter(|s| s.reader == at && s.seq == id.seq);
+                let acked = its.filter(|said| said.kind == AckKind::Acknowledged);
+                let delay = |at: u64| i64::try_from(at.saturating_sub(message.at)).unwrap_or(i64::MAX);
+                Fate::Acknowledged { delay: acked.map(|said| delay(said.at)).next() }
+            }
+        };
+        (reader.id.clone(), fate)
+    });
+    Some(fates.collect())
 }
 
 impl Truth {

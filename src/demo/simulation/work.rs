@@ -1,14 +1,18 @@
 //! The services at work: what they send, read, answer and ask, message by message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::broker::{Consumer, Next, Stream};
+use super::content::{Content, Fields};
 use super::random::Random;
 use super::requests::{Call, Operation};
+use super::said::{Record, Said};
 use super::{Agenda, Event, nanos};
 use crate::demo::scenario::{Conditions, Reading, Scenario};
 use crate::demo::store::plan::{By, Durable, Plan, ServicePlan};
+use crate::model::acks::AckKind;
 use crate::model::histogram::Histogram;
 use crate::model::id::{ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::topology::Topology;
@@ -49,9 +53,11 @@ pub(super) struct Service {
 
 /// Where an event or feed goes.
 #[derive(Debug)]
-struct Outlet {
-    service: usize,
-    what: Name,
+pub(super) struct Outlet {
+    pub(super) service: usize,
+    pub(super) what: Name,
+    key: Option<Name>,
+    sent: u64,
     bytes: u64,
     /// Stream and subject in it, when one keeps it.
     kept: Option<(usize, usize)>,
@@ -75,6 +81,8 @@ pub(super) struct Reader {
     /// Delivered and waiting for a worker: message and which delivery of it.
     waiting: VecDeque<(u64, u64)>,
     busy: u32,
+    /// What workers work on: message and which delivery of it.
+    at_work: BTreeSet<(u64, u64)>,
     spoiled: BTreeSet<u64>,
     /// Messages already spoiled, by when that was ordered.
     orders: BTreeMap<Duration, u64>,
@@ -124,7 +132,7 @@ pub(super) struct World {
     pub(super) readers: Vec<Reader>,
     pub(super) plain: Vec<PlainReader>,
     pub(super) operations: Vec<Operation>,
-    outlets: Vec<Outlet>,
+    pub(super) outlets: Vec<Outlet>,
     /// What is sent of itself: places in `outlets`.
     sends: Vec<usize>,
     /// What is asked of itself: service, operation, patience.
@@ -133,6 +141,14 @@ pub(super) struct World {
     pub(super) calls_made: u64,
     pub(super) conditions: Conditions,
     pub(super) random: Random,
+    /// What is in messages has a chance of its own: it changes nothing of what happens.
+    pub(super) chance: Random,
+    pub(super) fields: Fields,
+    /// Messages that plain subscriptions work on, by delivery.
+    plain_work: BTreeMap<u64, Arc<Content>>,
+    plain_deliveries: u64,
+    /// What consumers said of messages.
+    pub(super) said: Record,
     /// What happened since it was last asked for, and when.
     pub(super) told: Vec<(u64, Told)>,
 }
@@ -157,7 +173,12 @@ impl World {
             calls: BTreeMap::new(),
             calls_made: 0,
             conditions: Conditions::default(),
+            chance: random.beside(),
             random,
+            fields: Fields::default(),
+            plain_work: BTreeMap::new(),
+            plain_deliveries: 0,
+            said: Record::default(),
             told: Vec::new(),
         };
         world.make_outlets(scenario);
@@ -180,6 +201,8 @@ impl World {
                 self.outlets.push(Outlet {
                     service: at,
                     what: outlet.what.clone(),
+                    key: outlet.key.clone(),
+                    sent: 0,
                     bytes: scenario.bytes(&outlet.what),
                     kept: kept.filter(|_| outlet.kept),
                     plain: Vec::new(),
@@ -305,12 +328,16 @@ impl World {
             Event::Done { consumer, seq, times, life } => {
                 self.done(consumer, seq, times, life, now, agenda, scenario);
             }
-            Event::PlainDone { reader, life } => {
+            Event::Progress { consumer, seq, times, life } => {
+                self.progress(consumer, seq, times, life, now, agenda);
+            }
+            Event::PlainDone { reader, life, delivery } => {
+                let cause = self.plain_work.remove(&delivery);
                 let Some(plain) = self.plain.get(reader) else { return };
                 let working = self.services.get(plain.service).is_some_and(|s| s.life == life && s.works);
                 if working {
                     let outlets = plain.leads_to.clone();
-                    self.follow(&outlets, now, agenda, scenario);
+                    self.follow(&outlets, cause.as_deref(), now, agenda, scenario);
                 }
             }
             Event::Answer { call, life } => self.answer(call, life, now, agenda, scenario),
@@ -344,6 +371,7 @@ impl World {
             for reader in self.readers.iter_mut().filter(|r| its(r)) {
                 reader.waiting.clear();
                 reader.busy = 0;
+                reader.at_work.clear();
             }
             for reader in
                 (0..self.readers.len()).filter(|r| self.readers.get(*r).is_some_and(its)).collect::<Vec<_>>()
@@ -371,7 +399,7 @@ impl World {
             scenario.sends.get(&outlet.what).copied().unwrap_or(0.0) * self.conditions.burst(&outlet.what);
         if works && rate > 0.0 {
             if let Some(outlet) = self.sends.get(send).copied() {
-                self.publish(outlet, now, agenda);
+                self.publish(outlet, None, now, agenda);
             }
             let gap = self.random.gap(rate);
             agenda.at(now + gap, Event::Send(send));
@@ -381,23 +409,34 @@ impl World {
     }
 
     /// Sends what follows from a message or a request, as one draw decides.
-    pub(super) fn follow(&mut self, outlets: &[usize], now: u64, agenda: &mut Agenda, scenario: &Scenario) {
+    pub(super) fn follow(
+        &mut self,
+        outlets: &[usize],
+        cause: Option<&Content>,
+        now: u64,
+        agenda: &mut Agenda,
+        scenario: &Scenario,
+    ) {
         let draw = self.random.share();
         for outlet in outlets {
             if self.outlets.get(*outlet).is_some_and(|outlet| scenario.follows(&outlet.what, draw)) {
-                self.publish(*outlet, now, agenda);
+                self.publish(*outlet, cause, now, agenda);
             }
         }
     }
 
-    fn publish(&mut self, outlet: usize, now: u64, agenda: &mut Agenda) {
-        let Some(outlet) = self.outlets.get(outlet) else { return };
+    fn publish(&mut self, at: usize, cause: Option<&Content>, now: u64, agenda: &mut Agenda) {
+        let Some(outlet) = self.outlets.get_mut(at) else { return };
+        outlet.sent += 1;
+        let identity = (at, &*outlet.what, outlet.key.as_deref());
+        let content = Content::of(identity, cause, outlet.sent, &mut self.fields, &mut self.chance);
+        let content = Arc::new(content);
         let (service, bytes, kept, plain) = (outlet.service, outlet.bytes, outlet.kept, outlet.plain.clone());
         self.sent(service, 1, bytes);
         if let Some((stream, subject)) = kept
             && let Some(stream) = self.streams.get_mut(stream)
         {
-            let (_, gone) = stream.append(subject, bytes, now);
+            let (_, gone) = stream.append(subject, bytes, now, Arc::clone(&content));
             for reader in stream.consumers.clone() {
                 let Some(consumer) = self.readers.get_mut(reader).map(|r| &mut r.consumer) else { continue };
                 let wanted = consumer.stored(subject);
@@ -419,7 +458,10 @@ impl World {
                 *delivered += 1;
             }
             let takes = self.random.time(&plain.reading.takes, 1.0);
-            agenda.at(now + takes, Event::PlainDone { reader, life: service.life });
+            self.plain_deliveries += 1;
+            let delivery = self.plain_deliveries;
+            self.plain_work.insert(delivery, Arc::clone(&content));
+            agenda.at(now + takes, Event::PlainDone { reader, life: service.life, delivery });
         }
     }
 
@@ -458,15 +500,34 @@ impl World {
             && let Some((seq, times)) = reader.waiting.pop_front()
         {
             reader.busy += 1;
+            reader.at_work.insert((seq, times));
             let takes = self.random.time(&reader.reading.takes, self.conditions.slow(&reader.key));
             // Whoever takes long keeps telling the broker that it is at work.
             if takes > reader.consumer.ack_wait / 3
                 && let Some(until) = reader.consumer.postpone(seq, now, takes + reader.consumer.ack_wait)
             {
                 agenda.at(until, Event::Expire(at, seq));
+                let first = now + reader.consumer.ack_wait / 3;
+                agenda.at(first, Event::Progress { consumer: at, seq, times, life: service.life });
             }
             agenda.at(now + takes, Event::Done { consumer: at, seq, times, life: service.life });
         }
+    }
+
+    /// Whoever takes long says so, again and again, while it is at work.
+    fn progress(&mut self, at: usize, seq: u64, times: u64, life: u64, now: u64, agenda: &mut Agenda) {
+        let Some(reader) = self.readers.get(at) else { return };
+        let its = |service: &&Service| service.life == life && service.runs;
+        let works = self.services.get(reader.service).filter(its).is_some();
+        let message = self.streams.get(reader.consumer.stream).and_then(|s| s.get(seq));
+        let (true, Some(message)) = (works && reader.at_work.contains(&(seq, times)), message) else {
+            return;
+        };
+        let appended = message.at;
+        let again = now + reader.consumer.ack_wait / 3;
+        let kind = AckKind::InProgress;
+        self.said.add(Said { at: now, reader: at, seq, times, appended, kind, heard: false });
+        agenda.at(again, Event::Progress { consumer: at, seq, times, life });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
@@ -485,19 +546,26 @@ impl World {
             return;
         };
         reader.busy = reader.busy.saturating_sub(1);
+        reader.at_work.remove(&(seq, times));
         let by_chance = times == 1 && self.random.share() < reader.reading.fails;
         let owner = reader.service;
-        let subject = self.streams.get(reader.consumer.stream).and_then(|s| s.get(seq)).map(|m| m.subject);
+        let message = self.streams.get(reader.consumer.stream).and_then(|s| s.get(seq));
+        let subject = message.map(|message| message.subject);
+        let content = message.map(|message| Arc::clone(&message.content));
+        let appended = message.map_or(now, |message| message.at);
+        let said = |kind: AckKind| Said { at: now, reader: at, seq, times, appended, kind, heard: false };
         if reader.spoiled.contains(&seq) || by_chance || !service.works {
             if let Some(again) = reader.consumer.postpone(seq, now, nanos(reader.reading.retry_after)) {
                 agenda.at(again, Event::Expire(at, seq));
                 self.told.push((now, Told::Refused(at, seq, times)));
+                self.said.add(said(AckKind::Refused));
             }
             self.sent(owner, 1, 0);
         } else {
             let acked = reader.consumer.ack(seq, now);
             let arrival = subject.and_then(|subject| reader.arrivals.get(&subject)).cloned();
             if let Some(appended) = acked {
+                self.said.add(Said { appended, ..said(AckKind::Acknowledged) });
                 reader.delays.record(i64::try_from(now.saturating_sub(appended)).unwrap_or(i64::MAX));
             }
             if let Some((entity, outlets)) = arrival {
@@ -505,7 +573,7 @@ impl World {
                     let applied = service.applied.entry(entity).or_insert(0);
                     *applied = (*applied).max(seq);
                 }
-                self.follow(&outlets, now, agenda, scenario);
+                self.follow(&outlets, content.as_deref(), now, agenda, scenario);
             }
             self.sent(owner, 1, 0);
         }
@@ -572,6 +640,7 @@ fn reader(
         pushed: vec![0; instances],
         waiting: VecDeque::new(),
         busy: 0,
+        at_work: BTreeSet::new(),
         spoiled: BTreeSet::new(),
         orders: BTreeMap::new(),
         arrivals,

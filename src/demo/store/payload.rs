@@ -44,6 +44,17 @@ impl Trace {
         Self { id: self.id, span: fastrand::u64(1..) }
     }
 
+    /// A trace of given numbers.
+    pub(in crate::demo) const fn of(id: u128, span: u64) -> Self {
+        Self { id, span }
+    }
+
+    /// A given step within the same trace.
+    #[must_use]
+    pub(in crate::demo) const fn at(self, span: u64) -> Self {
+        Self { id: self.id, span }
+    }
+
     /// As the header has it.
     pub fn header(self) -> String {
         format!("00-{:032x}-{:016x}-01", self.id, self.span)
@@ -147,9 +158,34 @@ fn new_id(field: &str, number: u64) -> Value {
         "user_id" => json!(user_id(fastrand::u64(1..=USERS))),
         "sku" => json!(sku(fastrand::u64(1..=PRODUCTS))),
         // Unique over restarts and instances: the number alone is not.
-        _ => {
-            json!(format!("{}-{number}-{:06x}", field.trim_end_matches("_id"), fastrand::u32(..0x0100_0000)))
-        }
+        _ => json!(numbered(field, number, fastrand::u64(..0x0100_0000))),
+    }
+}
+
+fn numbered(field: &str, number: u64, chance: u64) -> String {
+    format!("{}-{number}-{chance:06x}", field.trim_end_matches("_id"))
+}
+
+/// A field's text from one number, as the simulation keeps it: of the few customers and products, or a new id whose number
+/// is in the upper 40 bits.
+pub(in crate::demo) fn text_of(field: &str, value: u64) -> String {
+    match field {
+        "user_id" => user_id(value % USERS + 1),
+        "sku" => sku(value % PRODUCTS + 1),
+        "session_id" => format!("s-{:08x}", value & 0xffff_ffff),
+        "quantity" => (value % 3 + 1).to_string(),
+        "version" => value.to_string(),
+        "warehouse_id" => pick(&WAREHOUSES, value).to_owned(),
+        _ => numbered(field, value >> 24, value & 0x00ff_ffff),
+    }
+}
+
+/// The fields of an event or feed that count what its outlet has sent.
+pub(in crate::demo) fn numbered_fields(what: &str) -> &'static [&'static str] {
+    match what {
+        "UserRegistered" | "user.profile" | "product.catalog" => &["version"],
+        "stock.level" => &["warehouse_id", "version"],
+        _ => &[],
     }
 }
 
