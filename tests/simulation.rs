@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use headwater::demo::sample;
 use headwater::demo::scenario::load::{Known, read};
-use headwater::demo::scenario::{STORE, STORE_FILE, Scenario};
+use headwater::demo::scenario::{STORE, STORE_FILE, Scenario, Times};
 use headwater::demo::simulation::{Options, Simulation, Truth};
 use headwater::engine::{Engine, EngineOptions};
 use headwater::model::command::Command;
@@ -24,6 +24,8 @@ use headwater::topology::Topology;
 mod acks;
 #[path = "simulation/readme.rs"]
 mod readme;
+#[path = "simulation/traces.rs"]
+mod traces;
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -40,6 +42,25 @@ fn calm() -> Scenario {
     let mut scenario = store();
     for fault in &mut scenario.faults {
         fault.start = None;
+    }
+    scenario
+}
+
+/// A scenario in which work takes long and wildly different times, many at once, and much is refused at first: nothing is
+/// acknowledged in order.
+fn rough() -> Scenario {
+    let mut scenario = store();
+    for (consumer, mean, workers, fails) in [
+        ("ORDERS/billing", 400, 16, 0.05),
+        ("ORDERS/inventory", 250, 32, 0.0),
+        ("INVENTORY/shipping", 700, 60, 0.02),
+        ("BILLING/notifications", 150, 16, 0.2),
+        ("CATALOG/search", 60, 4, 0.01),
+    ] {
+        let mut reading = scenario.reading(consumer);
+        reading.takes = Times { mean: Duration::from_millis(mean), jitter: 1.2 };
+        (reading.workers, reading.fails) = (workers, fails);
+        scenario.reads.insert(consumer.into(), reading);
     }
     scenario
 }

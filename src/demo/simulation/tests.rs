@@ -5,6 +5,7 @@ use crate::demo::sample;
 use crate::demo::scenario::load::{Known, read};
 use crate::demo::scenario::{STORE, STORE_FILE};
 use crate::model::measured::Bounds;
+use crate::model::message::{Search, SearchOutcome};
 use crate::model::observation::{HealthState, NoticeKind, Observation};
 use crate::model::traffic::TrafficKey;
 
@@ -273,4 +274,103 @@ async fn as_a_source_it_tells_in_real_time_and_ends_with_its_listener() {
     }
     drop(batches);
     tokio::time::timeout_at(deadline, task).await.unwrap().unwrap();
+}
+
+#[test]
+fn an_order_is_found_by_its_fields_on_every_channel_that_it_reaches() {
+    let mut simulation = simulation(11);
+    simulation.advance(second(30));
+    let world = &simulation.world;
+    let place = |name: &str| world.streams.iter().position(|s| &*s.name == name).unwrap();
+    let orders = &world.streams[place("ORDERS")];
+    let created = orders.subjects.iter().position(|s| &**s == "orders.created").unwrap();
+    let order = orders.messages.iter().rev().filter(|m| m.subject == created).nth(60).unwrap();
+    let value = order.content.field("order_id", &world.fields).unwrap();
+    let search = model_field("order_id", &value);
+    for channel in ["main/ORDERS", "main/BILLING", "main/INVENTORY"] {
+        simulation.command(&Command::Find { channel: channel.into(), search: search.clone(), before: None });
+    }
+    let batches = simulation.advance(second(31));
+    let mut found = 0;
+    for what in observations(&batches) {
+        match what {
+            Observation::Message(message) => {
+                let stream = &simulation.world.streams
+                    [simulation.watch.stream(&simulation.world, &message.id.channel).unwrap()];
+                let content = &stream.get(message.id.seq).unwrap().content;
+                assert_eq!(content.field("order_id", &simulation.world.fields).unwrap(), value);
+                let id = |headers: &[(Name, Name)]| {
+                    headers.iter().find(|(n, _)| &**n == "traceparent").unwrap().1[3..35].to_owned()
+                };
+                assert_eq!(id(&message.headers), id(&order_headers(&simulation, &value)), "one trace");
+                assert_eq!(message.read_on, Some(message.read_at));
+            }
+            Observation::Search(report) => {
+                let looked = report.looked_at;
+                assert!((1..=250).contains(&looked), "{report:?}");
+                found += u32::from(matches!(report.outcome, SearchOutcome::Found(_)));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(found, 3, "on each of the three");
+}
+
+fn model_field(name: &str, value: &str) -> Search {
+    Search::Field { name: name.into(), value: value.into() }
+}
+
+/// The headers of the order itself.
+fn order_headers(simulation: &Simulation, order: &str) -> Vec<(Name, Name)> {
+    let world = &simulation.world;
+    let mut messages = world.streams.iter().flat_map(|s| &s.messages);
+    let its = |m: &&broker::Message| m.content.field("order_id", &world.fields).as_deref() == Some(order);
+    messages.find(its).unwrap().content.headers("orders", "OrderCreated", "")
+}
+
+#[test]
+fn a_message_followed_late_is_told_as_far_back_as_it_was_listened() {
+    let mut simulation = simulation(12);
+    simulation.advance(second(5));
+    simulation.command(&Command::Probe(ProbeLevel::Acks));
+    let batches = simulation.advance(second(20));
+    let heard: u64 = batches.iter().flat_map(|b| b.acks.values()).map(|tally| tally.acknowledged).sum();
+    assert!(heard > 1_000, "{heard}");
+    assert!(!observations(&batches).any(|what| matches!(what, Observation::Step(_))), "nobody asked");
+    let said = simulation.said(0).0;
+    let (late, early) = (said.iter().rev().nth(200).unwrap().clone(), said[0].clone());
+    for step in [&late, &early] {
+        let id = MessageId { channel: step.channel.clone(), seq: step.seq };
+        simulation.command(&Command::Follow(id));
+    }
+    let batches = simulation.advance(second(21));
+    let told: Vec<&AckStep> = observations(&batches)
+        .filter_map(|what| if let Observation::Step(step) = what { Some(step) } else { None })
+        .collect();
+    assert!(told.contains(&&late), "{told:?}");
+    assert!(
+        !told.iter().any(|step| step.seq == early.seq && step.channel == early.channel),
+        "before the listening"
+    );
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let mut simulation = simulation(13);
+    simulation.advance(second(2));
+    for (channel, search) in [
+        ("main/ORDERS", Search::Seq(1_000_000)),
+        ("main/ORDERS", Search::Seq(0)),
+        ("main/NOWHERE", Search::Seq(1)),
+        ("main/SHIPPING", model_field("order_id", "")),
+    ] {
+        simulation.command(&Command::Find { channel: channel.into(), search, before: None });
+    }
+    let batches = simulation.advance(second(3));
+    let outcomes: Vec<_> = observations(&batches)
+        .filter_map(|what| if let Observation::Search(report) = what { Some(&report.outcome) } else { None })
+        .collect();
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert!(outcomes[..2].iter().all(|outcome| **outcome == SearchOutcome::NotThere), "{outcomes:?}");
+    assert!(!outcomes.iter().any(|outcome| matches!(outcome, SearchOutcome::Found(_))));
 }
