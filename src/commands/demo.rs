@@ -1,7 +1,8 @@
 //! `headwater demo`: runs the sample store and watches it, through the same sources as any system.
 //!
 //! The store is real where there is a NATS server: the one of `--broker`, or one of our own when `nats-server` is on PATH. With
-//! neither it is simulated. Whatever way it ends, what was made is removed: streams from a broker of somebody else, the server
+//! neither it is simulated. On a broker of somebody else it watches at `passive`, elsewhere at `acks`, unless --probe says
+//! otherwise. Whatever way it ends, what was made is removed: streams from a broker of somebody else, the server
 //! and its directory when it is ours.
 
 mod signals;
@@ -27,6 +28,7 @@ use crate::demo::scenario::{STORE, STORE_FILE, Scenario};
 use crate::demo::server::{self, Server};
 use crate::demo::simulation::{self, Simulation};
 use crate::demo::store::{self, Store, StoreError};
+use crate::model::command::ProbeLevel;
 use crate::model::id::{Name, SourceId};
 use crate::model::observation::SourceState;
 use crate::model::snapshot::{Origin, Snapshot, TopologyState};
@@ -48,6 +50,10 @@ const END_WITHIN: Duration = Duration::from_millis(200);
 const SEED: u64 = 1;
 /// Said on the screen of a simulation.
 const HOW_TO_GET_REAL: &str = "simulated; for real: nats-server on PATH, or --broker URL";
+/// Said on the screen of a server of our own, when acknowledgements are listened to.
+const ALL_ACKS: &str = "acks: every acknowledgement is heard, so delays are exact";
+/// Said on the screen of somebody else's broker, when they are not.
+const NO_ACKS: &str = "passive: nothing is listened to on this broker; --probe acks measures delays exactly";
 
 /// Runs it.
 pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
@@ -61,6 +67,8 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
         topology.ok_or_else(|| CommandError::Usage("the sample topology has a mistake".to_owned()))?;
     let scenario = Arc::new(scenario(demo.scenario.as_deref(), &topology)?);
     let stage = Stage::choose(global, demo)?;
+    let probe = level(global, &stage)?;
+    let notice = stage.notice(probe);
     let terminal = settings::terminal(global, &settings::process_environment);
 
     let runtime = runtime()?;
@@ -68,13 +76,12 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
     let signals = runtime.block_on(async { Signals::listen() });
     let signals =
         signals.map_err(|error| CommandError::Usage(format!("cannot listen to signals: {error}")))?;
-    let running = runtime.block_on(Running::start(stage, demo, topology, Arc::clone(&scenario)))?;
+    let running = runtime.block_on(Running::start(stage, probe, demo, topology, Arc::clone(&scenario)))?;
     let outcome = if let Some(code) = signals.heard() {
         Ok(ExitCode::from(code))
     } else if demo.headless {
         runtime.block_on(lines(&running.watching, signals))
     } else {
-        let notice = running.simulated().then_some(HOW_TO_GET_REAL);
         explore::show(&running.watching, &terminal, faults(&scenario), notice)
     };
     let left = runtime.block_on(running.stop());
@@ -150,6 +157,16 @@ enum Stage {
 }
 
 impl Stage {
+    /// What is good to know at the start.
+    fn notice(&self, probe: ProbeLevel) -> Option<&'static str> {
+        let listens = probe >= ProbeLevel::Acks;
+        match self {
+            Self::Simulated => Some(HOW_TO_GET_REAL),
+            Self::Ours(_) => listens.then_some(ALL_ACKS),
+            Self::Theirs(_) => (!listens).then_some(NO_ACKS),
+        }
+    }
+
     fn choose(global: &Global, demo: &Demo) -> Result<Self, CommandError> {
         if let Some(url) = &demo.broker {
             let global = Global { nats: vec![format!("{BROKER}={url}")], ..global.clone() };
@@ -170,6 +187,16 @@ impl Stage {
     }
 }
 
+/// How much is done to learn: what the person said; else as much as can be where nobody else is.
+fn level(global: &Global, stage: &Stage) -> Result<ProbeLevel, CommandError> {
+    let said = settings::probe(global)?.value;
+    Ok(match stage {
+        _ if global.probe.is_some() => said,
+        Stage::Theirs(_) => ProbeLevel::Passive,
+        Stage::Simulated | Stage::Ours(_) => ProbeLevel::Acks,
+    })
+}
+
 /// The store and those who watch it.
 struct Running {
     watching: Watching,
@@ -181,13 +208,14 @@ struct Running {
 impl Running {
     async fn start(
         stage: Stage,
+        probe: ProbeLevel,
         demo: &Demo,
         topology: Topology,
         scenario: Arc<Scenario>,
     ) -> Result<Self, CommandError> {
         match stage {
-            Stage::Simulated => Ok(Self::simulate(demo.seed.unwrap_or(SEED), &topology, &scenario)),
-            Stage::Theirs(options) => Self::open(*options, None, topology, scenario).await,
+            Stage::Simulated => Ok(Self::simulate(demo.seed.unwrap_or(SEED), probe, &topology, &scenario)),
+            Stage::Theirs(options) => Self::open(*options, None, probe, topology, scenario).await,
             Stage::Ours(program) => {
                 let server = Server::start(&program).await;
                 let server = server.map_err(|error| {
@@ -196,7 +224,7 @@ impl Running {
                 let options = NatsOptions::new(SourceId::from(BROKER), server.url());
                 let mut options = options.map_err(|error| CommandError::Usage(error.to_string()))?;
                 options.monitors = vec![server.monitor().to_owned()];
-                Self::open(options, Some(server), topology, scenario).await
+                Self::open(options, Some(server), probe, topology, scenario).await
             }
         }
     }
@@ -205,6 +233,7 @@ impl Running {
     async fn open(
         options: NatsOptions,
         server: Option<Server>,
+        probe: ProbeLevel,
         mut topology: Topology,
         scenario: Arc<Scenario>,
     ) -> Result<Self, CommandError> {
@@ -218,17 +247,19 @@ impl Running {
         let servers = options.servers.iter().map(|server| Address::new(server.to_string())).collect();
         let monitor = options.monitors.first().map(|url| Address::new(url.as_str()));
         store.relocate(&mut topology, BROKER, servers, monitor);
-        let plan = Plan { nats: vec![options], commands, ..Plan::of(declared(topology), Origin::Live) };
+        let plan =
+            Plan { nats: vec![options], probe, commands, ..Plan::of(declared(topology), Origin::Live) };
         Ok(Self { watching: watch::start(plan), store: Some(store), server })
     }
 
     /// The simulation as the only source.
-    fn simulate(seed: u64, topology: &Topology, scenario: &Scenario) -> Self {
-        let plan = Plan::of(declared(topology.clone()), Origin::Simulated);
+    fn simulate(seed: u64, probe: ProbeLevel, topology: &Topology, scenario: &Scenario) -> Self {
+        let plan = Plan { probe, ..Plan::of(declared(topology.clone()), Origin::Simulated) };
         let mut commands = plan.commands.subscribe();
         let watching = watch::start(plan);
         let start = simulation::starts_at(watching.clock);
-        let simulation = Simulation::new(topology, scenario.clone(), seed, start);
+        let options = simulation::Options { probe, ..simulation::Options::default() };
+        let simulation = Simulation::with_options(topology, scenario.clone(), seed, start, options);
         let (tell, heard) = mpsc::channel(8);
         tokio::spawn(async move {
             while let Ok(command) = commands.recv().await {
@@ -239,10 +270,6 @@ impl Running {
         });
         tokio::spawn(simulation::run(simulation, watching.clock, watching.batches.clone(), heard));
         Self { watching, store: None, server: None }
-    }
-
-    fn simulated(&self) -> bool {
-        self.store.is_none()
     }
 
     /// Takes everything back. What could not be removed from a broker of somebody else is returned by name.
@@ -294,6 +321,7 @@ async fn lines(watching: &Watching, mut signals: Signals) -> Result<ExitCode, Co
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Probe;
 
     #[test]
     fn flags_that_say_what_to_watch_are_refused() {
@@ -305,6 +333,26 @@ mod tests {
              --broker URL"
         );
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn it_listens_where_nobody_else_is_unless_told_otherwise() {
+        let theirs = || Stage::Theirs(Box::new(NatsOptions::new("main".into(), "nats://h").unwrap()));
+        let of = |stage: &Stage, probe: Option<Probe>| {
+            let level = level(&Global { probe, ..Global::default() }, stage).unwrap();
+            (level, stage.notice(level))
+        };
+        let ours = Stage::Ours("nats-server".into());
+        assert_eq!(of(&ours, None), (ProbeLevel::Acks, Some(ALL_ACKS)));
+        assert_eq!(of(&Stage::Simulated, None), (ProbeLevel::Acks, Some(HOW_TO_GET_REAL)));
+        assert_eq!(of(&theirs(), None), (ProbeLevel::Passive, Some(NO_ACKS)));
+        assert_eq!(of(&theirs(), Some(Probe::Acks)), (ProbeLevel::Acks, None));
+        assert_eq!(of(&ours, Some(Probe::Passive)), (ProbeLevel::Passive, None));
+        let tap = level(&Global { probe: Some(Probe::Tap), ..Global::default() }, &ours).unwrap_err();
+        assert_eq!(
+            tap.to_string(),
+            "--probe tap is not available in this version; it watches at 'passive' and 'acks'"
+        );
     }
 
     #[test]

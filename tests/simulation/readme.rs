@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use headwater::app::{App, Moment, Options as AppOptions};
 use headwater::keymap;
+use headwater::model::command::ProbeLevel;
 use headwater::theme::{Glyphs, Theme};
 use headwater::ui::{self, Ctx};
 use jiff::tz::TimeZone;
@@ -36,7 +37,7 @@ fn the_readme_shows_what_the_program_shows() {
 
 /// The overview at 80×24 during the scenario's first fault.
 fn overview() -> String {
-    let mut trial = Trial::new(store(), 1, Options::default());
+    let mut trial = Trial::new(store(), 1, Options { probe: ProbeLevel::Acks, ..Options::default() });
     // A minute is watched second by second, as on a screen.
     for second in 1..AT / 1000 {
         trial.at(second * 1000);

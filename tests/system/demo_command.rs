@@ -62,6 +62,21 @@ impl Demo {
         panic!("never a living picture; it said {said:?}; last was {last:#}");
     }
 
+    /// Consumers whose delays are exact, in the first picture in which there are more than ten, or after some pictures.
+    fn exact(&mut self) -> usize {
+        let mut exact = 0;
+        for _ in 0..30 {
+            let Some(Ok(line)) = self.lines.next() else { break };
+            let picture: Value = serde_json::from_str(&line).unwrap();
+            let consumers = picture["consumers"].as_array().unwrap().iter();
+            exact = consumers.filter(|consumer| consumer["delay_ms"]["method"] == "exact").count();
+            if exact > 10 {
+                break;
+            }
+        }
+        exact
+    }
+
     fn signal(&mut self, signal: Signal) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         wait_for_blocking(SOON, "the demo ends", || match self.child.try_wait().unwrap() {
@@ -105,6 +120,8 @@ fn with_a_server_on_the_path_it_is_real_and_leaves_nothing() {
     // Programs that are no service of the store would be services of their own.
     assert_eq!(picture["services"].as_array().unwrap().len(), 10);
     assert_eq!(demo.left().len(), 1, "the server's directory");
+    assert_eq!(picture["probe"], "acks", "nobody else is there");
+    assert!(demo.exact() > 10);
     let status = demo.signal(Signal::TERM);
     assert_eq!(status.code(), Some(143));
     assert_eq!(demo.left(), [""; 0]);
@@ -136,6 +153,9 @@ fn on_a_given_broker_it_removes_exactly_what_it_made() {
     let picture = demo.living();
     assert_eq!(headwater::row(&picture, "channels", "main/ORDERS")["kind"], "stream");
     assert_eq!(counts(&broker), (7, 22));
+    assert_eq!(picture["probe"], "passive", "it is somebody else's");
+    let told = picture["consumers"].as_array().unwrap().iter();
+    assert!(told.clone().all(|consumer| consumer["delay_ms"]["method"] != "exact"));
 
     // A second one would mix with the first.
     let home = tempfile::tempdir().unwrap();
@@ -169,6 +189,8 @@ fn without_a_server_it_is_simulated() {
     let nothing = tempfile::tempdir().unwrap();
     let mut demo = Demo::start(nothing.path(), &["--seed", "7"]);
     let picture = demo.living();
+    assert_eq!(picture["probe"], "acks");
+    assert!(demo.exact() > 10);
     // Nothing real is there that could have a state.
     assert_eq!(headwater::row(&picture, "sources", "main")["state"], "up");
     assert_eq!(demo.left(), [""; 0]);
