@@ -51,7 +51,7 @@ fn calm() -> Scenario {
 fn rough() -> Scenario {
     let mut scenario = store();
     for (consumer, mean, workers, fails) in [
-        ("ORDERS/billing", 400, 16, 0.05),
+        ("ORDERS/billing", 1_500, 40, 0.05),
         ("ORDERS/inventory", 250, 32, 0.0),
         ("INVENTORY/shipping", 700, 60, 0.02),
         ("BILLING/notifications", 150, 16, 0.2),

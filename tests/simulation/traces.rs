@@ -6,7 +6,8 @@ use headwater::demo::simulation::Fate;
 use headwater::model::command::{Command, ProbeLevel};
 use headwater::model::id::ChannelId;
 use headwater::model::message::{Search, SearchOutcome};
-use headwater::model::snapshot::{Leg, LegState, Snapshot, Trace};
+use headwater::model::snapshot::Snapshot;
+use headwater::model::trace::{Leg, LegState, Trace};
 
 use super::{Trial, calm, rough};
 use crate::Options;
