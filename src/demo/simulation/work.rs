@@ -517,8 +517,7 @@ impl World {
     /// Whoever takes long says so, again and again, while it is at work.
     fn progress(&mut self, at: usize, seq: u64, times: u64, life: u64, now: u64, agenda: &mut Agenda) {
         let Some(reader) = self.readers.get(at) else { return };
-        let its = |service: &&Service| service.life == life && service.runs;
-        let works = self.services.get(reader.service).filter(its).is_some();
+        let works = self.services.get(reader.service).is_some_and(|s| s.life == life && s.runs);
         let message = self.streams.get(reader.consumer.stream).and_then(|s| s.get(seq));
         let (true, Some(message)) = (works && reader.at_work.contains(&(seq, times)), message) else {
             return;
