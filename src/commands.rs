@@ -34,6 +34,9 @@ pub enum CommandError {
     /// Wrong or contradictory settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// What was to be printed could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(String),
     /// Why each source failed, one line each: server and cause.
     #[error("{}", several(.0))]
     NoSource(Vec<String>),
@@ -43,7 +46,7 @@ impl CommandError {
     /// The exit code that scripts see.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Settings(_) => USAGE,
+            Self::Usage(_) | Self::Settings(_) | Self::Output(_) => USAGE,
             Self::NoSource(_) => NO_SOURCE,
         }
     }
@@ -97,10 +100,15 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         .map_err(|error| CommandError::Usage(format!("cannot start: {error}")))
 }
 
-/// Writes to standard output; whether anybody still reads it.
-fn print(text: &str) -> bool {
+/// Writes to standard output; whether anybody still reads it. A reader that went away (`| head`) is no error, a disk that is
+/// full is one: a script must not take half a snapshot for a whole one.
+fn print(text: &str) -> Result<bool, CommandError> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CommandError::Output(error.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -312,7 +312,7 @@ async fn lines(watching: &Watching, mut signals: Signals) -> Result<ExitCode, Co
         }
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let line = json::line(&snapshot).map_err(|error| CommandError::Usage(error.to_string()))?;
-        if !print(&(line + "\n")) {
+        if !print(&(line + "\n"))? {
             return Ok(ExitCode::SUCCESS);
         }
     }

@@ -42,10 +42,10 @@ pub fn run(global: &Global, doctor: &Doctor) -> Result<(), CommandError> {
         }
         let reached = unreached.len() < settings.sources.len();
         health(&mut out, plan, &settings, doctor.wait_for, glyphs).await;
-        print(&out);
+        print(&out)?;
         if reached {
             for line in unreached {
-                print(&format!("\n{} {line}\n", glyphs.get(Glyph::Down)));
+                print(&format!("\n{} {line}\n", glyphs.get(Glyph::Down)))?;
             }
             return Ok(());
         }
@@ -62,12 +62,19 @@ fn rights(out: &mut String, source: &NatsSource, found: &Examination, glyphs: Gl
     };
     let _ = writeln!(
         out,
-        "{}  nats {} at {} (from {})\n  {as_whom}; credentials: {}\n",
+        "{}  nats {}{}\n",
         source.options.source,
         clean(&found.version),
-        source.options.servers_shown(),
-        source.servers_from,
-        source.auth_from,
+        if source.options.servers.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " at {} (from {})\n  {as_whom}; credentials: {}",
+                source.options.servers_shown(),
+                source.servers_from,
+                source.auth_from
+            )
+        },
     );
     let widest = found.rights.iter().map(|right| width(&clean(&right.subject))).max().unwrap_or(0);
     for right in &found.rights {
@@ -84,6 +91,13 @@ fn rights(out: &mut String, source: &NatsSource, found: &Examination, glyphs: Gl
             let _ = writeln!(
                 out,
                 "\nTo grant what is missing, in the server's configuration of this user:\n\n{snippet}"
+            );
+        }
+        None if source.options.servers.is_empty() => {
+            let _ = writeln!(
+                out,
+                "\nThere is no connection to a server: what monitoring does not tell (answers of services, notices) needs one, \
+                 with --nats URL."
             );
         }
         None => {

@@ -36,8 +36,7 @@ pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
             table::render(&snapshot, Glyphs::of_process(settings.terminal.ascii), tui::columns())
         }
     };
-    print(&text);
-    Ok(())
+    print(&text).map(drop)
 }
 
 /// Waits until a source has been reached, watches for `watch_for` from then on, and gives the last snapshot.

@@ -23,7 +23,7 @@ pub fn run(global: &Global, stream: &Stream) -> Result<(), CommandError> {
             let snapshot = Arc::clone(&watching.snapshots.borrow_and_update());
             let line = json::line(&snapshot).map_err(|e| CommandError::Usage(e.to_string()))?;
             // A reader that went away (`| head`) ends the stream; that is no error.
-            if !print(&(line + "\n")) {
+            if !print(&(line + "\n"))? {
                 return Ok(());
             }
         }

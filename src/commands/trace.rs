@@ -50,8 +50,7 @@ pub fn run(global: &Global, asked: &Trace) -> Result<(), CommandError> {
         TraceFormat::Json => trace::json(&snapshot).map_err(unprintable)? + "\n",
         TraceFormat::OtlpJson => serde_json::to_string(&otlp::spans(&snapshot)).map_err(unprintable)? + "\n",
     };
-    print(&text);
-    Ok(())
+    print(&text).map(drop)
 }
 
 /// What is looked for.

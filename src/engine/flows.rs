@@ -39,6 +39,7 @@ pub(super) fn row(plan: &FlowPlan, state: &State, windows: Windows) -> Flow {
     Flow {
         id: plan.id.clone(),
         kind: plan.kind,
+        kind_likely: plan.kind_likely,
         from: plan.from.clone(),
         from_likely: plan.from_likely,
         to: plan.to.clone(),

@@ -26,6 +26,7 @@ use crate::topology::subject;
 pub(super) struct FlowPlan {
     pub(super) id: FlowId,
     pub(super) kind: FlowKind,
+    pub(super) kind_likely: bool,
     pub(super) from: Vec<ServiceId>,
     pub(super) from_likely: bool,
     pub(super) to: Vec<ServiceId>,
@@ -246,6 +247,7 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
         plans.push(FlowPlan {
             id: FlowId::new(format!("consumer:{consumer}")),
             kind: if keyed { FlowKind::Feed } else { FlowKind::Event },
+            kind_likely: false,
             from: producers.map(|p| p.services.clone()).unwrap_or_default(),
             from_likely: producers.is_some_and(|p| p.likely),
             to: bound.map(|b| b.services.clone()).unwrap_or_default(),
@@ -342,6 +344,7 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                 plans.push(FlowPlan {
                     id: id("subject", channel.as_str(), service.as_str()),
                     kind: FlowKind::Event,
+                    kind_likely: true,
                     from: if not_itself { from.services } else { Vec::new() },
                     from_likely: not_itself,
                     to: vec![service.clone()],
@@ -371,6 +374,7 @@ fn upstreams(state: &State, wiring: &Wiring) -> Vec<FlowPlan> {
             plans.push(FlowPlan {
                 id: id("upstream", fed.channel.as_str(), down.as_str()),
                 kind: FlowKind::Feed,
+                kind_likely: false,
                 from: producers.map(|p| p.services.clone()).unwrap_or_default(),
                 from_likely: producers.is_some_and(|p| p.likely),
                 to: Vec::new(),

@@ -1,8 +1,7 @@
 //! The whole traffic by kind, and what is not looked at.
 //!
-//! Events and feeds are counted once, where they come in: the rates of channels that keep messages (what is only
-//! taken over from another channel is left out), and of bare subjects that no such channel takes in. A channel is a feed when it is a
-//! bucket of keys, or when all that is declared on it are feeds; one that takes in both is split by what the feeds' followers
+//! Events and feeds are counted once, where they come in: the rates of channels that keep messages, and of bare subjects that no such channel takes in. A channel is a feed when it is a
+//! copy of another one (mirror, sources), a bucket of keys, or when all that is declared on it are feeds; one that takes in both is split by what the feeds' followers
 //! get; the rest are events. Requests are what responders answered.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,8 +85,12 @@ pub(super) fn totals(
     for channel in channels {
         let report = &channel.report;
         // What a channel that keeps messages takes in is counted there.
-        let kept = wiring.subjects.get(&report.id).is_some_and(|s| s.kept);
-        if kept || (!report.fed_by.is_empty() && report.subjects.is_empty()) {
+        if wiring.subjects.get(&report.id).is_some_and(|s| s.kept) {
+            continue;
+        }
+        // A copy of another channel is fed: what it takes over is traffic once more.
+        if !report.fed_by.is_empty() && report.subjects.is_empty() {
+            feeds.add(&channel.rate);
             continue;
         }
         if let (Some(mixed), Some(all)) = (wiring.index.mixed.get(&report.id), channel.rate.low()) {

@@ -503,6 +503,8 @@ pub struct Flow {
     pub id: FlowId,
     /// The way.
     pub kind: FlowKind,
+    /// Whether `kind` is a conclusion: messages on a plain subject may ask for an answer, which is not seen.
+    pub kind_likely: bool,
     /// Who sends: owners and publishers; for a request the one who answers.
     pub from: Vec<ServiceId>,
     /// Whether `from` is a conclusion: shown with `~`.

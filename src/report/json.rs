@@ -124,7 +124,7 @@ struct ServiceRow {
     state: &'static str,
     since: String,
     health: Vec<HealthRow>,
-    connections: Option<f64>,
+    connections: Option<Plain>,
     clients: Vec<ClientRow>,
     evidence: Vec<EvidenceRow>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -194,7 +194,7 @@ struct ReplicaRow {
     mode: String,
     consumer: Option<String>,
     staleness_ms: Option<f64>,
-    behind: Option<f64>,
+    behind: Option<Plain>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_exact: BTreeMap<&'static str, NotExact>,
 }
@@ -220,10 +220,10 @@ struct ConsumerRow {
     channel: String,
     name: String,
     services: Vec<String>,
-    lag: Option<f64>,
-    in_flight: Option<f64>,
-    redelivered: Option<f64>,
-    gave_up: Option<f64>,
+    lag: Option<Plain>,
+    in_flight: Option<Plain>,
+    redelivered: Option<Plain>,
+    gave_up: Option<Plain>,
     staleness_ms: Option<f64>,
     delivered_rate: Option<f64>,
     acked_rate: Option<f64>,
@@ -264,6 +264,9 @@ struct FlowRow {
     not_exact: BTreeMap<&'static str, NotExact>,
 }
 
+/// What a plain subject does not tell.
+const KIND_LIKELY: &str = "a plain subject: whether its messages ask for an answer is not seen";
+
 /// What is known of a number that is not exactly the number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct NotExact {
@@ -285,6 +288,18 @@ enum Pick {
     High,
     /// Rates: the middle.
     Middle,
+}
+
+/// A count, written without a point when it is whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Plain(f64);
+
+impl Serialize for Plain {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        // Up to here every whole number is one of the format's.
+        let whole = self.0.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&self.0);
+        if whole { s.serialize_u64(self.0 as u64) } else { s.serialize_f64(self.0) }
+    }
 }
 
 /// When a snapshot was taken, and how much of the past its rates cover.
@@ -354,8 +369,8 @@ impl Inexact {
     }
 
     /// A count.
-    fn count(&mut self, field: &'static str, measured: &Measured<u64>) -> Option<f64> {
-        self.number(field, measured, Pick::Low, |v| v as f64)
+    fn count(&mut self, field: &'static str, measured: &Measured<u64>) -> Option<Plain> {
+        self.number(field, measured, Pick::Low, |v| v as f64).map(Plain)
     }
 
     /// A rate, rounded to the microhertz: the noise beyond is nobody's information.
@@ -400,7 +415,7 @@ fn source(source: &Source, moment: Moment) -> SourceRow {
 
 fn service(service: &Service, moment: Moment) -> ServiceRow {
     let mut inexact = Inexact::at(moment);
-    let connections = inexact.number("connections", &service.connections, Pick::Low, f64::from);
+    let connections = inexact.number("connections", &service.connections, Pick::Low, f64::from).map(Plain);
     if service.since.or_earlier {
         inexact.notes.insert("since", or_earlier());
     }
@@ -541,6 +556,10 @@ fn consumer(consumer: &Consumer, moment: Moment) -> ConsumerRow {
 
 fn flow(flow: &Flow, moment: Moment) -> FlowRow {
     let mut inexact = Inexact::at(moment);
+    if flow.kind_likely {
+        let why = Some(KIND_LIKELY.to_owned());
+        inexact.notes.insert("kind", NotExact { kind: "about", lo: None, hi: None, why });
+    }
     FlowRow {
         id: flow.id.to_string(),
         kind: flow.kind.word(),

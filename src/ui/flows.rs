@@ -71,6 +71,9 @@ pub fn about(look: &Look<'_>, flow: &Flow) -> Cell {
     if let Some(entity) = &flow.entity {
         cell = cell.then(" about ", Role::Muted).then(entity.as_str(), Role::Text);
     }
+    if flow.kind_likely {
+        cell = cell.then(", or asks: a plain subject does not tell", Role::Muted);
+    }
     if !flow.declared {
         cell = cell.then("; no topology file declares it", Role::Muted);
     }
@@ -87,8 +90,8 @@ pub fn about(look: &Look<'_>, flow: &Flow) -> Cell {
 pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow) -> Vec<Cell> {
     let (glyph, role) = signs::kind(flow.kind);
     let mut channel = Cell::text(&*flow.label).keep_ends();
-    if !flow.declared && ctx.snapshot.topology.is_some() {
-        // Seen on the broker, written in no topology file.
+    if flow.kind_likely || (!flow.declared && ctx.snapshot.topology.is_some()) {
+        // Perhaps a request; or seen on the broker, and written in no topology file.
         channel = Cell::text(format!("{}{}", look.glyph(Glyph::About), flow.label)).keep_ends();
     }
     vec![

@@ -368,6 +368,44 @@ async fn a_user_who_may_ask_nothing_is_exit_code_3_and_told_what_is_denied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_denied_list_is_a_part_and_not_the_whole() {
+    let broker = Broker::start(
+        Config::jetstream()
+            .user(User::new("app", "secret"))
+            .user(User::new("narrow", "secret").may_not_publish(&["$JS.API.STREAM.LIST"])),
+    );
+    let url = broker.url().replace("nats://", "nats://narrow:secret@");
+    let document =
+        tokio::task::spawn_blocking(move || headwater::once(&url, &["--for", "1s"])).await.unwrap();
+    assert_valid(&document);
+    let missing = document["sources"][0]["missing"].to_string();
+    assert!(missing.contains("permission denied for $JS.API.STREAM.LIST"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_cannot_be_written_is_an_error() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        eprintln!("SKIPPED: there is no /dev/full here");
+        return;
+    };
+    let broker = Broker::start(Config::jetstream());
+    let url = broker.url();
+    let output = tokio::task::spawn_blocking(move || {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = headwater::command(home.path());
+        command.args(["once", "--for", "0s", "--nats", &url]).stdout(full).output().unwrap()
+    })
+    .await
+    .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), error.starts_with("headwater: cannot write the output: ")),
+        (Some(2), true),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn monitoring_alone_names_the_monitoring_endpoint_and_no_server() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");

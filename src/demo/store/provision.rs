@@ -32,6 +32,12 @@ pub enum ProvisionError {
     /// The server has no `JetStream` for us.
     #[error("the broker has no JetStream for this user: {0}")]
     NoJetStream(String),
+    /// The lists are not answered: the user may not ask, or may not hear the answer.
+    #[error(
+        "the broker does not answer this user's JetStream requests: it may not publish to $JS.API.> or not subscribe to its \
+         inbox; headwater doctor tells which"
+    )]
+    NoAnswer,
     /// It would not make one.
     #[error("the broker would not make the {what}: {why}")]
     Refused {
@@ -113,10 +119,13 @@ async fn refuse_taken_names(context: &Context, plan: &Plan) -> Result<(), Provis
         Err(error) => {
             // The library tells it apart there only; asked second, as it cannot read what old servers answer.
             let account = context.query_account().await.map_err(|error| error.kind());
-            return Err(ProvisionError::NoJetStream(match account {
-                Err(AccountErrorKind::JetStreamUnavailable) => "it is not enabled".to_owned(),
-                _ => error.to_string(),
-            }));
+            return Err(match account {
+                Err(AccountErrorKind::JetStreamUnavailable) => {
+                    ProvisionError::NoJetStream("it is not enabled".to_owned())
+                }
+                Err(AccountErrorKind::TimedOut) => ProvisionError::NoAnswer,
+                _ => ProvisionError::NoJetStream(error.to_string()),
+            });
         }
     };
     let (mut streams, mut left_behind) = (Vec::new(), Vec::new());

@@ -83,6 +83,7 @@ pub(super) fn reads(
         plans.push(FlowPlan {
             id: id(kind.word(), name, ""),
             kind,
+            kind_likely: false,
             from: from.by.clone(),
             from_likely: false,
             to: Vec::new(),
@@ -190,6 +191,7 @@ fn declared_read(
     FlowPlan {
         id: id(wanted.kind.word(), wanted.name, wanted.service.as_str()),
         kind: wanted.kind,
+        kind_likely: false,
         from: from.map(|p| p.by.clone()).unwrap_or_default(),
         from_likely: false,
         to: vec![wanted.service.clone()],

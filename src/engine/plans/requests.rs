@@ -25,6 +25,7 @@ pub(super) fn operations(
     let blank = |service: &ServiceId, on: &Name| FlowPlan {
         id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),
         kind: FlowKind::Request,
+        kind_likely: false,
         from: vec![service.clone()],
         from_likely: false,
         to: Vec::new(),
@@ -76,6 +77,7 @@ pub(super) fn operations(
                 .find(|((s, on), p)| s == service && (p.label == *operation || on == operation));
             let key = known.map_or_else(|| (service.clone(), operation.clone()), |(key, _)| key.clone());
             let plan = operations.entry(key).or_insert_with(|| FlowPlan {
+                kind_likely: false,
                 declared: true,
                 numbers: Numbers::Unknown("called, and nobody says that it answers".into()),
                 ..blank(service, operation)

@@ -117,6 +117,7 @@ fn a_listener_on_a_bare_subject_has_a_flow_with_its_rate() {
     };
     let quiet = engine.tick(at(10));
     assert_eq!(ids(&quiet.flows, |f| f.id.as_str()), ["subject:nats%2Fsubject%3Aprices.changed>search"]);
+    assert!(quiet.flows[0].kind_likely, "a plain subject does not tell whether its messages ask");
     assert!(quiet.flows[0].rate.bounds.why_unknown().is_some(), "not counted is not zero");
     let mut batch = batch("nats", 2_000, vec![]);
     batch.traffic.add(key, &counted(20, 0, 0, 2_000));
@@ -177,7 +178,7 @@ fn likely_owners_are_guesses_and_nobody_is_said_to_keep_a_copy() {
 }
 
 #[test]
-fn a_mirror_is_a_feed_between_channels_and_is_not_counted_twice() {
+fn a_mirror_is_a_feed_between_channels_and_no_event_twice() {
     let mut engine = engine();
     let orders = channel("nats", "ORDERS");
     let copy = crate::model::observation::ChannelReport {
@@ -201,6 +202,11 @@ fn a_mirror_is_a_feed_between_channels_and_is_not_counted_twice() {
     assert_eq!((flow.kind, &*flow.label), (FlowKind::Feed, "mirror of ORDERS"));
     assert_eq!(flow.rate.bounds, Bounds::Exact(30.0));
     assert_eq!(snapshot.totals.events.bounds, Bounds::Exact(30.0));
+    assert_eq!(
+        snapshot.totals.feeds.bounds,
+        Bounds::Exact(30.0),
+        "what the copy takes over is a feed of its own"
+    );
 }
 
 #[test]

@@ -430,7 +430,7 @@ impl Trial<'_> {
                 // The last two: an empty stream, or one that has just gone. The question was let through.
                 Ok(_)
                 | Err(Failure::Refused { err_code: codes::NO_MESSAGE | codes::STREAM_NOT_FOUND, .. }) => {}
-                Err(Failure::Denied(_)) => denied.push(one_line(stream)),
+                Err(Failure::Denied(_)) => denied.push(one_line(&format!("{subject}.{stream}"))),
                 Err(failure) => silent = Some(failure),
             }
         }
@@ -480,7 +480,11 @@ async fn monitors(options: &NatsOptions) -> Vec<Right> {
         rights.push(Right {
             subject: Redacted(url).to_string(),
             way: Way::Http,
-            unlocks: "what the connection may not read",
+            unlocks: if options.servers.is_empty() {
+                "streams, consumers and connections"
+            } else {
+                "what the connection may not read"
+            },
             needed: false,
             outcome,
         });

@@ -138,6 +138,7 @@ impl<'a> Connections<'a> {
                 let id: Name =
                     if told.server.id.is_empty() { data.server_id.as_str() } else { &told.server.id }.into();
                 on_page.insert(id.to_string());
+                self.desk.answered(answer.trip, answer.payload.len());
                 if let Some(now) = data.now {
                     let name = if told.server.name.is_empty() { &*id } else { &told.server.name };
                     self.desk.learn_time(Some(name), answer.trip, now);
