@@ -13,6 +13,8 @@ pub mod line;
 pub mod list;
 pub mod order;
 pub mod palette;
+mod prompt;
+pub mod search;
 mod update;
 pub mod view;
 
@@ -20,8 +22,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::command::Command;
+use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::Name;
+use crate::model::message::MessageId;
 use crate::model::snapshot::{Snapshot, Thing};
 use crate::model::time::Timestamp;
 
@@ -30,7 +33,8 @@ use filter::Filter;
 use hit::HitAreas;
 use line::Line;
 use list::{List, ListId, RowId, Sort, Take};
-use palette::Palette;
+use palette::{Known, Palette};
+use search::Asked;
 pub use view::View;
 
 /// A moment on two clocks.
@@ -148,6 +152,8 @@ pub enum Layer {
     Filter,
     /// The command palette.
     Palette,
+    /// What the probe level `acks` does and costs, before it is taken.
+    Probe,
     /// The help.
     Help,
 }
@@ -197,6 +203,12 @@ pub struct App {
     typing: Option<(Line, String)>,
     palette: Option<Palette>,
     help: Option<usize>,
+    /// The level that the open dialog would change to.
+    probe: Option<ProbeLevel>,
+    /// The search that was asked for last.
+    asked: Option<Asked>,
+    /// A message that was found and is to be selected as soon as it is listed.
+    awaited: Option<RowId>,
     detail: Detail,
     detail_focused: bool,
     detail_scroll: usize,
@@ -226,6 +238,9 @@ impl App {
             typing: None,
             palette: None,
             help: None,
+            probe: None,
+            asked: None,
+            awaited: None,
             detail: Detail::Closed,
             detail_focused: false,
             detail_scroll: 0,
@@ -254,6 +269,8 @@ impl App {
     pub fn layer(&self) -> Layer {
         if self.help.is_some() {
             Layer::Help
+        } else if self.probe.is_some() {
+            Layer::Probe
         } else if self.palette.is_some() {
             Layer::Palette
         } else if self.typing.is_some() {
@@ -278,6 +295,10 @@ impl App {
     /// Its place among the view's lists: the one that the person chose, else the first that has rows, so that keys do
     /// something on a quiet system too.
     fn pane(&self) -> usize {
+        // One message alone is no list to walk through.
+        if self.view == View::Propagation && self.list(ListId::Traces).rows().len() < 2 {
+            return 1;
+        }
         let first = || self.view.lists().iter().position(|id| !self.list(*id).rows().is_empty()).unwrap_or(0);
         self.panes.get(&self.view).copied().unwrap_or_else(first)
     }
@@ -383,6 +404,21 @@ impl App {
         self.palette.as_ref()
     }
 
+    /// The level that would be changed to, while the person is asked.
+    pub fn probe(&self) -> Option<ProbeLevel> {
+        self.probe
+    }
+
+    /// The search that was asked for last.
+    pub fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+
+    /// The message whose consumers are shown: the selected one.
+    pub fn message(&self) -> Option<MessageId> {
+        self.list(ListId::Traces).selected().and_then(item::message_of)
+    }
+
     /// The first visible line of the help, while it is open.
     pub fn help(&self) -> Option<usize> {
         self.help
@@ -419,9 +455,16 @@ impl App {
                 Some("this list has one order: what needs a person first")
             }
             Action::NextPane | Action::PreviousPane
-                if self.view.lists().len() == 1 && self.detail != Detail::Beside =>
+                if self.panes_shown() == 1 && self.detail != Detail::Beside =>
             {
                 Some("this view has one pane")
+            }
+            Action::Further if self.view != View::Propagation => Some("no search is shown here"),
+            Action::Further if !self.asked.as_ref().is_some_and(Asked::goes_on) => {
+                Some("no search has more to look through")
+            }
+            Action::Propagation if self.selected_thing().is_none() => {
+                Some("nothing is selected whose message could be followed")
             }
             Action::Fold if self.list(self.current_list()).foldable() == 0 => Some("nothing is folded here"),
             _ => None,
@@ -455,13 +498,21 @@ impl App {
         let filter =
             self.filters.get(&self.view).filter(|filter| filter.error.is_none()).map(|f| f.filter.clone());
         let filter = filter.unwrap_or_default();
+        self.take_answers(latest);
+        let before = self.message();
         for id in self.view.lists() {
-            let take = Take { filter: &filter, fold: !self.unfolded, at_once: self.at_once };
+            // The messages come before the consumers of the one that is chosen.
+            let message = self.message();
+            let at_once = self.at_once || (*id == ListId::Legs && message != before);
+            let take = Take { filter: &filter, fold: !self.unfolded, at_once, message: message.as_ref() };
             self.lists.entry(*id).or_default().sync(*id, &snapshot, take, now.mono);
+            if *id == ListId::Traces {
+                self.select_awaited();
+            }
         }
         self.at_once = false;
         if let Some(palette) = &mut self.palette {
-            palette.refresh(&self.faults, &self.faults_on);
+            palette.refresh(&Known::of(&self.faults, &self.faults_on, latest));
         }
     }
 
@@ -474,6 +525,14 @@ impl App {
             .filter(|_| !self.is_paused())
             .filter_map(|id| self.lists.get(id).and_then(List::next_move));
         moves.chain(self.said.as_ref().map(|shown| shown.until)).min()
+    }
+
+    /// Panes of the view that can have the keys.
+    fn panes_shown(&self) -> usize {
+        match self.view {
+            View::Propagation if self.list(ListId::Traces).rows().len() < 2 => 1,
+            view => view.lists().len(),
+        }
     }
 
     fn current_list_mut(&mut self) -> &mut List {

@@ -50,6 +50,7 @@ pub const BINDINGS: &[Binding] = &[
     main(&["3"], Action::Show(View::Consumers)),
     main(&["4"], Action::Show(View::Ownership)),
     main(&["5"], Action::Show(View::Services)),
+    main(&["7"], Action::Show(View::Propagation)),
     footer(1, &["enter"], Action::Open),
     footer(2, &["esc"], Action::Back),
     main(&["tab"], Action::NextPane),
@@ -58,6 +59,9 @@ pub const BINDINGS: &[Binding] = &[
     footer(7, &["s"], Action::SortNext),
     main(&["S"], Action::SortReverse),
     footer(11, &["z"], Action::Fold),
+    footer(6, &["o"], Action::Propagation),
+    footer(3, &["n"], Action::Further),
+    footer(12, &["p"], Action::Probe),
     footer(8, &["space"], Action::Pause),
     footer(9, &["i"], Action::Evidence),
     footer(10, &["y"], Action::Copy),
@@ -67,7 +71,7 @@ pub const BINDINGS: &[Binding] = &[
     main(&["M"], Action::Mouse),
     footer(4, &[":"], Action::Palette),
     footer(5, &["?", "F1"], Action::Help),
-    footer(6, &["q"], Action::Quit),
+    footer(5, &["q"], Action::Quit),
     main(&["up", "k"], Action::Up),
     main(&["down", "j"], Action::Down),
     main(&["left", "h"], Action::Left),
@@ -104,6 +108,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Layer::Palette, &["delete"], Action::DeleteForward),
     on(Layer::Palette, &["ctrl-w"], Action::DeleteWord),
     on(Layer::Palette, &["ctrl-u"], Action::DeleteLine),
+    hint(Layer::Probe, 1, &["enter"], Action::Accept),
+    hint(Layer::Probe, 2, &["esc", "p", "q"], Action::Cancel),
     hint(Layer::Help, 1, &["esc", "?", "enter", "q", "F1"], Action::Cancel),
     hint(Layer::Help, 2, &["down", "j"], Action::Down),
     on(Layer::Help, &["up", "k"], Action::Up),
@@ -134,7 +140,7 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
         .filter(|(_, binding)| match layer {
             Layer::Main => app.cannot(binding.action).is_none(),
             Layer::Help => binding.action != Action::Down || app.help_scrolls(),
-            Layer::Filter | Layer::Palette => true,
+            Layer::Filter | Layer::Palette | Layer::Probe => true,
         })
         .collect();
     bindings.sort_by_key(|(rank, _)| *rank);
@@ -146,6 +152,8 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
                 Action::Fold if !app.unfolded() => "unfold",
                 Action::Cancel if layer == Layer::Help => "close",
                 Action::Accept if layer == Layer::Palette => "do it",
+                Action::Accept if layer == Layer::Probe => "do it",
+                Action::Cancel if layer == Layer::Probe => "leave as it is",
                 Action::Down => "more",
                 action => action.label(),
             };
@@ -237,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_layer_can_be_left() {
-        for layer in [Layer::Filter, Layer::Palette, Layer::Help] {
+        for layer in [Layer::Filter, Layer::Palette, Layer::Probe, Layer::Help] {
             assert_eq!(lookup(layer, Key::parse("esc").unwrap()), Some(Action::Cancel));
             assert_eq!(lookup(layer, Key::parse("ctrl-c").unwrap()), Some(Action::Quit));
         }

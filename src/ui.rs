@@ -15,6 +15,7 @@ pub mod listing;
 pub mod overview;
 pub mod ownership;
 pub mod phrase;
+pub mod propagation;
 pub mod services;
 pub mod signs;
 pub mod widget;
@@ -65,6 +66,11 @@ impl<'a> Ctx<'a> {
     /// A time of day in the chosen zone, `15:04`.
     pub fn clock_short(&self, at: Timestamp) -> String {
         self.zoned(at, "%H:%M")
+    }
+
+    /// A time of day in the chosen zone with milliseconds, `15:04:51.412`.
+    pub fn clock_precise(&self, at: Timestamp) -> String {
+        self.zoned(at, "%H:%M:%S%.3f")
     }
 
     /// Date and time in the chosen zone.
@@ -129,6 +135,7 @@ pub fn render(buf: &mut Buffer, ctx: &Ctx<'_>) -> HitAreas {
     }
     chrome::footer::draw(ctx, buf, footer, &mut hits);
     chrome::palette::draw(ctx, buf, area, &mut hits);
+    chrome::probe::draw(ctx, buf, area, &mut hits);
     chrome::help::draw(ctx, buf, area, &mut hits);
     make_safe(buf, ctx.glyphs);
     hits
@@ -167,6 +174,7 @@ fn draw_view(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         View::Consumers => consumers::draw(ctx, buf, area, hits),
         View::Ownership => ownership::draw(ctx, buf, area, hits),
         View::Services => services::draw(ctx, buf, area, hits),
+        View::Propagation => propagation::draw(ctx, buf, area, hits),
     }
 }
 

@@ -61,6 +61,10 @@ actions! {
     Evidence = "evidence", "evidence", "how do we know this: show or hide evidence";
     Export = "export", "export", "write what is on screen to a text file";
 
+    Propagation = "follow", "follow message", "follow the newest message of what is selected: who has it, who waits";
+    Further = "further", "look further", "go on with a search that has not found its message yet";
+    Probe = "probe", "probe level", "listen to acknowledgements, or stop: says first what it does and costs";
+
     Filter = "filter", "filter", "hide rows: words, field:value, lag>100, -word";
     Palette = "commands", "commands", "any command by name";
     SortNext = "sort", "sort", "sort by the next column";
@@ -77,7 +81,7 @@ actions! {
     Suspend = "suspend", "suspend", "to the shell; `fg` comes back";
     Quit = "quit", "quit", "leave";
 
-    /// In a line that is being typed.
+    /// In a line that is being typed, or of what a dialog asks.
     Accept = "accept", "apply", "take what was typed";
     Cancel = "cancel", "cancel", "leave without taking it";
     Complete = "complete", "complete", "complete the name";

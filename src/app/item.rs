@@ -7,13 +7,15 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::id::ServiceId;
+use crate::model::id::{ChannelId, ServiceId};
 use crate::model::measured::Measured;
+use crate::model::message::MessageId;
 use crate::model::observation::HealthState;
 use crate::model::snapshot::{
     Cause, Change, Consumer, ConsumerStatus, Delay, Drain, Effect, Entity, Flow, Replica, Service, Severity,
     Since, Snapshot, Thing,
 };
+use crate::model::trace::{Leg, LegState, Trace};
 
 use super::list::{ListId, RowId};
 
@@ -152,6 +154,30 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                 ]
             }
         }
+        ListId::Traces => {
+            const {
+                &[
+                    name("name"),
+                    number("seq"),
+                    text("state"),
+                    name("service"),
+                    text("reads"),
+                    measure("bytes", Unit::Bytes),
+                ]
+            }
+        }
+        ListId::Legs => {
+            const {
+                &[
+                    text("state"),
+                    name("service"),
+                    name("name"),
+                    time("delay"),
+                    number("deliveries"),
+                    number("ahead"),
+                ]
+            }
+        }
         ListId::Services => {
             const {
                 &[
@@ -228,10 +254,30 @@ pub enum Item<'a> {
     Consumer(&'a Consumer),
     Entity(&'a Entity),
     Service(&'a Service),
+    Trace(&'a Trace),
+    /// A message at one consumer.
+    Leg(&'a Leg),
 }
 
-/// Everything in a list, in the snapshot's order.
-pub fn items(list: ListId, snapshot: &Snapshot) -> Vec<Item<'_>> {
+/// The message that a row of [`ListId::Traces`] stands for.
+pub fn message_of(row: &RowId) -> Option<MessageId> {
+    let Some(Thing::Channel(channel)) = &row.thing else { return None };
+    let seq = row.part.strip_prefix('#')?.parse().ok()?;
+    Some(MessageId { channel: channel.clone(), seq })
+}
+
+/// The row of a message.
+pub fn row_of(channel: &ChannelId, seq: u64) -> RowId {
+    RowId { thing: Some(Thing::Channel(channel.clone())), part: format!("#{seq}").into() }
+}
+
+/// A message that is followed.
+pub fn trace_of<'a>(snapshot: &'a Snapshot, message: &MessageId) -> Option<&'a Trace> {
+    snapshot.traces.iter().find(|trace| trace.message.id == *message)
+}
+
+/// Everything in a list, in the snapshot's order; `message` is the one whose consumers are listed.
+pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageId>) -> Vec<Item<'a>> {
     fn all<'a, T>(rows: &'a [Arc<T>], item: impl Fn(&'a T) -> Item<'a>) -> Vec<Item<'a>> {
         rows.iter().map(|row| item(row)).collect()
     }
@@ -262,6 +308,11 @@ pub fn items(list: ListId, snapshot: &Snapshot) -> Vec<Item<'_>> {
         ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),
+        ListId::Traces => snapshot.traces.iter().rev().map(Item::Trace).collect(),
+        ListId::Legs => {
+            let trace = message.and_then(|message| trace_of(snapshot, message));
+            trace.into_iter().flat_map(|trace| &trace.legs).map(Item::Leg).collect()
+        }
     }
 }
 
@@ -273,7 +324,8 @@ pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
         _ => Reverse(OrderedF64(f64::NEG_INFINITY)),
     };
     match list {
-        ListId::Causes | ListId::Changes => {}
+        ListId::Causes | ListId::Changes | ListId::Traces => {}
+        ListId::Legs => items.sort_by_cached_key(|item| (item.badness(), largest(item, "delay"))),
         ListId::Stalest => items.sort_by_cached_key(|item| largest(item, "stale")),
         ListId::Busiest => items.sort_by_cached_key(|item| largest(item, "rate")),
         // What fails needs a person; it comes before what is merely busy.
@@ -323,6 +375,8 @@ impl<'a> Item<'a> {
             Self::Consumer(consumer) => (Some(Thing::Consumer(consumer.id.clone())), "".into()),
             Self::Entity(entity) => (Some(Thing::Entity(entity.id.clone())), "".into()),
             Self::Service(service) => (Some(Thing::Service(service.id.clone())), "".into()),
+            Self::Trace(trace) => return row_of(&trace.message.id.channel, trace.message.id.seq),
+            Self::Leg(leg) => (Some(Thing::Consumer(leg.consumer.clone())), "".into()),
         };
         RowId { thing, part }
     }
@@ -353,6 +407,16 @@ impl<'a> Item<'a> {
                 HealthState::Unknown => 4 + u8::from(service.only_named),
             },
             Self::Entity(entity) => u8::from(entity.conflicts.is_empty()),
+            Self::Leg(leg) => match leg.state {
+                LegState::GaveUp => 0,
+                LegState::Terminated => 1,
+                LegState::Waiting => 2,
+                LegState::InFlight => 3,
+                LegState::Unknown => 4,
+                LegState::Acknowledged => 5,
+                LegState::Passed => 6,
+                LegState::NotForIt => 7,
+            },
             _ => 0,
         }
     }
@@ -401,6 +465,8 @@ impl<'a> Item<'a> {
             Self::Consumer(consumer) => consumer_value(consumer, key, snapshot),
             Self::Entity(entity) => entity_value(entity, key, snapshot),
             Self::Service(service) => service_value(service, key, snapshot),
+            Self::Trace(trace) => trace_value(trace, key),
+            Self::Leg(leg) => leg_value(leg, key),
         }
     }
 }
@@ -527,6 +593,37 @@ fn service_value<'a>(service: &'a Service, key: &str, snapshot: &'a Snapshot) ->
         "language" => Field::Words(service.libraries.iter().map(|library| &*library.lang).collect()),
         "since" => Field::since(&service.since, snapshot),
         "declared" => yes_no(service.declared),
+        _ => Field::Unknown,
+    }
+}
+
+/// With what its consumers are called: a message stays while one of them is looked for.
+fn trace_value<'a>(trace: &'a Trace, key: &str) -> Field<'a> {
+    let message = &trace.message;
+    let services = || trace.legs.iter().flat_map(|leg| &leg.services).chain(&trace.producers);
+    match key {
+        "name" => {
+            let own = [message.id.channel.as_str(), &message.subject];
+            Field::Words(own.into_iter().chain(trace.legs.iter().map(|leg| leg.consumer.as_str())).collect())
+        }
+        "seq" => Field::Number(message.id.seq as f64),
+        "state" => distinct(trace.legs.iter().map(|leg| leg.state.word()).collect()),
+        "service" => distinct(services().map(ServiceId::as_str).collect()),
+        "reads" => Field::text(&message.subject),
+        "bytes" => Field::Number(message.bytes as f64),
+        _ => Field::Unknown,
+    }
+}
+
+fn leg_value<'a>(leg: &'a Leg, key: &str) -> Field<'a> {
+    let number = |n: Option<u64>| n.map_or(Field::Unknown, |n| Field::Number(n as f64));
+    match key {
+        "state" => Field::text(leg.state.word()),
+        "service" => Field::Words(leg.services.iter().map(ServiceId::as_str).collect()),
+        "name" => Field::text(leg.consumer.as_str()),
+        "delay" => leg.delay.map_or(Field::Unknown, |ns| Field::Number(ns as f64 / 1e9)),
+        "deliveries" => number(leg.deliveries),
+        "ahead" => number(leg.ahead),
         _ => Field::Unknown,
     }
 }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::model::id::Name;
+use crate::model::message::MessageId;
 use crate::model::snapshot::{Snapshot, Thing};
 
 use super::filter::Filter;
@@ -28,6 +29,10 @@ pub enum ListId {
     Consumers,
     Entities,
     Services,
+    /// Propagation: the messages that are followed, the newest first.
+    Traces,
+    /// Propagation: the chosen message at each consumer.
+    Legs,
 }
 
 impl ListId {
@@ -41,12 +46,14 @@ impl ListId {
             Self::Consumers => "consumers",
             Self::Entities => "entities",
             Self::Services => "services",
+            Self::Traces => "messages",
+            Self::Legs => "consumers",
         }
     }
 
     /// Whether the person may choose the order. The others have one that is their meaning.
     pub const fn sortable(self) -> bool {
-        matches!(self, Self::Flows | Self::Consumers | Self::Entities | Self::Services)
+        matches!(self, Self::Flows | Self::Consumers | Self::Entities | Self::Services | Self::Legs)
     }
 }
 
@@ -89,6 +96,8 @@ pub(super) struct Take<'a> {
     pub(super) fold: bool,
     /// Take the order as it is (the person asked for it); otherwise rows move with patience.
     pub(super) at_once: bool,
+    /// The message whose consumers are listed.
+    pub(super) message: Option<&'a MessageId>,
 }
 
 impl List {
@@ -147,6 +156,15 @@ impl List {
         self.select(self.index.saturating_add_signed(rows));
     }
 
+    /// Selects a row, if it is there.
+    pub(super) fn select_row(&mut self, row: &RowId) -> bool {
+        let found = self.rows().iter().position(|other| other == row);
+        if let Some(at) = found {
+            self.select(at);
+        }
+        found.is_some()
+    }
+
     /// Selects the row of a thing, if it is there.
     pub(super) fn select_thing(&mut self, thing: &Thing) -> bool {
         let found = self.rows().iter().position(|row| row.thing.as_ref() == Some(thing));
@@ -158,8 +176,8 @@ impl List {
 
     /// Takes the rows from a snapshot.
     pub(super) fn sync(&mut self, id: ListId, snapshot: &Snapshot, take: Take<'_>, now: Duration) {
-        let Take { filter, fold, at_once } = take;
-        let mut items = item::items(id, snapshot);
+        let Take { filter, fold, at_once, message } = take;
+        let mut items = item::items(id, snapshot, message);
         let foldable = items.iter().filter(|item| item.may_fold()).count();
         // A line that says `all of them` would be no list; and what is looked for is found wherever it is.
         self.foldable = if foldable < items.len() && filter.is_empty() { foldable } else { 0 };
@@ -177,7 +195,7 @@ impl List {
         }
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
-        if at_once || matches!(id, ListId::Causes | ListId::Changes) {
+        if at_once || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces) {
             self.order.reset(wanted);
         } else {
             self.order.follow(&wanted, now);

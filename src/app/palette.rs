@@ -1,11 +1,14 @@
-//! The command palette: any action by name.
+//! The command palette: any action by name, and messages by what is typed (see [`super::prompt`]).
 
 use crate::model::command::Command;
-use crate::model::id::Name;
+use crate::model::id::{ChannelId, Name};
+use crate::model::message::Search;
+use crate::model::snapshot::Snapshot;
 
 use super::Fault;
 use super::action::Action;
 use super::line::Line;
+use super::prompt::{self, Kept};
 use super::view::View;
 
 /// Something that can be chosen.
@@ -23,6 +26,23 @@ pub struct Choice {
 pub enum Run {
     Do(Action),
     Command(Command),
+    /// Looks for a message on these channels.
+    Find(Vec<ChannelId>, Search),
+    /// Goes on typing from here: something is missing yet.
+    Type(String),
+}
+
+/// What the choices are made of.
+pub(super) struct Known<'a> {
+    faults: &'a [Fault],
+    on: &'a [Name],
+    channels: Vec<Kept>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(faults: &'a [Fault], on: &'a [Name], snapshot: &Snapshot) -> Self {
+        Self { faults, on, channels: prompt::kept(snapshot) }
+    }
 }
 
 /// An open palette.
@@ -30,15 +50,21 @@ pub enum Run {
 pub struct Palette {
     line: Line,
     all: Vec<Choice>,
-    /// Places in `all`, best first.
-    found: Vec<usize>,
+    channels: Vec<Kept>,
+    /// What matches, best first.
+    found: Vec<Choice>,
     selected: usize,
 }
 
 impl Palette {
-    pub(super) fn open(faults: &[Fault], on: &[Name]) -> Self {
-        let mut palette =
-            Self { line: Line::default(), all: choices(faults, on), found: Vec::new(), selected: 0 };
+    pub(super) fn open(known: &Known<'_>) -> Self {
+        let mut palette = Self {
+            line: Line::default(),
+            all: choices(known.faults, known.on),
+            channels: known.channels.clone(),
+            found: Vec::new(),
+            selected: 0,
+        };
         palette.search();
         palette
     }
@@ -50,7 +76,7 @@ impl Palette {
 
     /// What matches, best first.
     pub fn found(&self) -> impl Iterator<Item = &Choice> {
-        self.found.iter().filter_map(|at| self.all.get(*at))
+        self.found.iter()
     }
 
     /// The place of the selected one among [`Palette::found`].
@@ -59,7 +85,7 @@ impl Palette {
     }
 
     pub(super) fn chosen(&self) -> Option<&Choice> {
-        self.found.get(self.selected).and_then(|at| self.all.get(*at))
+        self.found.get(self.selected)
     }
 
     pub(super) fn edit(&mut self, edit: impl FnOnce(&mut Line)) {
@@ -81,15 +107,25 @@ impl Palette {
     /// Completes what is typed to the selected name.
     pub(super) fn complete(&mut self) {
         if let Some(choice) = self.chosen() {
-            self.line = Line::new(choice.name.clone());
-            self.search();
+            let line = match &choice.run {
+                Run::Type(line) => line.clone(),
+                _ => choice.name.clone(),
+            };
+            self.complete_to(line);
         }
     }
 
-    pub(super) fn refresh(&mut self, faults: &[Fault], on: &[Name]) {
-        let fresh = choices(faults, on);
-        if fresh != self.all {
+    /// Puts a line in place of what is typed.
+    pub(super) fn complete_to(&mut self, line: String) {
+        self.line = Line::new(line);
+        self.search();
+    }
+
+    pub(super) fn refresh(&mut self, known: &Known<'_>) {
+        let fresh = choices(known.faults, known.on);
+        if fresh != self.all || known.channels != self.channels {
             self.all = fresh;
+            self.channels.clone_from(&known.channels);
             let selected = self.selected;
             self.search();
             self.select(selected);
@@ -97,6 +133,11 @@ impl Palette {
     }
 
     fn search(&mut self) {
+        if let Some(found) = prompt::choices(self.line.text(), &self.channels) {
+            self.found = found;
+            self.selected = 0;
+            return;
+        }
         let typed = self.line.text().trim().to_lowercase();
         let mut scored: Vec<(i32, usize)> = self
             .all
@@ -111,7 +152,7 @@ impl Palette {
             })
             .collect();
         scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
-        self.found = scored.into_iter().map(|(_, at)| at).collect();
+        self.found = scored.into_iter().filter_map(|(_, at)| self.all.get(at).cloned()).collect();
         self.selected = 0;
     }
 }
@@ -132,7 +173,7 @@ fn choices(faults: &[Fault], on: &[Name]) -> Vec<Choice> {
             run: Run::Command(Command::Fault { id: fault.id.clone(), on: !is_on }),
         }
     });
-    actions.chain(faults).collect()
+    actions.chain(prompt::openings()).chain(faults).collect()
 }
 
 /// How well a name fits what is typed: `None` unless its letters occur in order. Letters that begin words or follow each other
@@ -169,9 +210,13 @@ fn score(typed: &str, name: &str) -> Option<i32> {
 mod tests {
     use super::*;
 
+    fn known<'a>(faults: &'a [Fault], on: &'a [Name]) -> Known<'a> {
+        Known { faults, on, channels: Vec::new() }
+    }
+
     fn open(typed: &str) -> Vec<String> {
         let faults = [Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];
-        let mut palette = Palette::open(&faults, &[]);
+        let mut palette = Palette::open(&known(&faults, &[]));
         palette.edit(|line| line.insert(typed));
         palette.found().map(|choice| choice.name.clone()).collect()
     }
@@ -189,9 +234,9 @@ mod tests {
 
     #[test]
     fn choosing_goes_round_and_completes() {
-        let mut palette = Palette::open(&[], &[]);
+        let mut palette = Palette::open(&known(&[], &[]));
         palette.step(-1);
-        assert_eq!(palette.chosen().unwrap().name, "quit");
+        assert_eq!(palette.chosen().unwrap().name, "find");
         palette.step(1);
         assert_eq!(palette.chosen().unwrap().name, "overview");
         palette.edit(|line| line.insert("serv"));
@@ -205,7 +250,8 @@ mod tests {
     #[test]
     fn a_fault_that_is_on_can_be_ended() {
         let fault = Fault { id: "x".into(), label: "breaks x".into() };
-        let palette = Palette::open(std::slice::from_ref(&fault), &["x".into()]);
+        let on = ["x".into()];
+        let palette = Palette::open(&known(std::slice::from_ref(&fault), &on));
         let choice = palette.found().last().unwrap();
         assert_eq!(choice.about, "end: breaks x");
         assert_eq!(choice.run, Run::Command(Command::Fault { id: "x".into(), on: false }));

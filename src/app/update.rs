@@ -15,7 +15,7 @@ use super::hit::Hit;
 use super::item::{FieldKind, fields, severity_word};
 use super::line::Line;
 use super::list::{ListId, Sort};
-use super::palette::{Palette, Run};
+use super::palette::{Known, Palette, Run};
 use super::{App, Detail, Effect, Input, Layer, Moment, MouseInput, Paused, Said, Shown, View, ViewFilter};
 
 /// How long something said is shown; longer when it is long or bad news.
@@ -51,7 +51,7 @@ impl App {
         effect
     }
 
-    fn say(&mut self, said: Said, now: Moment) {
+    pub(super) fn say(&mut self, said: Said, now: Moment) {
         let until = now.mono + reading_time(&said);
         self.said = Some(Shown { said, until });
     }
@@ -95,11 +95,17 @@ impl App {
             }
             Action::Export => return Some(Effect::Export(format!("headwater-{}", self.view.name()))),
 
+            Action::Propagation => return self.propagation(latest, now),
+            Action::Further => return self.further(latest, now),
+            Action::Probe => self.ask_probe(latest),
+
             Action::Filter => {
                 let text = self.filter_text().to_owned();
                 self.typing = Some((Line::new(text.clone()), text));
             }
-            Action::Palette => self.palette = Some(Palette::open(&self.faults, &self.faults_on)),
+            Action::Palette => {
+                self.palette = Some(Palette::open(&Known::of(&self.faults, &self.faults_on, latest)));
+            }
             Action::SortNext => self.sort_next(),
             Action::SortReverse => self.sort_reverse(),
             Action::SortDefault => self.set_sort(None),
@@ -154,7 +160,7 @@ impl App {
         None
     }
 
-    fn show(&mut self, view: View) {
+    pub(super) fn show(&mut self, view: View) {
         self.help = None;
         if self.view != view {
             self.view = view;
@@ -221,6 +227,11 @@ impl App {
 
     fn open(&mut self) {
         self.stay();
+        // A message is opened already: what can be looked at more closely are its consumers.
+        if self.current_list() == ListId::Traces {
+            self.panes.insert(self.view, 1);
+            return;
+        }
         match self.detail {
             Detail::Closed => {
                 self.detail = Detail::Beside;
@@ -252,6 +263,9 @@ impl App {
             }
         }
         let text = match &row.thing {
+            Some(thing) if self.current_list() == ListId::Traces => {
+                format!("{} {}", thing.as_str(), row.part)
+            }
             Some(thing) => thing.as_str().to_owned(),
             None => row.part.to_string(),
         };
@@ -362,8 +376,17 @@ impl App {
         if self.help.take().is_some() {
             return None;
         }
-        if let Some(palette) = self.palette.take() {
+        if let Some(level) = self.probe.take() {
+            return Some(self.change_probe(level, now));
+        }
+        if let Some(mut palette) = self.palette.take() {
             return match palette.chosen().map(|choice| choice.run.clone()) {
+                Some(Run::Type(text)) => {
+                    palette.complete_to(text);
+                    self.palette = Some(palette);
+                    None
+                }
+                Some(Run::Find(channels, search)) => Some(self.find(&channels, &search, false, latest, now)),
                 Some(Run::Do(action)) => self.act(action, latest, now),
                 Some(Run::Command(command)) => Some(self.command(command, now)),
                 None => {
@@ -397,7 +420,7 @@ impl App {
     }
 
     fn cancel(&mut self) {
-        if self.help.take().is_some() || self.palette.take().is_some() {
+        if self.help.take().is_some() || self.probe.take().is_some() || self.palette.take().is_some() {
             return;
         }
         if let Some((_, before)) = self.typing.take() {
@@ -425,7 +448,7 @@ impl App {
             Some(Hit::Overlay) => {}
             Some(Hit::Do(action)) => return self.act(action, latest, now),
             // Beside an open layer: close it, as everywhere else.
-            _ if matches!(self.layer(), Layer::Help | Layer::Palette) => self.cancel(),
+            _ if matches!(self.layer(), Layer::Help | Layer::Palette | Layer::Probe) => self.cancel(),
             Some(Hit::Row(list, at)) => {
                 self.focus(list);
                 self.current_list_mut().select(at);
@@ -452,6 +475,7 @@ impl App {
     fn scroll(&mut self, hit: Option<Hit>, rows: isize) {
         match hit {
             _ if self.help.is_some() => self.vertical(rows),
+            _ if self.probe.is_some() => {}
             _ if self.palette.is_some() => self.choice(rows.signum()),
             Some(Hit::Detail) => {
                 self.detail_scroll = scrolled(self.detail_scroll, rows, self.hits.detail_size());

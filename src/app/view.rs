@@ -11,12 +11,13 @@ pub enum View {
     Consumers,
     Ownership,
     Services,
+    Propagation,
 }
 
 impl View {
     /// In the order of their keys, `1` first.
     pub const ALL: &'static [View] =
-        &[View::Overview, View::Flows, View::Consumers, View::Ownership, View::Services];
+        &[View::Overview, View::Flows, View::Consumers, View::Ownership, View::Services, View::Propagation];
 
     /// The name in the tab bar, lower case for the palette.
     pub const fn name(self) -> &'static str {
@@ -26,6 +27,7 @@ impl View {
             Self::Consumers => "consumers",
             Self::Ownership => "ownership",
             Self::Services => "services",
+            Self::Propagation => "propagation",
         }
     }
 
@@ -37,6 +39,19 @@ impl View {
             Self::Consumers => "Consumers",
             Self::Ownership => "Ownership",
             Self::Services => "Services",
+            Self::Propagation => "Propagation",
+        }
+    }
+
+    /// The name in the tab bar where there is no room for all names.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::Flows => "Flows",
+            Self::Consumers => "Cons",
+            Self::Ownership => "Own",
+            Self::Services => "Serv",
+            Self::Propagation => "Prop",
         }
     }
 
@@ -48,12 +63,20 @@ impl View {
             Self::Consumers => "who reads what, how far behind, how stale",
             Self::Ownership => "who owns each kind of data, who keeps copies",
             Self::Services => "how each service fares, what it owns and uses",
+            Self::Propagation => "where one message is: who has it, since when, who waits and why",
         }
     }
 
     /// Its key, 1 to 9.
-    pub fn number(self) -> usize {
-        Self::ALL.iter().position(|view| *view == self).map_or(0, |at| at + 1)
+    pub const fn number(self) -> usize {
+        match self {
+            Self::Overview => 1,
+            Self::Flows => 2,
+            Self::Consumers => 3,
+            Self::Ownership => 4,
+            Self::Services => 5,
+            Self::Propagation => 7,
+        }
     }
 
     /// Its lists, the first has the keys at the start.
@@ -64,6 +87,7 @@ impl View {
             Self::Consumers => &[ListId::Consumers],
             Self::Ownership => &[ListId::Entities],
             Self::Services => &[ListId::Services],
+            Self::Propagation => &[ListId::Traces, ListId::Legs],
         }
     }
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::json::{millis, rfc3339, seconds};
 use super::table::{Paper, Table, joined};
-use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::message::{SearchOutcome, SearchReport};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Leg, LegState, Trace};
 use crate::theme::{Glyph, Glyphs};
+use crate::ui::propagation::words;
+use crate::ui::signs;
 use crate::ui::widget::number;
 use crate::ui::widget::text::clean;
 
@@ -23,12 +24,13 @@ pub const SCHEMA: &str = "headwater.trace.v1";
 pub fn render(snapshot: &Snapshot, glyphs: Glyphs, room: Option<usize>) -> String {
     let mut paper = Paper { out: String::new(), glyphs, room };
     for trace in &snapshot.traces {
-        one(&mut paper, trace, snapshot.taken_at);
+        one(&mut paper, trace, snapshot);
     }
     paper.out
 }
 
-fn one(paper: &mut Paper, trace: &Trace, now: Timestamp) {
+fn one(paper: &mut Paper, trace: &Trace, snapshot: &Snapshot) {
+    let now = snapshot.taken_at;
     let glyphs = paper.glyphs;
     let message = &trace.message;
     let mut table =
@@ -37,14 +39,14 @@ fn one(paper: &mut Paper, trace: &Trace, now: Timestamp) {
     for leg in &trace.legs {
         let likely = if leg.services_likely { glyphs.get(Glyph::About) } else { "" };
         table.row([
-            glyphs.get(glyph(leg.state)).to_owned(),
+            glyphs.get(signs::leg(snapshot, leg).0).to_owned(),
             clean(leg.consumer.as_str()).into_owned(),
             format!("{likely}{}", joined(&leg.services, glyphs)),
             leg.state.word().to_owned(),
             after(leg, trace, now, glyphs),
             leg.error.map_or(String::new(), |e| format!("\u{b1}{}", number::duration(e))),
             leg.deliveries.map_or_else(|| glyphs.get(Glyph::NoValue).to_owned(), number::count),
-            clean(&why(leg)).into_owned(),
+            clean(&words::why(leg)).into_owned(),
         ]);
     }
     let head = format!(
@@ -65,16 +67,14 @@ fn one(paper: &mut Paper, trace: &Trace, now: Timestamp) {
     for (name, value) in &message.headers {
         let _ = writeln!(paper.out, "{}: {}", clean(name), clean(value));
     }
-    if let Some(nanos) = trace.convergence {
-        let _ = writeln!(paper.out, "everybody has it {} after it was stored", number::signed_nanos(nanos));
-    }
+    let _ = writeln!(paper.out, "{}", words::verdict(trace));
 }
 
 /// The delay that was heard; for what still waits, how long it has waited.
 fn after(leg: &Leg, trace: &Trace, now: Timestamp, glyphs: Glyphs) -> String {
     match (leg.delay, leg.state) {
         (Some(nanos), _) => number::signed_nanos(nanos),
-        (None, LegState::Waiting | LegState::InFlight) => waited(trace, now).map_or_else(
+        (None, LegState::Waiting | LegState::InFlight) => words::waited(trace, now).map_or_else(
             || glyphs.get(Glyph::NoValue).to_owned(),
             |waited| format!("{}{}", number::duration(waited), glyphs.get(Glyph::Ellipsis)),
         ),
@@ -82,51 +82,9 @@ fn after(leg: &Leg, trace: &Trace, now: Timestamp, glyphs: Glyphs) -> String {
     }
 }
 
-fn why(leg: &Leg) -> String {
-    let estimate = leg
-        .estimate
-        .map_or(String::new(), |e| format!(", about {} at its present rate", number::duration(e)));
-    format!("{}{estimate}", leg.why)
-}
-
-/// For how long the message is there, on the clock that stamped it.
-fn waited(trace: &Trace, now: Timestamp) -> Option<Duration> {
-    let message = &trace.message;
-    let since_read = now.nanos_since(message.read_at).max(0);
-    let nanos = message.read_on?.nanos_since(message.appended).saturating_add(since_read);
-    u64::try_from(nanos).ok().map(Duration::from_nanos)
-}
-
-const fn glyph(state: LegState) -> Glyph {
-    match state {
-        LegState::Acknowledged | LegState::Passed | LegState::NotForIt => Glyph::Ok,
-        LegState::InFlight | LegState::Waiting => Glyph::Degraded,
-        LegState::Terminated | LegState::GaveUp => Glyph::GaveUp,
-        LegState::Unknown => Glyph::Unknown,
-    }
-}
-
 /// What a search came to, in one sentence.
 pub fn outcome(report: &SearchReport) -> String {
-    let what = match &report.search {
-        Search::Seq(seq) => format!("#{seq}"),
-        Search::Field { name, value } => format!("a message with {name}={value}"),
-        Search::Header { name, value } => format!("a message with the header {name}: {value}"),
-    };
-    let channel = &report.channel;
-    let messages = if report.looked_at == 1 { "message" } else { "messages" };
-    let cost = format!("{} {messages}, {} read", report.looked_at, number::bytes(report.bytes as f64));
-    let text = match &report.outcome {
-        SearchOutcome::Found(seq) => format!("{what} is {channel} #{seq} ({cost})"),
-        SearchOutcome::NotFrom(seq) => {
-            format!(
-                "{channel}: {what} is not among those from #{seq} on ({cost}); look further back with --before {seq}"
-            )
-        }
-        SearchOutcome::NotThere => format!("{channel}: {what} is not there ({cost})"),
-        SearchOutcome::Refused(why) => format!("{channel}: cannot look for {what}: {why}"),
-    };
-    clean(&text).into_owned()
+    words::outcome(report, |seq| format!("look further back with --before {seq}"))
 }
 
 /// Everything as JSON: `schemas/trace.schema.json`.
@@ -231,7 +189,7 @@ fn leg_row(leg: &Leg, trace: &Trace, now: Timestamp) -> LegRow {
         deliveries: leg.deliveries,
         delay_ms: leg.delay.map(signed_millis),
         error_ms: leg.error.map(millis),
-        waiting_ms: waited(trace, now).filter(|_| waits).map(millis),
+        waiting_ms: words::waited(trace, now).filter(|_| waits).map(millis),
         ahead: leg.ahead,
         estimate_s: leg.estimate.map(seconds),
         looked_at: leg.looked_at.map(rfc3339),

@@ -180,6 +180,16 @@ impl Glyphs {
         set.get(step).copied().unwrap_or(" ")
     }
 
+    /// A column that is filled from the left to a share (0 to 1); `None` when that is too little to be seen.
+    pub fn part(self, share: f64) -> Option<&'static str> {
+        let eighths = (share.clamp(0.0, 1.0) * 8.0).round() as usize;
+        match self {
+            _ if eighths >= 8 => Some(self.get(Glyph::BarFull)),
+            Self::Unicode => EIGHTHS.get(eighths).copied().filter(|sign| !sign.is_empty()),
+            Self::Ascii => (eighths >= 4).then_some("-"),
+        }
+    }
+
     /// A bar of `width` columns, filled to `share` (0 to 1), padded with spaces.
     pub fn bar(self, share: f64, width: usize) -> String {
         let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
@@ -187,11 +197,7 @@ impl Glyphs {
         let mut bar = self.get(Glyph::BarFull).repeat(full);
         let mut used = full;
         if rest > 0 && used < width {
-            bar.push_str(match self {
-                Self::Unicode => EIGHTHS.get(rest).copied().unwrap_or(" "),
-                Self::Ascii if rest >= 4 => "-",
-                Self::Ascii => " ",
-            });
+            bar.push_str(self.part(rest as f64 / 8.0).unwrap_or(" "));
             used += 1;
         }
         bar.push_str(&" ".repeat(width.saturating_sub(used)));

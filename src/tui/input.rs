@@ -40,7 +40,7 @@ pub(super) fn translate(event: Event, layer: Layer, clicks: &mut Clicks, now: In
             }
             match layer {
                 Layer::Filter | Layer::Palette => key.typed().map(Input::Type),
-                Layer::Main | Layer::Help => None,
+                Layer::Main | Layer::Probe | Layer::Help => None,
             }
         }
         Event::Paste(text) => matches!(layer, Layer::Filter | Layer::Palette).then_some(Input::Paste(text)),

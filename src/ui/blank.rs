@@ -177,6 +177,7 @@ fn unavailable(snapshot: &Snapshot, list: ListId) -> Vec<&Unavailable> {
         ListId::Flows | ListId::Busiest | ListId::Entities => {
             &["stream", "connection", "consumer", "service"]
         }
+        ListId::Traces | ListId::Legs => &["stream", "acknowledgement"],
         ListId::Causes | ListId::Changes => &[],
     };
     let missing = |words: &[&str]| -> Vec<&Unavailable> {
@@ -210,6 +211,9 @@ fn nothing(list: ListId, snapshot: &Snapshot) -> String {
         ListId::Stalest => "no copy is known".to_owned(),
         ListId::Causes => "nothing needs a person".to_owned(),
         ListId::Changes => format!("nothing has changed in {looked}"),
+        ListId::Traces | ListId::Legs => {
+            "no channel is seen that keeps its messages: what is not kept cannot be looked up".to_owned()
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod footer;
 pub mod header;
 pub mod help;
 pub mod palette;
+pub mod probe;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -4,7 +4,8 @@
 
 use crate::model::measured::EvidenceKind;
 use crate::model::observation::{HealthState, SourceState};
-use crate::model::snapshot::{ConsumerStatus, FlowKind, Severity, Trend};
+use crate::model::snapshot::{ConsumerStatus, FlowKind, Severity, Snapshot, Trend};
+use crate::model::trace::{Leg, LegState};
 use crate::theme::{Glyph, Role};
 
 /// How a consumer fares.
@@ -18,6 +19,26 @@ pub const fn status(status: ConsumerStatus) -> (Glyph, Role) {
         ConsumerStatus::Paused => (Glyph::Paused, Role::StatePaused),
         ConsumerStatus::GaveUp => (Glyph::GaveUp, Role::StateGaveUp),
         ConsumerStatus::Unknown => (Glyph::Unknown, Role::StateUnknown),
+    }
+}
+
+/// How far a message is at a consumer. What waits has the sign of the consumer that it waits for; where that keeps up, it is on
+/// its way.
+pub fn leg(snapshot: &Snapshot, leg: &Leg) -> (Glyph, Role) {
+    match leg.state {
+        LegState::Acknowledged => (Glyph::Ok, Role::StateOk),
+        LegState::Passed | LegState::NotForIt => (Glyph::Ok, Role::Muted),
+        LegState::InFlight | LegState::Waiting => {
+            match snapshot.consumer(&leg.consumer).map(|consumer| consumer.status) {
+                None | Some(ConsumerStatus::Ok | ConsumerStatus::GaveUp | ConsumerStatus::Unknown) => {
+                    (Glyph::Moving, Role::Text)
+                }
+                Some(other) => status(other),
+            }
+        }
+        LegState::Terminated => (Glyph::Failed, Role::StateGaveUp),
+        LegState::GaveUp => (Glyph::GaveUp, Role::StateGaveUp),
+        LegState::Unknown => (Glyph::Unknown, Role::StateUnknown),
     }
 }
 

@@ -11,12 +11,14 @@ use crate::model::snapshot::{Origin, Snapshot, Source};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::signs;
-use crate::ui::widget::{Cell, Look, number};
+use crate::ui::widget::{Cell, Look, number, text};
 
 /// Columns between two pieces of the first line.
 const GAP: u16 = 2;
 /// From this height on a fault in the topology may take two lines.
 const TALL: u16 = 20;
+/// Columns that a filter may take from the names of the views.
+const FILTER: usize = 24;
 
 /// Draws the header at the top of an area and returns how many lines it took.
 pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) -> u16 {
@@ -81,11 +83,7 @@ fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
     if let Some(health) = health(snapshot) {
         add(4, health);
     }
-    let probe_role = if snapshot.probe == ProbeLevel::Passive { Role::Muted } else { Role::Badge };
-    add(
-        if snapshot.probe == ProbeLevel::Passive { 8 } else { 1 },
-        Cell::styled(snapshot.probe.word(), probe_role),
-    );
+    add(if snapshot.probe == ProbeLevel::Passive { 8 } else { 1 }, super::probe::badge(snapshot));
     if let Some(cost) = cost(snapshot) {
         add(9, cost);
     }
@@ -247,16 +245,21 @@ fn topology(snapshot: &Snapshot, width: u16, tall: bool) -> Vec<Notice> {
 fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let look = ctx.look();
     let mut x = area.x;
+    let filter = filter(ctx);
+    let wanted = filter.as_ref().map_or(0, |cell| cell.width().min(FILTER) + 2);
+    let whole: usize = View::ALL.iter().map(|view| text::width(view.title()) + 4).sum();
+    let short = whole.saturating_sub(2) + wanted > usize::from(area.width);
     for view in View::ALL {
-        let role = if *view == ctx.view() { Role::TabActive } else { Role::Tab };
-        let cell = Cell::styled(format!("{}", view.number()), Role::Key)
-            .then(" ", Role::Text)
-            .then(view.title(), role);
+        let active = *view == ctx.view();
+        let role = if active { Role::TabActive } else { Role::Tab };
+        let title = if short && !active { view.short() } else { view.title() };
+        let cell =
+            Cell::styled(format!("{}", view.number()), Role::Key).then(" ", Role::Text).then(title, role);
         let used = cell.draw(buf, x, area.y, area.right().saturating_sub(x), &look);
         hits.add(Rect { x, y: area.y, width: used, height: 1 }, Hit::Do(Action::Show(*view)));
         x += used + 2;
     }
-    if let Some(filter) = filter(ctx) {
+    if let Some(filter) = filter {
         let room = area.right().saturating_sub(x);
         filter.draw_right(buf, x, area.y, room, &look);
     }

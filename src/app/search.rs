@@ -1,0 +1,239 @@
+//! Messages that the person asks for, and the probe level: what is asked of the sources, and what became of it.
+//!
+//! An answer is known from an older one to the same question by being one more: reports have no number of their own.
+
+use std::sync::Arc;
+
+use crate::model::command::{Command, ProbeLevel};
+use crate::model::id::ChannelId;
+use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::observation::ChannelKind;
+use crate::model::snapshot::{Channel, Snapshot, Thing};
+use crate::model::time::Timestamp;
+
+use super::item::row_of;
+use super::list::{ListId, RowId};
+use super::{App, Effect, Moment, Said, View};
+
+/// A search that was asked for, on one channel or several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// For what.
+    pub search: Search,
+    /// The newest message of a channel was meant, whichever it is.
+    pub newest: bool,
+    /// Where.
+    pub places: Vec<Place>,
+}
+
+/// One channel that is searched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// Which.
+    pub channel: ChannelId,
+    /// Since when, on the observer's wall clock: an answer may never come.
+    pub since: Timestamp,
+    /// What came of it; `None` while it is looked for.
+    pub outcome: Option<SearchOutcome>,
+    /// Messages read for it, however often it went on.
+    pub looked_at: u64,
+    /// Bytes read for it.
+    pub bytes: u64,
+    /// Answers to the same question that were there before.
+    before: usize,
+}
+
+impl Asked {
+    /// Whether some channel has more to look through.
+    pub fn goes_on(&self) -> bool {
+        self.places.iter().any(|place| place.left().is_some())
+    }
+
+    /// Whether it was found somewhere.
+    pub fn found(&self) -> bool {
+        self.places.iter().any(|place| matches!(place.outcome, Some(SearchOutcome::Found(_))))
+    }
+}
+
+impl Place {
+    /// The position before which nothing was looked at yet.
+    pub fn left(&self) -> Option<u64> {
+        match self.outcome {
+            Some(SearchOutcome::NotFrom(seq)) => Some(seq),
+            _ => None,
+        }
+    }
+
+    /// What was told so far, as a report.
+    pub fn report(&self, search: &Search) -> Option<SearchReport> {
+        Some(SearchReport {
+            channel: self.channel.clone(),
+            search: search.clone(),
+            outcome: self.outcome.clone()?,
+            looked_at: self.looked_at,
+            bytes: self.bytes,
+        })
+    }
+}
+
+/// Whether messages are kept on a channel: only then one can be looked up.
+pub fn keeps(channel: &Channel) -> bool {
+    channel.report.kind != ChannelKind::Subject
+}
+
+/// Answers to a question.
+fn answers<'a>(
+    snapshot: &'a Snapshot,
+    channel: &'a ChannelId,
+    search: &'a Search,
+) -> impl Iterator<Item = &'a SearchReport> {
+    snapshot.searches.iter().filter(move |report| report.channel == *channel && report.search == *search)
+}
+
+impl App {
+    /// Shows the view of single messages and looks for one.
+    pub(super) fn find(
+        &mut self,
+        channels: &[ChannelId],
+        search: &Search,
+        newest: bool,
+        latest: &Snapshot,
+        now: Moment,
+    ) -> Effect {
+        let place = |channel: &ChannelId| Place {
+            channel: channel.clone(),
+            since: now.wall,
+            outcome: None,
+            looked_at: 0,
+            bytes: 0,
+            before: answers(latest, channel, search).count(),
+        };
+        let places = channels.iter().map(place).collect();
+        self.asked = Some(Asked { search: search.clone(), newest, places });
+        // What is found comes with a later snapshot.
+        self.paused = None;
+        self.show(View::Propagation);
+        self.at_once = true;
+        let find = |channel: &ChannelId| Command::Find {
+            channel: channel.clone(),
+            search: search.clone(),
+            before: None,
+        };
+        Effect::Commands(channels.iter().map(find).collect())
+    }
+
+    /// Goes on where a search stopped.
+    pub(super) fn further(&mut self, latest: &Snapshot, now: Moment) -> Option<Effect> {
+        let asked = self.asked.as_mut()?;
+        let mut commands = Vec::new();
+        for place in &mut asked.places {
+            let Some(before) = place.left() else { continue };
+            place.outcome = None;
+            place.since = now.wall;
+            place.before = answers(latest, &place.channel, &asked.search).count();
+            commands.push(Command::Find {
+                channel: place.channel.clone(),
+                search: asked.search.clone(),
+                before: Some(before),
+            });
+        }
+        self.paused = None;
+        self.say(Said::done("looking further back"), now);
+        Some(Effect::Commands(commands))
+    }
+
+    /// Takes what searches came to since.
+    pub(super) fn take_answers(&mut self, latest: &Snapshot) {
+        let Some(asked) = &mut self.asked else { return };
+        for place in asked.places.iter_mut().filter(|place| place.outcome.is_none()) {
+            let new = answers(latest, &place.channel, &asked.search).skip(place.before).last();
+            let Some(report) = new else { continue };
+            place.outcome = Some(report.outcome.clone());
+            place.looked_at = place.looked_at.saturating_add(report.looked_at);
+            place.bytes = place.bytes.saturating_add(report.bytes);
+            if let SearchOutcome::Found(seq) = report.outcome {
+                self.awaited = Some(row_of(&place.channel, seq));
+            }
+        }
+    }
+
+    /// Selects what was found, as soon as it is listed.
+    pub(super) fn select_awaited(&mut self) {
+        let Some(row) = &self.awaited else { return };
+        let list = self.lists.entry(ListId::Traces).or_default();
+        if list.select_row(row) {
+            self.awaited = None;
+        }
+    }
+
+    /// Follows the newest message of the channel that belongs to what is selected.
+    pub(super) fn propagation(&mut self, latest: &Arc<Snapshot>, now: Moment) -> Option<Effect> {
+        let snapshot = Arc::clone(self.snapshot(latest));
+        let row = self.selected()?.clone();
+        match newest_of(&row, &snapshot) {
+            Ok((name, channel, seq)) => {
+                let said = format!("following the newest message of {name}, #{seq}");
+                let effect = self.find(&[channel], &Search::Seq(seq), true, latest, now);
+                self.say(Said::done(said), now);
+                Some(effect)
+            }
+            Err(why) => {
+                self.say(Said::failed(why), now);
+                None
+            }
+        }
+    }
+
+    /// Opens the dialog of the probe level: it takes effect when it is accepted.
+    pub(super) fn ask_probe(&mut self, latest: &Snapshot) {
+        self.probe = Some(match latest.probe {
+            ProbeLevel::Passive => ProbeLevel::Acks,
+            ProbeLevel::Acks | ProbeLevel::Tap => ProbeLevel::Passive,
+        });
+    }
+
+    pub(super) fn change_probe(&mut self, level: ProbeLevel, now: Moment) -> Effect {
+        let said = match level {
+            ProbeLevel::Passive => "listening ends; delays become intervals between two polls",
+            ProbeLevel::Acks | ProbeLevel::Tap => {
+                "listening to acknowledgements; delays become exact as they come"
+            }
+        };
+        self.say(Said::done(said), now);
+        Effect::Command(Command::Probe(level))
+    }
+}
+
+/// Name, id and newest position of the channel that a row's thing has to do with; why there is none.
+fn newest_of(row: &RowId, snapshot: &Snapshot) -> Result<(String, ChannelId, u64), String> {
+    let thing = row.thing.as_ref().ok_or("nothing is selected whose message could be followed")?;
+    let id = match thing {
+        Thing::Channel(id) => Some(id.clone()),
+        Thing::Consumer(id) => snapshot.consumer(id).map(|consumer| consumer.channel.clone()),
+        Thing::Flow(id) => snapshot.flow(id).and_then(|flow| flow.channel.clone()),
+        // The copy that was pointed at, else the first one with a consumer.
+        Thing::Entity(id) => snapshot.entity(id).and_then(|entity| {
+            let fed = || entity.replicas.iter().filter(|replica| replica.consumer.is_some());
+            let pointed =
+                fed().find(|r| row.part.strip_prefix(r.service.as_str()).is_some_and(|p| p.starts_with(' ')));
+            let consumer = pointed.or_else(|| fed().next())?.consumer.as_ref()?;
+            snapshot.consumer(consumer).map(|consumer| consumer.channel.clone())
+        }),
+        Thing::Service(_) | Thing::Store(_) | Thing::Source(_) => {
+            return Err(
+                "select a consumer, a flow or a channel: it is their messages that can be followed".into()
+            );
+        }
+    };
+    let channel = id.as_ref().and_then(|id| snapshot.channel(id)).filter(|channel| keeps(channel));
+    let Some(channel) = channel else {
+        return Err("no channel keeps its messages: what is not kept cannot be looked up".into());
+    };
+    match channel.report.last_seq {
+        Some(seq) if seq > 0 && channel.report.messages != Some(0) => {
+            Ok((channel.report.name.to_string(), channel.report.id.clone(), seq))
+        }
+        Some(_) => Err(format!("{} has no message now", channel.report.name)),
+        None => Err(format!("the broker does not tell the newest position of {}", channel.report.name)),
+    }
+}

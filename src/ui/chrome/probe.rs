@@ -1,0 +1,130 @@
+//! The dialog of the probe level: what listening to acknowledgements does, gives and costs, before it begins.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::Layer;
+use crate::app::hit::{Hit, HitAreas};
+use crate::keymap;
+use crate::model::command::ProbeLevel;
+use crate::model::measured::Bounds;
+use crate::model::snapshot::Snapshot;
+use crate::theme::{Glyph, Role};
+use crate::ui::Ctx;
+use crate::ui::widget::{Cell, number};
+
+use super::boxed;
+
+/// Columns of the box, where there is room.
+const WIDTH: u16 = 76;
+/// Columns of the first word of a line.
+const FIRST: usize = 9;
+
+pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let Some(level) = ctx.app.probe() else { return };
+    let look = ctx.look();
+    let width = WIDTH.min(area.width.saturating_sub(2));
+    let column = usize::from(width.saturating_sub(4));
+    let (title, entries) = match level {
+        ProbeLevel::Passive => ("stop listening to acknowledgements?", leave()),
+        ProbeLevel::Acks | ProbeLevel::Tap => ("listen to acknowledgements?", take(ctx)),
+    };
+    let mut lines: Vec<Cell> = Vec::new();
+    for (word, meaning) in entries {
+        let head = format!("{word:<FIRST$}");
+        lines.extend(Cell::styled(head, Role::Muted).then(meaning, Role::Text).wrapped(column, FIRST));
+    }
+    lines.push(Cell::empty());
+    lines.push(keys(level));
+    let height = (lines.len() as u16 + 2).min(area.height.saturating_sub(2));
+    let outer =
+        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
+    hits.add(outer, Hit::Overlay);
+    let inner = boxed(buf, outer, &look, title);
+    let visible = usize::from(inner.height);
+    // However low the screen is, the keys are seen.
+    let keep = visible.saturating_sub(1);
+    let cut = lines.len() > visible;
+    let shown = lines.iter().take(if cut { keep } else { visible }).chain(lines.last().filter(|_| cut));
+    for (row, cell) in shown.enumerate() {
+        cell.draw(buf, inner.x, inner.y + row as u16, inner.width, &look);
+    }
+}
+
+/// What the level `acks` means.
+fn take(ctx: &Ctx<'_>) -> Vec<(&'static str, String)> {
+    let brokers = ctx.snapshot.sources.iter().filter(|source| &*source.report.kind != "health").count();
+    let whom = if brokers > 1 { "each broker" } else { "the broker" };
+    vec![
+        ("does", "subscribes to $JS.ACK.>, where services acknowledge what they have processed".to_owned()),
+        (
+            "gives",
+            "the exact delay of every message at every consumer, redeliveries, refusals, and when a followed message was \
+             processed; instead of an interval between two polls"
+                .to_owned(),
+        ),
+        ("costs", format!("{whom} sends a copy of each acknowledgement: {}", copies(ctx))),
+        (
+            "changes",
+            "one thing for others: an acknowledgement that asks for a reply, sent to a consumer that was deleted, waits for its \
+             time-out instead of failing at once"
+                .to_owned(),
+        ),
+        ("leaves", "deliveries alone: it takes no message, holds none back and wakes no consumer".to_owned()),
+    ]
+}
+
+/// What going back means.
+fn leave() -> Vec<(&'static str, String)> {
+    vec![
+        (
+            "does",
+            "ends the subscription to $JS.ACK.>; nothing but lists, counters and single reads is left"
+                .to_owned(),
+        ),
+        (
+            "loses",
+            "exact delays: they become intervals between two polls again, and what was heard is forgotten"
+                .to_owned(),
+        ),
+        ("keeps", "followed messages: who has passed them is told by positions, when is not".to_owned()),
+    ]
+}
+
+/// How many copies that would be now, as far as is known.
+fn copies(ctx: &Ctx<'_>) -> String {
+    let rates = || ctx.snapshot.consumers.iter().map(|consumer| &consumer.acked_rate);
+    let known: Vec<f64> = rates().filter_map(|rate| rate.bounds.high().or(rate.low()).copied()).collect();
+    if known.is_empty() {
+        return "how many that are now is not known".to_owned();
+    }
+    let all = known.len() == rates().count();
+    let exact = all && rates().all(|rate| matches!(rate.bounds, Bounds::Exact(_)));
+    let sum = number::rate(known.iter().sum());
+    let glyph = match (exact, all) {
+        (true, _) => return format!("{sum} now"),
+        (false, true) => Glyph::About,
+        (false, false) => Glyph::AtLeast,
+    };
+    format!("{} now", number::prefixed(ctx.glyphs.get(glyph), &sum))
+}
+
+fn keys(level: ProbeLevel) -> Cell {
+    let key = |action| keymap::key_of(Layer::Probe, action).unwrap_or_default();
+    let what = match level {
+        ProbeLevel::Passive => "back to passive",
+        ProbeLevel::Acks | ProbeLevel::Tap => "listen",
+    };
+    Cell::styled(key(crate::app::Action::Accept), Role::Key)
+        .then(format!(" {what}   "), Role::KeyLabel)
+        .then(key(crate::app::Action::Cancel), Role::Key)
+        .then(" leave it as it is", Role::KeyLabel)
+}
+
+/// The level as the header shows it.
+pub(in crate::ui) fn badge(snapshot: &Snapshot) -> Cell {
+    match snapshot.probe {
+        ProbeLevel::Passive => Cell::styled(ProbeLevel::Passive.word(), Role::Muted),
+        level => Cell::styled(format!(" {} ", level.word()), Role::Badge),
+    }
+}

@@ -1,0 +1,76 @@
+//! The messages that are followed, when there are several: the newest first.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::hit::{Hit, HitAreas};
+use crate::app::item::{message_of, trace_of};
+use crate::app::list::ListId;
+use crate::model::trace::{LegState, Trace};
+use crate::theme::Role;
+use crate::ui::widget::{Cell, Column, number};
+use crate::ui::{Ctx, phrase, signs};
+
+use super::words;
+
+/// Rows of messages at most.
+const MOST: u16 = 5;
+
+const COLUMNS: &[Column] = &[
+    Column::fixed("-sign", "", 1, 0),
+    Column::text("name", "message", 16, 34, 0),
+    Column::text("reads", "subject", 16, 40, 2),
+    Column::text("-stored", "stored", 8, 8, 1),
+    Column::number("-has", "has it", 6, 0),
+    Column::text("-verdict", "", 14, 80, 3),
+];
+
+/// Rows that the list takes of those that there are.
+pub(super) fn height(rows: usize, room: u16) -> u16 {
+    let rows = u16::try_from(rows).unwrap_or(MOST).min(MOST);
+    (rows + 1).min((room / 3).max(2))
+}
+
+pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    hits.add(area, Hit::List(ListId::Traces));
+    let rows = ctx.app.list(ListId::Traces).rows();
+    ctx.table(ListId::Traces, COLUMNS).draw(buf, area, &ctx.look(), hits, |index| {
+        let message = rows.get(index).and_then(message_of);
+        message.and_then(|message| trace_of(ctx.snapshot, &message)).map(|t| row(ctx, t)).unwrap_or_default()
+    });
+}
+
+fn row(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
+    let look = ctx.look();
+    let owed = trace.legs.iter().filter(|leg| leg.state != LegState::NotForIt);
+    let has = owed.clone().filter(|leg| matches!(leg.state, LegState::Acknowledged | LegState::Passed));
+    // The worst of its consumers speaks for it.
+    let worst = owed.clone().min_by_key(|leg| rank(leg.state));
+    let (glyph, role) =
+        worst.map_or((crate::theme::Glyph::Unknown, Role::StateUnknown), |leg| signs::leg(ctx.snapshot, leg));
+    let message = &trace.message;
+    let name = phrase::local(message.id.channel.as_str(), ctx.snapshot);
+    vec![
+        Cell::glyph(&look, glyph, role),
+        Cell::text(format!("{name} #{}", message.id.seq)).keep_ends(),
+        Cell::text(&message.subject).keep_ends(),
+        Cell::styled(ctx.clock(message.appended), Role::Muted),
+        Cell::number(
+            format!("{}/{}", number::count(has.count() as u64), number::count(owed.count() as u64)),
+            Role::Text,
+        ),
+        Cell::styled(words::verdict(trace), Role::Muted),
+    ]
+}
+
+/// Smallest for what needs a person most.
+const fn rank(state: LegState) -> u8 {
+    match state {
+        LegState::GaveUp => 0,
+        LegState::Terminated => 1,
+        LegState::Waiting => 2,
+        LegState::InFlight => 3,
+        LegState::Unknown => 4,
+        LegState::Acknowledged | LegState::Passed | LegState::NotForIt => 5,
+    }
+}

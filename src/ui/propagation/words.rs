@@ -1,0 +1,107 @@
+//! What is said of single messages: the same words on screen and in `headwater trace`.
+
+use std::time::Duration;
+
+use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::time::Timestamp;
+use crate::model::trace::{Leg, LegState, Trace};
+use crate::ui::widget::number;
+use crate::ui::widget::text::clean;
+
+/// How it is known how far a message is at a consumer, or what it waits for and for how long.
+pub fn why(leg: &Leg) -> String {
+    let estimate = leg
+        .estimate
+        .map_or(String::new(), |e| format!(", about {} at its present rate", number::duration(e)));
+    format!("{}{estimate}", leg.why)
+}
+
+/// For how long the message is there, on the clock that stamped it; `None` when that clock is not known.
+pub fn waited(trace: &Trace, now: Timestamp) -> Option<Duration> {
+    let message = &trace.message;
+    let since_read = now.nanos_since(message.read_at).max(0);
+    let nanos = message.read_on?.nanos_since(message.appended).saturating_add(since_read);
+    u64::try_from(nanos).ok().map(Duration::from_nanos)
+}
+
+/// What is looked for.
+pub fn wanted(search: &Search) -> String {
+    let text = match search {
+        Search::Seq(seq) => format!("#{seq}"),
+        Search::Field { name, value } => format!("a message with {name}={value}"),
+        Search::Header { name, value } => format!("a message with the header {name}: {value}"),
+    };
+    clean(&text).into_owned()
+}
+
+/// What a search came to, and what it cost, in one sentence; `further` says how to go on.
+pub fn outcome(report: &SearchReport, further: impl Fn(u64) -> String) -> String {
+    let what = wanted(&report.search);
+    let channel = &report.channel;
+    let messages = if report.looked_at == 1 { "message" } else { "messages" };
+    let cost = format!("{} {messages}, {} read", report.looked_at, number::bytes(report.bytes as f64));
+    let text = match &report.outcome {
+        SearchOutcome::Found(seq) if report.search == Search::Seq(*seq) => {
+            format!("{what} of {channel} is there ({cost})")
+        }
+        SearchOutcome::Found(seq) => format!("{what} is {channel} #{seq} ({cost})"),
+        SearchOutcome::NotFrom(seq) => {
+            format!("{channel}: {what} is not among those from #{seq} on ({cost}); {}", further(*seq))
+        }
+        SearchOutcome::NotThere => format!("{channel}: {what} is not there ({cost})"),
+        SearchOutcome::Refused(why) => format!("{channel}: cannot look for {what}: {why}"),
+    };
+    clean(&text).into_owned()
+}
+
+/// Who of those that a message is for has it, and who has not, in one sentence.
+pub fn verdict(trace: &Trace) -> String {
+    let owed: Vec<&Leg> = trace.legs.iter().filter(|leg| leg.state != LegState::NotForIt).collect();
+    if trace.legs.is_empty() {
+        return "no consumer reads this channel".to_owned();
+    }
+    if owed.is_empty() {
+        return "no consumer's filter matches it: nobody will have it".to_owned();
+    }
+    if let Some(nanos) = trace.convergence {
+        return format!("everybody has it {} after it was stored", number::signed_nanos(nanos));
+    }
+    let of = |states: &[LegState]| -> Vec<&str> {
+        owed.iter().filter(|leg| states.contains(&leg.state)).map(|leg| &*leg.name).collect()
+    };
+    let has = of(&[LegState::Acknowledged, LegState::Passed]);
+    let mut text = if has.len() == owed.len() {
+        match has.len() {
+            1 => "its one consumer has it".to_owned(),
+            n => format!("all {n} have it"),
+        }
+    } else {
+        format!("{} of {} have it", has.len(), owed.len())
+    };
+    let parts = [
+        ("lost to", of(&[LegState::GaveUp, LegState::Terminated])),
+        ("waits:", of(&[LegState::Waiting])),
+        ("in flight:", of(&[LegState::InFlight])),
+        ("not known:", of(&[LegState::Unknown])),
+    ];
+    for (word, names) in parts {
+        if !names.is_empty() {
+            text.push_str(&format!("; {word} {}", some(&names)));
+        }
+    }
+    let passed = of(&[LegState::Passed]).len();
+    if passed > 0 {
+        let whom = if passed == has.len() { String::new() } else { format!(" of {passed}") };
+        text.push_str(&format!("; when is not known{whom}"));
+    }
+    clean(&text).into_owned()
+}
+
+/// The first few names.
+fn some(names: &[&str]) -> String {
+    const MOST: usize = 3;
+    let shown: Vec<&str> = names.iter().take(MOST).copied().collect();
+    let more = names.len().saturating_sub(MOST);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", shown.join(", "))
+}
