@@ -17,3 +17,5 @@ mod details;
 mod laws;
 #[path = "screens/pictures.rs"]
 mod pictures;
+#[path = "screens/propagation.rs"]
+mod propagation;

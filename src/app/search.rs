@@ -220,9 +220,7 @@ fn newest_of(row: &RowId, snapshot: &Snapshot) -> Result<(String, ChannelId, u64
             snapshot.consumer(consumer).map(|consumer| consumer.channel.clone())
         }),
         Thing::Service(_) | Thing::Store(_) | Thing::Source(_) => {
-            return Err(
-                "select a consumer, a flow or a channel: it is their messages that can be followed".into()
-            );
+            return Err("select a consumer, a flow or a channel: it is theirs that can be followed".into());
         }
     };
     let channel = id.as_ref().and_then(|id| snapshot.channel(id)).filter(|channel| keeps(channel));

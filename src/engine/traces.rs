@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::consumers::ConsumerState;
+use super::say;
 use super::state::{State, consumers_of};
 use super::wiring::Wiring;
 use crate::model::acks::{AckKind, AckStep};
@@ -248,9 +249,9 @@ fn waiting(
         .and_then(|rate| Duration::try_from_secs_f64((ahead + in_flight + 1) as f64 / rate).ok());
     let why = match consumer.status {
         ConsumerStatus::Ok | ConsumerStatus::Slow => {
-            format!("waiting behind {most}{ahead}")
+            format!("waiting behind {most}{}", say::messages(ahead))
         }
-        _ => format!("waiting behind {most}{ahead}; {}", consumer.why),
+        _ => format!("waiting behind {most}{}; {}", say::messages(ahead), consumer.why),
     };
     Verdict { state: LegState::Waiting, why: why.into(), ahead: Some(ahead), estimate }
 }

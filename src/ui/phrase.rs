@@ -66,6 +66,24 @@ pub fn delay_at_most(delay: &Delay, figure: i64) -> Option<i64> {
     (blurred && error > 0).then(|| figure.saturating_add(error))
 }
 
+/// A delay's figures and how they came about, on one line.
+pub fn delay_words(look: &Look<'_>, delay: &Delay) -> String {
+    let figure = |ns: i64| match delay_at_most(delay, ns) {
+        Some(most) => number::at_most(look.glyphs, &number::signed_nanos(most)),
+        None => number::signed_nanos(ns),
+    };
+    let figures: Vec<String> = match delay.method {
+        DelayMethod::Mean => delay.p50.map(|ns| format!("mean {}", figure(ns))).into_iter().collect(),
+        DelayMethod::Exact | DelayMethod::Interval => {
+            [("p50", delay.p50), ("p95", delay.p95), ("p99", delay.p99)]
+                .into_iter()
+                .filter_map(|(name, value)| Some(format!("{name} {}", figure(value?))))
+                .collect()
+        }
+    };
+    format!("{}, {}", figures.join("  "), method_words(delay.method))
+}
+
 /// How a delay's figures came about, in words.
 pub const fn method_words(method: DelayMethod) -> &'static str {
     match method {

@@ -25,7 +25,7 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     hits.viewport(ListId::Traces, 0, 0);
     hits.viewport(ListId::Legs, 0, 0);
     let searched = searched::lines(ctx, area.width);
-    let high = u16::try_from(searched.len()).unwrap_or(u16::MAX).min(area.height / 3);
+    let high = u16::try_from(searched.len()).unwrap_or(u16::MAX).min(area.height / 2);
     let (top, mut rest) = take_top(area, high);
     for (row, cell) in searched.iter().take(usize::from(high)).enumerate() {
         super::area::line(buf, top, row as u16, cell, &ctx.look());

@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod chart;
+pub mod curve;
 pub mod number;
 pub mod spark;
 pub mod table;

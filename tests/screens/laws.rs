@@ -67,7 +67,7 @@ fn rows_are_as_wide_as_the_screen() {
 
 #[test]
 fn mono_has_no_colour() {
-    every_frame(&fixture::bad_day(), |what, dress, buffer| {
+    every_frame(&fixture::followed(), |what, dress, buffer| {
         if dress == Dress::Default {
             return;
         }
@@ -88,7 +88,7 @@ fn the_default_theme_has_colours() {
 
 #[test]
 fn ascii_is_ascii() {
-    for snapshot in [fixture::bad_day(), fixture::hostile()] {
+    for snapshot in [fixture::bad_day(), fixture::followed(), fixture::hostile()] {
         every_frame(&snapshot, |what, dress, buffer| {
             if dress == Dress::Ascii {
                 for cell in buffer.content() {

@@ -23,7 +23,8 @@ const FIRST: usize = 9;
 pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let Some(level) = ctx.app.probe() else { return };
     let look = ctx.look();
-    let width = WIDTH.min(area.width.saturating_sub(2));
+    // Slivers of what is behind on either side would only distract.
+    let width = if area.width < WIDTH + 6 { WIDTH.min(area.width) } else { WIDTH };
     let column = usize::from(width.saturating_sub(4));
     let (title, entries) = match level {
         ProbeLevel::Passive => ("stop listening to acknowledgements?", leave()),
@@ -34,7 +35,9 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
         let head = format!("{word:<FIRST$}");
         lines.extend(Cell::styled(head, Role::Muted).then(meaning, Role::Text).wrapped(column, FIRST));
     }
-    lines.push(Cell::empty());
+    if usize::from(area.height) > lines.len() + 5 {
+        lines.push(Cell::empty());
+    }
     lines.push(keys(level));
     let height = (lines.len() as u16 + 2).min(area.height.saturating_sub(2));
     let outer =
@@ -53,38 +56,27 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
 
 /// What the level `acks` means.
 fn take(ctx: &Ctx<'_>) -> Vec<(&'static str, String)> {
-    let brokers = ctx.snapshot.sources.iter().filter(|source| &*source.report.kind != "health").count();
-    let whom = if brokers > 1 { "each broker" } else { "the broker" };
     vec![
-        ("does", "subscribes to $JS.ACK.>, where services acknowledge what they have processed".to_owned()),
-        (
-            "gives",
-            "the exact delay of every message at every consumer, redeliveries, refusals, and when a followed message was \
-             processed; instead of an interval between two polls"
-                .to_owned(),
-        ),
-        ("costs", format!("{whom} sends a copy of each acknowledgement: {}", copies(ctx))),
+        ("does", "hears on $JS.ACK.> what services acknowledge".to_owned()),
+        ("gives", "each message's own delay, redeliveries, refusals; when a followed message was processed".to_owned()),
+        ("costs", format!("a copy of each acknowledgement: {}", copies(ctx))),
         (
             "changes",
-            "one thing for others: an acknowledgement that asks for a reply, sent to a consumer that was deleted, waits for its \
-             time-out instead of failing at once"
+            "one thing for others: an acknowledgement with reply to a deleted consumer waits for its time-out instead of \
+             failing at once"
                 .to_owned(),
         ),
-        ("leaves", "deliveries alone: it takes no message, holds none back and wakes no consumer".to_owned()),
+        ("leaves", "deliveries alone: it takes no message and holds none back".to_owned()),
     ]
 }
 
 /// What going back means.
 fn leave() -> Vec<(&'static str, String)> {
     vec![
-        (
-            "does",
-            "ends the subscription to $JS.ACK.>; nothing but lists, counters and single reads is left"
-                .to_owned(),
-        ),
+        ("does", "ends the subscription to $JS.ACK.>: lists, counters and single reads are left".to_owned()),
         (
             "loses",
-            "exact delays: they become intervals between two polls again, and what was heard is forgotten"
+            "exact delays: they become intervals between two polls, and what was heard is forgotten"
                 .to_owned(),
         ),
         ("keeps", "followed messages: who has passed them is told by positions, when is not".to_owned()),

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::app::{Action, Layer};
+use crate::keymap;
+use crate::model::command::ProbeLevel;
 use crate::model::id::{EntityId, ServiceId, TeamId};
 use crate::model::observation::{AckPolicy, ConsumerReport, Delivery, Position};
 use crate::model::snapshot::{Consumer, ConsumerStatus, Drain, Thing};
@@ -33,6 +36,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
         "not measured yet: it takes two polls with an acknowledged message between them"
     };
     page.delay(it.delay.as_ref(), why_not, it.max_delay);
+    visibility(ctx, page, it);
     page.chart(ctx, "LAG", &it.lag_history, |v| number::count(v.round().max(0.0) as u64));
     page.chart(ctx, "STALENESS", &it.staleness_history, seconds);
     readers(ctx, page, it);
@@ -41,6 +45,21 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     }
     page.evidence(&it.evidence);
     page.next(&next(ctx, it));
+}
+
+/// The curve of delays where each message's is known; else what would give it.
+fn visibility(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
+    match &it.acks {
+        Some(acks) => page.visibility(acks, ctx.snapshot.window, it.max_delay),
+        None if ctx.snapshot.probe == ProbeLevel::Passive && it.report.is_some() => {
+            let key = keymap::key_of(Layer::Main, Action::Probe).unwrap_or_default();
+            page.text(
+                &format!("{key} listens to acknowledgements: then each message's own delay is known, and their curve"),
+                Role::Muted,
+            );
+        }
+        None => {}
+    }
 }
 
 /// A staleness as its history keeps it.

@@ -106,6 +106,10 @@ fn copy(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Replica) {
     };
     page.measured_with("  staleness", &it.staleness, |d| number::duration(*d), late);
     page.measured("  behind", &it.behind, |n| format!("{} changes", number::exact(*n)));
+    let fed = it.consumer.as_ref().and_then(|id| ctx.snapshot.consumer(id));
+    if let Some(delay) = fed.and_then(|consumer| consumer.delay.as_ref()) {
+        page.fact("  takes", &phrase::delay_words(&look, delay));
+    }
     if it.gave_up.low().is_some_and(|n| *n > 0) {
         page.measured_with(
             "  gave up",

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::model::acks::AckTally;
 use crate::model::id::Name;
 use crate::model::measured::{Bounds, Evidence, Measured};
 use crate::model::series::History;
 use crate::model::snapshot::{Delay, Thing};
 use crate::theme::{Glyph, Glyphs, Role};
 use crate::ui::widget::chart::Chart;
+use crate::ui::widget::curve::Curve;
 use crate::ui::widget::spark::held;
 use crate::ui::widget::text::{clean, wrap};
 use crate::ui::widget::{Cell, Look, number};
@@ -226,6 +228,45 @@ impl<'a> Page<'a> {
         let width = self.width.min(100);
         let chart = Chart { values: &values, step: Duration::from_secs(step), width, height: CHART_ROWS };
         self.lines.extend(chart.lines(self.glyphs(), format));
+    }
+
+    /// How soon messages are processed: the share of them within each time, beside what the topology allows.
+    pub(super) fn visibility(&mut self, acks: &AckTally, window: Duration, limit: Option<Duration>) {
+        let delays = &acks.delays;
+        if delays.is_empty() {
+            return;
+        }
+        self.heading("PROCESSED WITHIN");
+        let curve = Curve { delays, limit, width: self.width.min(100), height: CHART_ROWS + 1 };
+        self.lines.extend(curve.lines(self.glyphs()));
+        if let Some(limit) = limit {
+            let (least, most) = delays.within(crate::model::time::nanos(limit));
+            let share = |n: u64| number::percent(n as f64 / delays.count() as f64);
+            let (least, most) = (share(least), share(most));
+            let share = if least == most { least } else { format!("{least} to {most}") };
+            self.text(
+                &format!("within the {} that its topology allows: {share}", number::duration(limit)),
+                Role::Text,
+            );
+        }
+        let known = delays.count();
+        let of = if known == acks.acknowledged {
+            String::new()
+        } else {
+            format!(" of {}", number::count(acks.acknowledged))
+        };
+        let over = if window == Duration::MAX {
+            "all the time".to_owned()
+        } else {
+            format!("the last {}", number::duration(window))
+        };
+        self.text(
+            &format!(
+                "each message's own delay: {}{of} messages acknowledged in {over}",
+                number::count(known)
+            ),
+            Role::Muted,
+        );
     }
 
     /// How facts are known: each with where it can be checked and when it was seen.

@@ -93,7 +93,10 @@ impl Bar<'_> {
         };
         let gap = usize::from(!drawn.is_empty());
         let room = self.columns.saturating_sub(drawn.len() + gap);
-        let fitted = truncate(&clean(text), room, glyphs.get(Glyph::Ellipsis)).into_owned();
+        // A few letters say nothing.
+        let room = if drawn.is_empty() || room >= 12 { room } else { 0 };
+        let fitted = truncate(&clean(text), room, if room == 0 { "" } else { glyphs.get(Glyph::Ellipsis) })
+            .into_owned();
         row(drawn).then(" ".repeat(gap), Role::Text).then(fitted, Role::Muted)
     }
 }

@@ -22,7 +22,7 @@ const COLUMNS: &[Column] = &[
     Column::text("reads", "subject", 16, 40, 2),
     Column::text("-stored", "stored", 8, 8, 1),
     Column::number("-has", "has it", 6, 0),
-    Column::text("-verdict", "", 14, 80, 3),
+    Column::text("-verdict", "", 36, 80, 3),
 ];
 
 /// Rows that the list takes of those that there are.

@@ -24,17 +24,13 @@ use super::words;
 /// Columns of the table left of the bars.
 const COLUMNS: &[Column] = &[
     Column::fixed("state-sign", "", 1, 0),
-    Column::text("name", "consumer", 13, 26, 0),
+    Column::text("name", "consumer", 15, 28, 0),
     Column::text("service", "service", 13, 18, 3),
     Column::text("state", "state", 10, 10, 1),
     Column::number("delay", "after", 8, 0),
     Column::number("-clock", "give or take", 12, 4),
     Column::number("deliveries", "times", 5, 2),
 ];
-/// From this width on the reasons stand beside the bars, not below them.
-const WIDE: u16 = 150;
-/// Columns of the reasons.
-const REASONS: u16 = 46;
 /// Columns between two parts.
 const GAP: u16 = 2;
 /// Below this height there is only the table.
@@ -44,7 +40,7 @@ const ROOM_FOR_WORDS: u16 = 9;
 pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, trace: &Trace) {
     hits.add(area, Hit::List(ListId::Legs));
     let look = ctx.look();
-    let mut head = about(ctx, trace);
+    let mut head = about(ctx, trace, area.width);
     if area.height < ROOM_FOR_WORDS {
         head.truncate(2);
     }
@@ -57,36 +53,48 @@ pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAr
         return;
     }
     let rows = ctx.app.list(ListId::Legs).rows().len() as u16;
-    // Under the rows one line for the end of the axis; then the reasons, when they do not stand beside.
-    let wide = area.width >= WIDE;
-    let words =
-        if wide || ctx.app.detail() != Detail::Closed { Vec::new() } else { reasons(ctx, trace, area.width) };
-    let wanted = (rows + 2).min(rest.height);
-    let (table, below) =
-        take_top(rest, wanted.max(rest.height.saturating_sub(words.len() as u16 + 1)).min(rows + 2));
-    rows_of(ctx, buf, table, hits, trace, wide);
+    // Under the rows one line for the end of the axis; then the reasons. The detail pane says them too.
+    let words = if ctx.app.detail() == Detail::Closed { reasons(ctx, trace, area.width) } else { Vec::new() };
+    let high = rows + 1 + u16::from(trace.convergence.is_some());
+    let (table, below) = take_top(rest, high);
+    rows_of(ctx, buf, table, hits, trace);
     let (_, below) = take_top(below, u16::from(below.height > words.len() as u16));
     for (row, cell) in words.iter().take(usize::from(below.height)).enumerate() {
         line(buf, below, row as u16, cell, &look);
     }
 }
 
-/// Which message it is, where it comes from, and how far it is altogether.
-fn about(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
+/// Which message it is and where it comes from, as much of that as fits.
+fn identity(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Cell {
     let look = ctx.look();
     let message = &trace.message;
     let name = phrase::local(message.id.channel.as_str(), ctx.snapshot);
-    let mut first = Cell::styled(format!("{name} #{}", message.id.seq), Role::Title)
-        .then(format!("  {}", message.subject), Role::Text)
-        .then(format!("  {}", number::bytes(message.bytes as f64)), Role::Muted);
-    if !trace.producers.is_empty() {
-        let who = phrase::services(&look, &trace.producers, trace.producers_likely);
-        first = first.then("  from ", Role::Muted).and(who);
-    }
-    first = first.then("  stored ", Role::Muted).then(ctx.clock_precise(message.appended), Role::Text);
-    if let Some(waited) = words::waited(trace, ctx.now) {
-        first = first.then(format!(", {}", number::ago(waited)), Role::Muted);
-    }
+    let line = |size: bool, precise: bool| {
+        let mut line = Cell::styled(format!("{name} #{}", message.id.seq), Role::Title)
+            .then(format!("  {}", message.subject), Role::Text);
+        if size {
+            line = line.then(format!("  {}", number::bytes(message.bytes as f64)), Role::Muted);
+        }
+        if !trace.producers.is_empty() {
+            let who = phrase::services(&look, &trace.producers, trace.producers_likely);
+            line = line.then("  from ", Role::Muted).and(who);
+        }
+        let at = if precise { ctx.clock_precise(message.appended) } else { ctx.clock(message.appended) };
+        line = line.then("  stored ", Role::Muted).then(at, Role::Text);
+        match words::waited(trace, ctx.now) {
+            Some(waited) => line.then(format!(", {}", number::ago(waited)), Role::Muted),
+            None => line,
+        }
+    };
+    let forms = [line(true, true), line(false, true), line(false, false)];
+    let fits = forms.iter().find(|line| line.width() <= usize::from(width));
+    fits.or(forms.last()).cloned().unwrap_or_default()
+}
+
+/// Which message it is, where it comes from, and how far it is altogether.
+fn about(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
+    let look = ctx.look();
+    let message = &trace.message;
     let worst = ctx.app.list(ListId::Legs).rows().first().and_then(|row| leg_of(trace, row.thing.as_ref()));
     let (glyph, role) = worst.map_or((Glyph::Ok, Role::StateOk), |leg| signs::leg(ctx.snapshot, leg));
     let mut verdict =
@@ -95,7 +103,8 @@ fn about(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
     if ctx.snapshot.probe == ProbeLevel::Passive && passed {
         verdict = verdict.then(": at the level passive only positions tell; p changes it", Role::Muted);
     }
-    let mut lines = vec![first, verdict];
+    let mut lines = vec![identity(ctx, trace, width)];
+    lines.extend(verdict.wrapped(usize::from(width), 2));
     if !message.headers.is_empty() {
         let mut headers = Cell::empty();
         for (at, (name, value)) in message.headers.iter().enumerate() {
@@ -113,19 +122,16 @@ fn leg_of<'a>(trace: &'a Trace, thing: Option<&Thing>) -> Option<&'a Leg> {
 }
 
 /// The table with the bars beside it, and the end of the axis under it.
-fn rows_of(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, trace: &Trace, wide: bool) {
+fn rows_of(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, trace: &Trace) {
     let look = ctx.look();
-    let (area, foot) = take_bottom(area, 1);
-    let (_, right_edge) = (area.x, area.right());
-    let reasons = if wide { REASONS.max(area.width / 4) } else { 0 };
-    let room = area.width.saturating_sub(reasons);
-    let table_width = match room {
-        0..70 => room * 3 / 5,
-        70..100 => 44,
-        100..130 => 60,
-        130.. => 82,
+    let (area, foot) = take_bottom(area, u16::from(trace.convergence.is_some()));
+    let table_width = match area.width {
+        0..70 => area.width * 3 / 5,
+        70..110 => 46,
+        110..130 => 70,
+        130.. => 88,
     };
-    let (left, rest) = take_left(Rect { width: room, ..area }, table_width);
+    let (left, rest) = take_left(area, table_width);
     let (_, chart) = take_left(rest, GAP);
     let axis = axis(ctx, trace, chart.width);
     let rows = ctx.app.list(ListId::Legs).rows();
@@ -137,11 +143,6 @@ fn rows_of(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, tra
     let (offset, height) = hits.viewport_of(ListId::Legs).unwrap_or((0, 0));
     if let Some(axis) = &axis {
         Cell::styled(axis.labels(), Role::TableHeader).draw(buf, chart.x, chart.y, chart.width, &look);
-    }
-    let why_x = room + area.x + GAP;
-    if wide {
-        let room = right_edge.saturating_sub(why_x);
-        Cell::styled("how it is known", Role::TableHeader).draw(buf, why_x, area.y, room, &look);
     }
     for at in 0..height.min(rows.len().saturating_sub(offset)) {
         let Some(leg) = leg(offset + at) else { continue };
@@ -155,11 +156,7 @@ fn rows_of(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, tra
             columns: usize::from(chart.width),
         };
         bar.cell(ctx.glyphs).draw(buf, chart.x, y, chart.width, &look);
-        if wide {
-            let room = right_edge.saturating_sub(why_x);
-            Cell::styled(words::why(leg), Role::Muted).draw(buf, why_x, y, room, &look);
-        }
-        let strip = Rect { x: left.right(), y, width: right_edge - left.right(), height: 1 };
+        let strip = Rect { x: left.right(), y, width: area.right() - left.right(), height: 1 };
         if ctx.app.list(ListId::Legs).selected_index() == Some(offset + at) {
             highlight(buf, strip, &look, ctx.app.focused(ListId::Legs));
         }
@@ -199,7 +196,8 @@ fn axis(ctx: &Ctx<'_>, trace: &Trace, columns: u16) -> Option<Axis> {
     let heard = steps.map(|step| step.at.nanos_since(step.appended));
     let delays = trace.legs.iter().filter_map(|leg| leg.delay);
     let times: Vec<i64> = heard.chain(delays).chain(waited).collect();
-    (!times.is_empty()).then(|| Axis::of(times.iter().copied(), columns))
+    // What follows the last moment, an arrow or a sign, needs room of its own.
+    (!times.is_empty()).then(|| Axis::of(times.iter().copied(), columns.saturating_sub(1)))
 }
 
 /// The cells of one consumer.
@@ -243,7 +241,7 @@ fn after(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Cell {
     }
 }
 
-/// What has to be said in words of those that do not simply have it, one item for each.
+/// What has to be said in words of those that do not simply have it; who has the same said of them share a line.
 fn reasons(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
     let look = ctx.look();
     let rows = ctx.app.list(ListId::Legs).rows().iter();
@@ -252,13 +250,25 @@ fn reasons(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
         !matches!(leg.state, LegState::Acknowledged | LegState::NotForIt)
             || leg.steps.iter().any(|step| step.kind == AckKind::Covered)
     };
-    legs.filter(speaks)
-        .flat_map(|leg| {
-            let (glyph, role) = signs::leg(ctx.snapshot, leg);
-            Cell::glyph(&look, glyph, role)
-                .then(format!(" {}: ", leg.name), Role::Text)
-                .then(words::why(leg), Role::Muted)
-                .wrapped(usize::from(width), 2)
-        })
-        .collect()
+    let mut said: Vec<(Vec<&Leg>, String)> = Vec::new();
+    for leg in legs.filter(speaks) {
+        let why = words::why(leg);
+        match said
+            .iter_mut()
+            .find(|(legs, text)| *text == why && legs.first().map(|l| l.state) == Some(leg.state))
+        {
+            Some((legs, _)) => legs.push(leg),
+            None => said.push((vec![leg], why)),
+        }
+    }
+    let sentence = |(legs, why): &(Vec<&Leg>, String)| {
+        let (glyph, role) =
+            legs.first().map_or((Glyph::Unknown, Role::Muted), |leg| signs::leg(ctx.snapshot, leg));
+        let names: Vec<&str> = legs.iter().map(|leg| &*leg.name).collect();
+        Cell::glyph(&look, glyph, role)
+            .then(format!(" {}: ", names.join(", ")), Role::Text)
+            .then(why, Role::Muted)
+            .wrapped(usize::from(width), 2)
+    };
+    said.iter().flat_map(sentence).collect()
 }

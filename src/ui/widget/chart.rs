@@ -26,6 +26,50 @@ const DOTS_DOWN: usize = 4;
 const BITS: [[u32; DOTS_ACROSS]; DOTS_DOWN] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 const BRAILLE: u32 = 0x2800;
 
+/// A field of dots: eight in a character cell where braille can be shown, else one.
+#[derive(Debug)]
+pub(super) struct Dots {
+    cells: Vec<Vec<u32>>,
+    across: usize,
+    down: usize,
+}
+
+impl Dots {
+    pub(super) fn new(columns: usize, rows: usize, glyphs: Glyphs) -> Self {
+        let (across, down) = if glyphs.is_ascii() { (1, 1) } else { (DOTS_ACROSS, DOTS_DOWN) };
+        Self { cells: vec![vec![0; columns]; rows], across, down }
+    }
+
+    /// Places from left to right.
+    pub(super) fn across(&self) -> usize {
+        self.cells.first().map_or(0, Vec::len) * self.across
+    }
+
+    /// The highest level; the lowest is 0.
+    pub(super) fn levels(&self) -> usize {
+        (self.cells.len() * self.down).saturating_sub(1)
+    }
+
+    pub(super) fn set(&mut self, place: usize, level: usize) {
+        let down = self.levels() - level.min(self.levels());
+        let bit = BITS.get(down % self.down).and_then(|row| row.get(place % self.across));
+        let cell = self.cells.get_mut(down / self.down).and_then(|row| row.get_mut(place / self.across));
+        if let (Some(bit), Some(cell)) = (bit, cell) {
+            *cell |= bit;
+        }
+    }
+
+    /// The rows as text, from the top.
+    pub(super) fn rows(&self) -> Vec<String> {
+        let sign = |bits: &u32| match (*bits, self.across) {
+            (0, _) => ' ',
+            (_, 1) => '*',
+            (bits, _) => char::from_u32(BRAILLE + bits).unwrap_or(' '),
+        };
+        self.cells.iter().map(|row| row.iter().map(sign).collect()).collect()
+    }
+}
+
 impl Chart<'_> {
     /// The rows, from the top, and the line of times. From zero to the largest value.
     pub fn lines(&self, glyphs: Glyphs, format: impl Fn(f64) -> String) -> Vec<Cell> {
@@ -36,11 +80,7 @@ impl Chart<'_> {
         let margin = text::width(&high).max(text::width(&low)) + 1;
         let columns = self.width.saturating_sub(margin + 1).max(1);
         let rows = self.height.max(1);
-        let body = if glyphs.is_ascii() {
-            self.signs(columns, rows, scale)
-        } else {
-            self.braille(columns, rows, scale)
-        };
+        let body = self.draw(columns, rows, scale, glyphs);
         let mut lines = Vec::with_capacity(rows + 1);
         for (at, row) in body.into_iter().enumerate() {
             let label = match at {
@@ -84,53 +124,22 @@ impl Chart<'_> {
         self.step * u32::try_from(self.values.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
-    fn braille(&self, columns: usize, rows: usize, scale: f32) -> Vec<String> {
-        let places = self.places(columns * DOTS_ACROSS);
-        let levels = rows * DOTS_DOWN - 1;
-        let level = |value: f32| ((value / scale).clamp(0.0, 1.0) * levels as f32).round() as usize;
-        let mut cells = vec![vec![0_u32; columns]; rows];
-        let mut dot = |place: usize, level: usize| {
-            let down = levels - level.min(levels);
-            let bit = BITS.get(down % DOTS_DOWN).and_then(|row| row.get(place % DOTS_ACROSS));
-            let cell = cells.get_mut(down / DOTS_DOWN).and_then(|row| row.get_mut(place / DOTS_ACROSS));
-            if let (Some(bit), Some(cell)) = (bit, cell) {
-                *cell |= bit;
-            }
-        };
+    fn draw(&self, columns: usize, rows: usize, scale: f32, glyphs: Glyphs) -> Vec<String> {
+        let mut dots = Dots::new(columns, rows, glyphs);
+        let places = self.places(dots.across());
+        let level = |value: f32| ((value / scale).clamp(0.0, 1.0) * dots.levels() as f32).round() as usize;
+        let levels: Vec<Option<usize>> =
+            places.iter().map(|value| value.is_finite().then(|| level(*value))).collect();
         let mut before: Option<usize> = None;
-        for (place, value) in places.iter().enumerate() {
-            if !value.is_finite() {
-                before = None;
-                continue;
+        for (place, now) in levels.into_iter().enumerate() {
+            if let Some(now) = now {
+                // A steep change is joined by a stroke, where dots are fine enough for one.
+                let from = before.filter(|_| !glyphs.is_ascii()).unwrap_or(now);
+                (from.min(now)..=from.max(now)).for_each(|level| dots.set(place, level));
             }
-            let now = level(*value);
-            // A steep change is joined by a stroke.
-            let from = before.unwrap_or(now);
-            for between in from.min(now)..=from.max(now) {
-                dot(place, between);
-            }
-            before = Some(now);
+            before = now;
         }
-        let sign = |bits: u32| if bits == 0 { ' ' } else { char::from_u32(BRAILLE + bits).unwrap_or(' ') };
-        cells.into_iter().map(|row| row.into_iter().map(sign).collect()).collect()
-    }
-
-    fn signs(&self, columns: usize, rows: usize, scale: f32) -> Vec<String> {
-        let places = self.places(columns);
-        let levels = rows - 1;
-        (0..rows)
-            .map(|row| {
-                let level = levels - row;
-                places
-                    .iter()
-                    .map(|value| {
-                        let here = value.is_finite()
-                            && ((value / scale).clamp(0.0, 1.0) * levels as f32).round() as usize == level;
-                        if here { '*' } else { ' ' }
-                    })
-                    .collect()
-            })
-            .collect()
+        dots.rows()
     }
 
     fn times(&self, glyphs: Glyphs, margin: usize, columns: usize) -> Cell {
