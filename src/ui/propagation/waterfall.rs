@@ -69,7 +69,7 @@ fn identity(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Cell {
     let look = ctx.look();
     let message = &trace.message;
     let name = phrase::local(message.id.channel.as_str(), ctx.snapshot);
-    let line = |size: bool, precise: bool| {
+    let line = |size: bool, precise: bool, age: bool| {
         let mut line = Cell::styled(format!("{name} #{}", message.id.seq), Role::Title)
             .then(format!("  {}", message.subject), Role::Text);
         if size {
@@ -81,12 +81,17 @@ fn identity(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Cell {
         }
         let at = if precise { ctx.clock_precise(message.appended) } else { ctx.clock(message.appended) };
         line = line.then("  stored ", Role::Muted).then(at, Role::Text);
-        match words::waited(trace, ctx.now) {
+        match words::waited(trace, ctx.now).filter(|_| age) {
             Some(waited) => line.then(format!(", {}", number::ago(waited)), Role::Muted),
             None => line,
         }
     };
-    let forms = [line(true, true), line(false, true), line(false, false)];
+    let forms = [
+        line(true, true, true),
+        line(false, true, true),
+        line(false, false, true),
+        line(false, false, false),
+    ];
     let fits = forms.iter().find(|line| line.width() <= usize::from(width));
     fits.or(forms.last()).cloned().unwrap_or_default()
 }
