@@ -43,11 +43,10 @@ impl ListId {
             Self::Changes => "changes",
             Self::Stalest => "copies",
             Self::Busiest | Self::Flows => "flows",
-            Self::Consumers => "consumers",
+            Self::Consumers | Self::Legs => "consumers",
             Self::Entities => "entities",
             Self::Services => "services",
             Self::Traces => "messages",
-            Self::Legs => "consumers",
         }
     }
 

@@ -175,7 +175,7 @@ mod tests {
 
     fn channels() -> Vec<Kept> {
         [("ORDERS", Some(812)), ("ACCOUNTS", Some(7)), ("EMPTY", None)]
-            .map(|(name, last)| Kept { name: name.into(), id: format!("nats/{name}").into(), last })
+            .map(|(name, last)| Kept { name: name.into(), id: ChannelId::new(format!("nats/{name}")), last })
             .to_vec()
     }
 

@@ -211,11 +211,10 @@ fn cells(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Vec<Cell> 
     let quiet = leg.state == LegState::NotForIt;
     let name_role = if quiet { Role::Muted } else { Role::Text };
     let times = match leg.deliveries {
-        Some(1) => Cell::empty(),
+        Some(1) | None => Cell::empty(),
         Some(n) => {
             Cell::number(format!("{}{}", look.glyph(Glyph::Times), number::count(n)), Role::StateDegraded)
         }
-        None => Cell::empty(),
     };
     vec![
         Cell::glyph(look, glyph, role),

@@ -187,7 +187,7 @@ mod tests {
 
     fn drawn(delays: &Histogram, limit: Option<u64>, glyphs: Glyphs) -> Vec<String> {
         let limit = limit.map(Duration::from_millis);
-        let curve = Curve { delays, limit, width: 47, height: 5 };
+        let curve = Curve { delays, limit, width: 60, height: 5 };
         curve.lines(glyphs).iter().map(Cell::plain).collect()
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let first = |row: &str| row.find('*').expect("the curve crosses each row");
         assert!(first(&lines[4]) < first(&lines[2]) && first(&lines[2]) < first(&lines[0]), "{lines:#?}");
         assert!(lines[0].starts_with("100 % |") && lines[4].starts_with("  0 % |"), "{lines:#?}");
-        assert!(lines.iter().all(|line| text::width(line) <= 47), "{lines:#?}");
+        assert!(lines.iter().all(|line| text::width(line) <= 60), "{lines:#?}");
         assert!(lines[5].contains(" 10 ms ") && lines[5].contains(" 100 ms "), "{lines:#?}");
         assert!(lines[7].contains("p50 50 ms  p95 95 ms  p99 99 ms  ] 500 ms allowed"), "{lines:#?}");
     }
