@@ -117,6 +117,6 @@ fn keys(level: ProbeLevel) -> Cell {
 pub(in crate::ui) fn badge(snapshot: &Snapshot) -> Cell {
     match snapshot.probe {
         ProbeLevel::Passive => Cell::styled(ProbeLevel::Passive.word(), Role::Muted),
-        level => Cell::styled(format!(" {} ", level.word()), Role::Badge),
+        level => Cell::styled(level.word(), Role::Badge),
     }
 }
