@@ -139,7 +139,7 @@ pub struct Options {
     pub mouse: bool,
     /// Faults that can be caused; empty on a real system.
     pub faults: Vec<Fault>,
-    /// Something that went wrong before the screen was there: a theme that could not be read.
+    /// Something to say at the start.
     pub notice: Option<Said>,
 }
 
@@ -466,6 +466,9 @@ impl App {
             Action::Propagation if self.selected_thing().is_none() => {
                 Some("nothing is selected whose message could be followed")
             }
+            Action::Faults if self.faults.is_empty() => {
+                Some("faults can be caused in the sample system only: headwater demo")
+            }
             Action::Fold if self.list(self.current_list()).foldable() == 0 => Some("nothing is folded here"),
             _ => None,
         }
@@ -500,6 +503,10 @@ impl App {
         let filter = filter.unwrap_or_default();
         self.take_answers(latest);
         let before = self.message();
+        if self.detail != Detail::Closed {
+            // What is open is read: it does not become another thing's.
+            self.current_list_mut().hold();
+        }
         for id in self.view.lists() {
             // The messages come before the consumers of the one that is chosen.
             let message = self.message();

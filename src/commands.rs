@@ -15,7 +15,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::settings::SettingsError;
+use crate::settings::{self, SettingsError};
+use crate::theme::ColorDepth;
 
 /// Wrong usage or configuration.
 pub const USAGE: u8 = 2;
@@ -77,6 +78,11 @@ pub fn run(cli: &Cli) -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, CommandError> {
     let global = &cli.global;
+    if !matches!(cli.command, Some(Command::Topology(_))) {
+        // Before anything is connected to or drawn: a mistake in it is told by every command that has settings.
+        let terminal = settings::terminal(global, &settings::process_environment);
+        explore::theme(&terminal, ColorDepth::Mono)?;
+    }
     match &cli.command {
         None => return explore::run(global),
         Some(Command::Once(once)) => once::run(global, once)?,

@@ -198,7 +198,7 @@ pub fn topology_directory(global: &Global, environment: Lookup<'_>) -> Option<Fo
     })
 }
 
-/// What this person wants of a terminal. Never wrong: themes are looked up later.
+/// What this person wants of a terminal. Never wrong here: the theme is looked up by the commands.
 pub fn terminal(global: &Global, environment: Lookup<'_>) -> TerminalSettings {
     let flag = global.theme.clone().map(|theme| Found::new(theme, Origin::Flag("--theme")));
     let theme = flag.or_else(|| {

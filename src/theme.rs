@@ -93,15 +93,6 @@ impl Theme {
         if depth == ColorDepth::Mono { Ok(Self::mono()) } else { Ok(loaded.at_depth(depth)) }
     }
 
-    /// Loads a theme, and falls back to the default one: a mistake in a theme file never keeps the program from
-    /// starting. The error is for the person to see.
-    pub fn load_or_default(wanted: Option<&str>, depth: ColorDepth) -> (Self, Option<ThemeError>) {
-        match Self::load(wanted, depth) {
-            Ok(theme) => (theme, None),
-            Err(error) => (Self::load(None, depth).unwrap_or_else(|_| Self::plain()), Some(error)),
-        }
-    }
-
     /// The theme without any colour: meaning by bold, dim, underline and reverse alone.
     pub fn mono() -> Self {
         file::built_in("mono").map_or_else(Self::plain, |theme| theme.at_depth(ColorDepth::Mono))
@@ -239,16 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_theme_falls_back_and_says_why() {
-        let (theme, error) = Theme::load_or_default(Some("dask"), ColorDepth::Ansi16);
-        assert_eq!(theme.name(), "default");
+    fn a_theme_that_is_none_is_named() {
+        let error = |wanted| Theme::load(Some(wanted), ColorDepth::Mono).unwrap_err().to_string();
         assert_eq!(
-            error.unwrap().to_string(),
+            error("dask"),
             "no theme is called `dask` (did you mean `dusk`?); built in: default, mono, light, dusk, colour-blind; \
              or give the path of a .toml file"
         );
-        let (theme, error) = Theme::load_or_default(Some("./nowhere/my.toml"), ColorDepth::Ansi16);
-        assert_eq!(theme.name(), "default");
-        assert!(error.unwrap().to_string().starts_with("cannot read theme ./nowhere/my.toml: "));
+        assert_eq!(error("./nowhere/my.toml"), "cannot read theme ./nowhere/my.toml: no such file");
     }
 }

@@ -89,3 +89,33 @@ fn wrong_usage_is_exit_code_2_and_one_line() {
         )
     );
 }
+
+#[test]
+fn a_theme_that_is_none_is_wrong_usage_wherever_it_is_named() {
+    let built_in = "built in: default, mono, light, dusk, colour-blind; or give the path of a .toml file";
+    for command in [&[][..], &["once"], &["stream"], &["demo"], &["doctor"]] {
+        let asked = [command, &["--theme", "dusc"]].concat();
+        let wrong = format!("no theme is called `dusc` (did you mean `dusk`?); {built_in}");
+        assert_eq!(refused(&asked, &[]), (format!("headwater: --theme: {wrong}\n"), 2), "{command:?}");
+        let by_environment = refused(command, &[("HEADWATER_THEME", "dusc")]);
+        assert_eq!(by_environment, (format!("headwater: $HEADWATER_THEME: {wrong}\n"), 2), "{command:?}");
+    }
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("my.toml");
+    std::fs::write(&file, "[roles]\ntitle = \"gren\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(
+        refused(&["once", "--theme", file], &[]),
+        (
+            format!(
+                "headwater: --theme: theme {file}: roles.title: unknown colour `gren` (did you mean `green`?); use a \
+                 name, #rrggbb, 0-255 or $palette\n"
+            ),
+            2
+        )
+    );
+    assert_eq!(
+        refused(&["once", "--theme", "/none/my.toml"], &[]),
+        ("headwater: --theme: cannot read theme /none/my.toml: no such file\n".to_owned(), 2)
+    );
+}

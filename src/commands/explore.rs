@@ -46,11 +46,9 @@ pub fn show(
         Color::True => ColorChoice::True,
     };
     let depth = ColorDepth::detect(choice, &ColorEnv::of_process());
-    let (theme, wrong) =
-        Theme::load_or_default(terminal.theme.as_ref().map(|theme| theme.value.as_str()), depth);
+    let theme = theme(terminal, depth)?;
     let look = Look { theme, glyphs: Glyphs::of_process(terminal.ascii), zone: TimeZone::system() };
-    // What is wrong goes before what is good to know.
-    let notice = wrong.map(|error| Said::failed(error.to_string())).or_else(|| notice.map(Said::done));
+    let notice = notice.map(Said::done);
     let app = App::new(Options { utc: false, mouse: terminal.mouse, faults, notice });
     let reason = tui::run(app, look, watching.snapshots.clone(), watching.commands.clone())
         .map_err(|error| CommandError::Usage(error.to_string()))?;
@@ -58,4 +56,16 @@ pub fn show(
         let _ = writeln!(std::io::stderr(), "{report}");
     }
     Ok(ExitCode::from(reason.code()))
+}
+
+/// The theme that was asked for, by a flag or the environment.
+///
+/// # Errors
+/// When there is no such theme, or its file cannot be read or understood.
+pub fn theme(terminal: &TerminalSettings, depth: ColorDepth) -> Result<Theme, CommandError> {
+    let wanted = terminal.theme.as_ref();
+    Theme::load(wanted.map(|theme| theme.value.as_str()), depth).map_err(|error| {
+        let from = wanted.map(|theme| format!("{}: ", theme.from)).unwrap_or_default();
+        CommandError::Usage(format!("{from}{error}"))
+    })
 }

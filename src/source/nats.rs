@@ -20,6 +20,7 @@ mod consumers;
 pub mod context;
 mod desk;
 mod lenient;
+mod lost;
 mod micro;
 mod monitor;
 pub mod options;
@@ -64,7 +65,7 @@ const RETRY_CONNECT_LONGEST: Duration = Duration::from_secs(5);
 /// Monitoring endpoints are looked at when the connection has had so much time to be made.
 const HEAD_START: Duration = Duration::from_secs(1);
 /// Said of a connection that stood.
-const LOST: &str = "the connection was lost; trying again";
+const LOST: &str = "trying again";
 /// Searches that may wait: one for each stream of a large system.
 const SEARCHES_WAITING: usize = 1024;
 /// Events of the connection that may wait to be looked at.
@@ -315,7 +316,9 @@ async fn follow_events(
             }
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => desk.dropped(1),
             Event::ClientError(error) if *link.borrow() == Link::Down => {
-                desk.disconnected(&error.to_string());
+                if let Some(why) = lost::why(&error) {
+                    desk.disconnected(&why);
+                }
             }
             Event::LameDuckMode => desk.trouble(Some("the server is about to shut down")),
             Event::Connected | Event::ClientError(_) | Event::Draining | Event::Closed => {}

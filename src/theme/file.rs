@@ -67,8 +67,16 @@ const MAX_INHERITANCE: usize = 8;
 
 pub(super) fn read(path: &Path) -> Result<Theme, ThemeError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ThemeError(format!("cannot read theme {shown}: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            std::io::ErrorKind::InvalidData => "it is not text".to_owned(),
+            std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+            _ => error.to_string(),
+        };
+        ThemeError(format!("cannot read theme {shown}: {why}"))
+    })?;
     parse(&shown, &text)
 }
 

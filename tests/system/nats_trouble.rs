@@ -210,7 +210,8 @@ async fn a_server_that_dies_and_comes_back() {
     watch
         .until(SOON, "the loss is told", |world| {
             ok(world.source.state == SourceState::Down, format!("{:?}", world.source.state))?;
-            ok(world.source.error.is_some(), "no error")
+            let why = world.source.error.as_deref();
+            ok(why == Some("connection refused"), format!("{why:?}"))
         })
         .await;
     // Nothing is said to be gone because nobody answers.

@@ -167,10 +167,19 @@ impl NatsOptions {
         on_event: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Client, ConnectFailure> {
         let on_event = std::sync::Arc::new(on_event);
-        let options = self.connect_options()?.event_callback(move |event| {
-            let on_event = std::sync::Arc::clone(&on_event);
-            async move { on_event(event) }
-        });
+        let on_trying = std::sync::Arc::clone(&on_event);
+        let options = self
+            .connect_options()?
+            .event_callback(move |event| {
+                let on_event = std::sync::Arc::clone(&on_event);
+                async move { on_event(event) }
+            })
+            .reconnect_to_server_callback(move |pool, _| {
+                if let Some(error) = super::lost::told(&pool) {
+                    on_trying(Event::ClientError(error));
+                }
+                std::future::ready(None)
+            });
         let servers: Vec<_> = self.servers.iter().map(ServerUrl::addr).collect();
         options.connect(servers).await.map_err(|error| self.failure(&error))
     }
