@@ -81,9 +81,17 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
     book.copies();
     book.operations();
     let mut causes = book.causes;
+    // A broker that is lost is the wider cause: who speaks over it seems, or is, down because of it.
+    let lost: BTreeSet<Thing> = rows
+        .sources
+        .iter()
+        .filter(|s| s.answered_at.is_some() && &*s.report.kind != "health")
+        .map(|s| Thing::Source(s.id.clone()))
+        .collect();
     causes.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)
+            .then_with(|| lost.contains(&b.thing).cmp(&lost.contains(&a.thing)))
             .then_with(|| b.effects.len().cmp(&a.effects.len()))
             .then_with(|| a.thing.cmp(&b.thing))
     });
@@ -94,12 +102,14 @@ impl Book<'_> {
     fn sources(&mut self) {
         for source in self.rows.sources.iter().filter(|s| s.report.state == SourceState::Down) {
             let why = source.report.error.as_deref().unwrap_or("not reached");
+            let what_stays =
+                if source.answered_at.is_some() { "; its last values stay, and age" } else { "" };
             self.said.insert(Thing::Source(source.id.clone()));
             self.causes.push(Cause {
                 thing: Thing::Source(source.id.clone()),
                 name: source.id.as_str().into(),
                 severity: Severity::Down,
-                text: format!("{}: {why}; its last values stay, and age", source.report.address).into(),
+                text: format!("{}: {why}{what_stays}", source.report.address).into(),
                 since: Since { at: source.since, or_earlier: source.answered_at.is_none() },
                 team: None,
                 effects: Vec::new(),
@@ -367,7 +377,7 @@ fn local(consumer: &Consumer) -> &str {
     id.split_once('/').map_or(id, |(_, rest)| rest)
 }
 
-/// `4.1k messages, oldest 2m05, not draining`
+/// `ORDERS/billing: 4.1k messages, oldest 2m05, not draining`
 fn behind(consumer: &Consumer) -> Effect {
     let waiting = consumer
         .lag
@@ -375,7 +385,7 @@ fn behind(consumer: &Consumer) -> Effect {
         .copied()
         .unwrap_or(0)
         .saturating_add(consumer.in_flight.low().copied().unwrap_or(0));
-    let mut text = say::messages(waiting);
+    let mut text = format!("{}: {}", local(consumer), say::messages(waiting));
     if let Some(age) = consumer.staleness.low().filter(|age| !age.is_zero()) {
         text = format!("{text}, oldest {}", say::span(*age));
     }

@@ -94,6 +94,11 @@ impl SourceMemory {
         matches!(self.report.state, SourceState::Up | SourceState::Degraded)
     }
 
+    /// It told something, though not by an answer.
+    pub(super) fn heard(&mut self, at: Stamp) {
+        self.heard = at;
+    }
+
     /// It answered something.
     pub(super) fn answered(&mut self, at: Stamp) {
         self.heard = at;

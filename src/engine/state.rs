@@ -18,7 +18,8 @@ use super::totals::TotalsState;
 use super::traces::Traces;
 use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use crate::model::observation::{
-    BacklogReport, Batch, ChannelReport, ConsumerReport, Listing, Notice, NoticeKind, Observation,
+    BacklogReport, Batch, ChannelReport, ConsumerReport, HealthState, Listing, Notice, NoticeKind,
+    Observation,
 };
 use crate::model::snapshot::Thing;
 use crate::model::time::Stamp;
@@ -198,8 +199,14 @@ impl State {
                 }
             }
         }
+        // A check that reached nobody has no answer.
+        let silent = matches!(what, Observation::Health(report) if report.state == HealthState::Unreachable);
         if let Some(memory) = self.sources.get_mut(source) {
-            memory.answered(at);
+            if silent {
+                memory.heard(at);
+            } else {
+                memory.answered(at);
+            }
         }
     }
 

@@ -3,12 +3,13 @@
 use super::declared::{orders, poll_main, store};
 use super::*;
 use crate::model::observation::{
-    BacklogReport, ConsumerReport, HealthReport, HealthState, Notice, NoticeKind, Span,
+    BacklogReport, ConsumerReport, HealthReport, HealthState, Notice, NoticeKind, SourceReport, SourceState,
+    Span,
 };
 use crate::model::snapshot::{Cause, Severity};
 use crate::model::traffic::{Count, TrafficKey};
 
-/// Causes as lines: `down billing: ready: 503` and `  behind: 4 messages`.
+/// Causes as lines: `down billing: ready: 503` and `  behind: ORDERS/billing: 4 messages`.
 fn lines(causes: &[Cause]) -> Vec<String> {
     let mut out = Vec::new();
     for cause in causes {
@@ -107,7 +108,7 @@ fn a_stalled_consumer_explains_the_age_of_the_copy_that_it_feeds() {
         lines(&snapshot.causes),
         [
             "stalled billing: in flight is at its maximum of 1000: the service does not acknowledge; consumer ORDERS/billing",
-            "  behind: 4.1k messages, oldest 2m05, not draining",
+            "  behind: ORDERS/billing: 4.1k messages, oldest 2m05, not draining",
             "  growing old: Order ● billing 2m05 > 2.0 s",
         ]
     );
@@ -131,7 +132,7 @@ fn a_service_that_is_down_explains_its_consumers_its_copies_and_its_callers() {
             "down billing: ready: 503, database refused",
             "  failing now: orders ╌ billing.invoice.get  31 % errors",
             "  failing now: shipping ╌ orders.order.get  20 % errors",
-            "  behind: 4.1k messages, oldest 2m05, not draining",
+            "  behind: ORDERS/billing: 4.1k messages, oldest 2m05, not draining",
             "  growing old: Order ● billing 2m05 > 2.0 s",
         ]
     );
@@ -190,4 +191,43 @@ fn a_quiet_system_has_no_causes() {
         engine.ingest(&poll_main(s * 1_000, 100 + s, &[idle]));
         assert_eq!(engine.tick(at(s * 1_000 + 10)).causes, []);
     }
+}
+
+#[test]
+fn a_lost_broker_stands_above_what_is_down_because_of_it() {
+    let mut engine = store();
+    stall(&mut engine, true);
+    engine.ingest(&health(5_100, "billing", HealthState::Down, "503, database refused"));
+    let lost = SourceReport {
+        kind: "nats".into(),
+        address: "nats://127.0.0.1:4222".into(),
+        state: SourceState::Down,
+        error: Some("connection refused".into()),
+        ..SourceReport::default()
+    };
+    engine.ingest(&batch("main", 5_200, vec![Observation::Source(Box::new(lost))]));
+    let causes = lines(&engine.tick(at(5_300)).causes);
+    assert_eq!(
+        causes[..2],
+        [
+            "down main: nats://127.0.0.1:4222: connection refused; its last values stay, and age",
+            "down billing: ready: 503, database refused",
+        ]
+    );
+}
+
+#[test]
+fn what_never_answered_has_no_last_values() {
+    let mut engine = store();
+    let none = SourceReport {
+        kind: "health".into(),
+        address: "10 endpoints".into(),
+        state: SourceState::Down,
+        error: Some("no health endpoint answers from here".into()),
+        ..SourceReport::default()
+    };
+    engine.ingest(&batch("health", 0, vec![Observation::Source(Box::new(none))]));
+    engine.ingest(&health(100, "billing", HealthState::Unreachable, "connection refused"));
+    let causes = lines(&engine.tick(at(200)).causes);
+    assert_eq!(causes, ["down health: 10 endpoints: no health endpoint answers from here"]);
 }
