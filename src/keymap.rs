@@ -56,6 +56,7 @@ pub const BINDINGS: &[Binding] = &[
     main(&["tab"], Action::NextPane),
     main(&["shift-tab"], Action::PreviousPane),
     footer(3, &["/"], Action::Filter),
+    footer(4, &["F"], Action::Faults),
     footer(7, &["s"], Action::SortNext),
     main(&["S"], Action::SortReverse),
     footer(11, &["z"], Action::Fold),

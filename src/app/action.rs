@@ -67,6 +67,7 @@ actions! {
 
     Filter = "filter", "filter", "hide rows: words, field:value, lag>100, -word";
     Palette = "commands", "commands", "any command by name";
+    Faults = "cause-fault", "cause a fault", "cause or end a fault of the sample system (headwater demo)";
     SortNext = "sort", "sort", "sort by the next column";
     SortReverse = "reverse", "reverse", "reverse the order";
     SortDefault = "sort-worst-first", "worst first", "back to the opening order: what needs a person first";

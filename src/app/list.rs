@@ -79,6 +79,8 @@ pub struct Sort {
 pub struct List {
     order: StableOrder<RowId>,
     selected: Option<RowId>,
+    /// The person made the selection. One that nobody made is the top row, whatever stands there.
+    chosen: bool,
     /// Where the selected row was last, for its neighbour when it vanishes.
     index: usize,
     pub(super) offset: usize,
@@ -144,8 +146,18 @@ impl List {
         self.order.next_move()
     }
 
-    /// Selects the row at a place; places beyond the end mean the last row.
+    /// The person selects the row at a place; places beyond the end mean the last row.
     pub(super) fn select(&mut self, index: usize) {
+        self.place(index);
+        self.hold();
+    }
+
+    /// From now on the selection stays on its thing, as if the person had moved there.
+    pub(super) fn hold(&mut self) {
+        self.chosen = self.selected.is_some();
+    }
+
+    fn place(&mut self, index: usize) {
         self.index = index.min(self.rows().len().saturating_sub(1));
         self.selected = self.rows().get(self.index).cloned();
     }
@@ -202,8 +214,10 @@ impl List {
         let place = self.selected.as_ref().and_then(|row| self.rows().iter().position(|other| other == row));
         // What is newest stands first: who looks at it wants to go on doing so.
         let place = if id == ListId::Changes && self.index == 0 { Some(0) } else { place };
-        // The row is gone: its nearest neighbour is what stands in its place now.
-        self.select(place.unwrap_or(self.index));
+        // The row is gone: its nearest neighbour is what stands in its place now. And what nobody selected does not draw
+        // the view away from the top, where the worst stands.
+        self.place(if self.chosen { place.unwrap_or(self.index) } else { 0 });
+        self.chosen &= self.selected.is_some();
     }
 }
 

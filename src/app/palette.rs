@@ -139,20 +139,23 @@ impl Palette {
             return;
         }
         let typed = self.line.text().trim().to_lowercase();
-        let mut scored: Vec<(i32, usize)> = self
+        let mut scored: Vec<(Fit, usize, usize)> = self
             .all
             .iter()
             .enumerate()
             .filter_map(|(at, choice)| {
-                let by_name = score(&typed, &choice.name);
-                // What it does may be found by its words too, after everything found by name.
-                let by_about =
-                    (typed.len() > 2 && choice.about.to_lowercase().contains(&typed)).then_some(-1_000);
-                by_name.or(by_about).map(|score| (score, at))
+                let fit = fit(&typed, choice)?;
+                // Of names that begin so, the shortest is nearest to what is typed.
+                let rest = if fit == Fit::NameBegins && !typed.is_empty() { choice.name.len() } else { 0 };
+                Some((fit, rest, at))
             })
             .collect();
-        scored.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
-        self.found = scored.into_iter().filter_map(|(_, at)| self.all.get(at).cloned()).collect();
+        scored.sort_unstable();
+        // Letters that merely occur in order are a guess: only when there is nothing better.
+        if scored.first().is_some_and(|(fit, ..)| *fit < Fit::Letters) {
+            scored.retain(|(fit, ..)| *fit < Fit::Letters);
+        }
+        self.found = scored.into_iter().filter_map(|(.., at)| self.all.get(at).cloned()).collect();
         self.selected = 0;
     }
 }
@@ -176,34 +179,44 @@ fn choices(faults: &[Fault], on: &[Name]) -> Vec<Choice> {
     actions.chain(prompt::openings()).chain(faults).collect()
 }
 
-/// How well a name fits what is typed: `None` unless its letters occur in order. Letters that begin words or follow each other
-/// count more, long names less.
-fn score(typed: &str, name: &str) -> Option<i32> {
-    let name = name.to_lowercase();
-    if typed.is_empty() {
-        return Some(0);
-    }
+/// How well a choice fits what is typed, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Name,
+    NameBegins,
+    /// Every word that is typed begins a word of the name.
+    WordsOfName,
+    /// Of the name or of what it does.
+    Words,
+    /// What is typed occurs somewhere.
+    Within,
+    /// Its letters occur in the name in this order.
+    Letters,
+}
+
+fn fit(typed: &str, choice: &Choice) -> Option<Fit> {
+    let (name, about) = (choice.name.to_lowercase(), choice.about.to_lowercase());
+    let begins_word = |text: &str, wanted: &str| {
+        text.match_indices(wanted).any(|(at, _)| {
+            !text.get(..at).and_then(|before| before.chars().next_back()).is_some_and(char::is_alphanumeric)
+        })
+    };
+    let all = |fits: &dyn Fn(&str) -> bool| typed.split_whitespace().all(fits);
     if name == typed {
-        return Some(1_000);
+        Some(Fit::Name)
+    } else if name.starts_with(typed) {
+        Some(Fit::NameBegins)
+    } else if all(&|word| begins_word(&name, word)) {
+        Some(Fit::WordsOfName)
+    } else if all(&|word| begins_word(&name, word) || begins_word(&about, word)) {
+        Some(Fit::Words)
+    } else if typed.len() > 2 && (name.contains(typed) || about.contains(typed)) {
+        Some(Fit::Within)
+    } else {
+        let mut letters = name.chars();
+        let in_order = typed.chars().filter(|c| !c.is_whitespace()).all(|c| letters.any(|l| l == c));
+        in_order.then_some(Fit::Letters)
     }
-    let mut score = if name.starts_with(typed) { 200 } else { 0 };
-    let mut letters = name.chars();
-    let mut previous = None;
-    let mut together = false;
-    for wanted in typed.chars().filter(|c| !c.is_whitespace()) {
-        loop {
-            let letter = letters.next()?;
-            let begins = !previous.is_some_and(char::is_alphanumeric);
-            previous = Some(letter);
-            if letter == wanted {
-                score += if begins { 15 } else { 1 } + if together { 10 } else { 0 };
-                together = true;
-                break;
-            }
-            together = false;
-        }
-    }
-    Some(score - name.len() as i32)
 }
 
 #[cfg(test)]
@@ -215,7 +228,12 @@ mod tests {
     }
 
     fn open(typed: &str) -> Vec<String> {
-        let faults = [Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];
+        let fault = |id: &str, label: &str| Fault { id: id.into(), label: label.into() };
+        let faults = [
+            fault("billing-slows", "billing takes 300 ms each"),
+            fault("accounts-fail", "accounts answers with errors"),
+            fault("database-away", "the database of catalog fails"),
+        ];
         let mut palette = Palette::open(&known(&faults, &[]));
         palette.edit(|line| line.insert(typed));
         palette.found().map(|choice| choice.name.clone()).collect()
@@ -229,7 +247,16 @@ mod tests {
         assert_eq!(open("billing slow")[0], "fault billing-slows");
         assert_eq!(open("300 ms")[0], "fault billing-slows");
         assert!(open("zzz").is_empty());
+        assert_eq!(open("qit")[0], "quit");
         assert_eq!(open("")[0], "overview");
+    }
+
+    #[test]
+    fn words_that_begin_so_are_found_first_and_loose_letters_only_alone() {
+        // `fault billing-slows` has the letters in order, and nothing else.
+        assert_eq!(open("fail"), ["fault accounts-fail", "fault database-away"]);
+        assert_eq!(open("serv")[0], "services");
+        assert_eq!(open("ort")[..2], ["export", "sort"], "within a word when no word begins so");
     }
 
     #[test]

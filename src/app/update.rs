@@ -106,6 +106,11 @@ impl App {
             Action::Palette => {
                 self.palette = Some(Palette::open(&Known::of(&self.faults, &self.faults_on, latest)));
             }
+            Action::Faults => {
+                let effect = self.act(Action::Palette, latest, now);
+                self.edit(|line| line.insert("fault "));
+                return effect;
+            }
             Action::SortNext => self.sort_next(),
             Action::SortReverse => self.sort_reverse(),
             Action::SortDefault => self.set_sort(None),

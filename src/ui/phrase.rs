@@ -10,7 +10,7 @@ use crate::model::time::nanos;
 use crate::theme::{Glyph, Role};
 
 use super::Ctx;
-use super::widget::spark::{Scale, held, sparkline};
+use super::widget::spark::{Scale, calm_top, held, sparkline};
 use super::widget::{Cell, Look, number};
 
 /// Names of services, with `~` when they are a conclusion, and the sign of the unknown when there are none.
@@ -134,33 +134,46 @@ pub fn over(value: &Measured<Duration>, max: Option<Duration>) -> Option<bool> {
     Some(*value.low()? > max?)
 }
 
-/// The shape of a history in a few columns: ten seconds each once so much has been watched, before that a second each.
+/// The shape of a history in a few columns: all that was watched, later ten seconds each.
 pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16, role: Role) -> Cell {
-    let step = if ctx.snapshot.watched.as_secs() < 60 { 1 } else { 10 };
-    line_of(ctx, &held(&history.last(step, usize::from(columns), ctx.mono())), columns, 0.0, role)
+    const LATER: usize = 10;
+    let wide = usize::from(columns);
+    let second = usize::try_from(ctx.snapshot.watched.as_secs()).unwrap_or(usize::MAX);
+    let group = second.saturating_add(1).div_ceil(wide.max(1));
+    if group >= LATER {
+        return line_of(ctx, &held(&history.last(LATER as u64, wide, ctx.mono())), columns, 0.0, role);
+    }
+    let values = seconds(ctx, history, group * wide, group);
+    // What was seen for a shorter time has columns of the same width.
+    let mut all = vec![f32::NAN; (group * wide).saturating_sub(values.len())];
+    all.extend(values);
+    line_of(ctx, &all, columns, 0.0, role)
 }
 
-/// The last minute of a history in at most sixty columns. What shares a column is cut at whole multiples of the clock, so
-/// that a column keeps its values while time goes on. `least` is what full height means at least.
+/// The last minute of a history in at most sixty columns. `least` is what full height means at least.
 pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, least: f32) -> Cell {
     const MINUTE: usize = 60;
     let columns = columns.min(MINUTE as u16);
     let group = MINUTE.div_ceil(usize::from(columns.max(1)));
+    line_of(ctx, &seconds(ctx, history, MINUTE, group), columns, least, Role::Chart)
+}
+
+/// The last `n` seconds of a history. What shares a column, `group` of them, is cut at whole multiples of the clock, so that
+/// a column keeps its values while time goes on.
+fn seconds(ctx: &Ctx<'_>, history: &History, n: usize, group: usize) -> Vec<f32> {
     let second = usize::try_from(ctx.snapshot.watched.as_secs()).unwrap_or(0);
     // The newest column is filled up with seconds that are still to come.
-    let to_come = group - 1 - second % group;
-    let mut values = held(&history.last(1, MINUTE - to_come, ctx.mono()));
+    let to_come = group.saturating_sub(1 + second % group.max(1));
+    let mut values = held(&history.last(1, n.saturating_sub(to_come), ctx.mono()));
     if !values.is_empty() {
         values.extend(std::iter::repeat_n(f32::NAN, to_come));
     }
-    line_of(ctx, &values, columns, least, Role::Chart)
+    values
 }
 
-/// Values as a sparkline from zero. A steady line runs at half height, so that it is calm and a peak stands out.
+/// Values as a sparkline from zero, whose top is [`calm_top`] or `least`.
 fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, least: f32, role: Role) -> Cell {
-    let known = || values.iter().copied().filter(|v| v.is_finite());
-    let mean = known().sum::<f32>() / known().count().max(1) as f32;
-    let top = known().fold((mean * 1.8).max(least), f32::max);
+    let top = calm_top(values).max(least);
     Cell::styled(sparkline(ctx.glyphs, values, usize::from(columns), Scale::ZeroTo(top)), role)
 }
 

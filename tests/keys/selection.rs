@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater::app::list::ListId;
 use headwater::app::{Detail, View};
 use headwater::model::measured::Bounds;
-use headwater::model::snapshot::{Consumer, ConsumerStatus};
+use headwater::model::snapshot::{Consumer, ConsumerStatus, Thing};
 
 use crate::desk::Desk;
 
@@ -147,4 +147,48 @@ fn tab_goes_round_the_panes() {
     assert_eq!(desk.app.current_list(), ListId::Causes);
     assert_eq!(desk.keys("shift-tab").app.current_list(), ListId::Busiest);
     assert_eq!(desk.keys("5 tab").said(), "this view has one pane");
+}
+
+/// Adds a cause above all others, as the engine does when something worse begins.
+fn worse(desk: &mut Desk, name: &str) {
+    desk.change(|snapshot| {
+        let mut cause = snapshot.causes[0].clone();
+        cause.thing = Thing::Service(name.into());
+        cause.name = name.into();
+        cause.effects.clear();
+        snapshot.causes.insert(0, cause);
+    });
+}
+
+#[test]
+fn what_nobody_selected_is_the_top_row_and_the_worst_stays_in_view() {
+    let mut desk = Desk::start();
+    for n in 0..12 {
+        worse(&mut desk, &format!("worse-{n}"));
+    }
+    assert_eq!(desk.selected(), "worse-11");
+    let drawn = desk.draw();
+    assert!(drawn.contains("✖ worse-11"), "{drawn}");
+    // A thing that the person moved to is followed, also to where it must be scrolled.
+    desk.keys("j");
+    assert_eq!(desk.selected(), "worse-10");
+    for n in 12..24 {
+        worse(&mut desk, &format!("worse-{n}"));
+    }
+    assert_eq!(desk.selected(), "worse-10");
+    // When nothing needs a person there is nothing left of the choice.
+    let before = desk.snapshot.causes.clone();
+    desk.change(|snapshot| snapshot.causes.clear());
+    desk.change(|snapshot| snapshot.causes = before);
+    worse(&mut desk, "worst");
+    assert_eq!(desk.selected(), "worst");
+}
+
+#[test]
+fn what_is_open_is_held() {
+    let mut desk = Desk::start();
+    let opened = desk.selected().to_owned();
+    desk.keys("enter");
+    worse(&mut desk, "worse");
+    assert_eq!((desk.selected(), desk.app.detail()), (opened.as_str(), Detail::Beside));
 }

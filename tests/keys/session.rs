@@ -80,6 +80,22 @@ fn services_that_are_only_names_are_folded() {
     assert_eq!(desk.keys("5").rows(ListId::Services), left_behind);
 }
 
+/// Where faults can be caused the footer says so, and nowhere else.
+#[test]
+fn the_sample_system_teaches_that_faults_can_be_caused() {
+    let mut desk = Desk::start();
+    assert!(!desk.draw().contains("cause a fault"));
+    assert_eq!(desk.keys("F").said(), "faults can be caused in the sample system only: headwater demo");
+    let faults = vec![Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];
+    let mut desk = Desk::new(Options { faults, ..Options::default() });
+    let footer = desk.draw().lines().last().unwrap().to_owned();
+    assert!(footer.contains("F cause a fault") && footer.contains("? help  q quit"), "{footer}");
+    desk.keys("F");
+    assert!(desk.draw().contains("fault billing-slows"), "{}", desk.draw());
+    desk.keys("enter");
+    assert_eq!(desk.said(), "fault billing-slows begins");
+}
+
 #[test]
 fn faults_begin_and_end() {
     let faults = vec![Fault { id: "billing-slows".into(), label: "billing takes 300 ms each".into() }];

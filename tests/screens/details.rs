@@ -1,6 +1,8 @@
 //! The pane that tells everything of one thing, for each kind of thing.
 
 use headwater::app::{Action, View};
+use headwater::model::observation::HealthState;
+use headwater::model::snapshot::{Consumer, Service};
 
 use crate::fixture;
 use crate::stage::{Dress, Stage};
@@ -62,6 +64,41 @@ fn an_entity_with_copies() {
 fn a_store_that_is_down() {
     // The first cause is the store.
     insta::assert_snapshot!("detail-store", page(View::Overview, "accounts-db", false));
+}
+
+/// A check that reaches nobody says nothing of its service, unless the service is gone from the broker too.
+#[test]
+fn the_words_of_a_check_fit_the_verdict() {
+    let words = |state: HealthState| {
+        let mut snapshot = fixture::bad_day();
+        let mine = |service: &Service| service.id.as_str() == "accounts";
+        fixture::store::edit(&mut snapshot.services, mine, |service| {
+            service.state = state;
+            service.health[0].state = HealthState::Unreachable;
+        });
+        let mut stage = Stage::new(snapshot, View::Services);
+        stage.filter("name=accounts").press(&[Action::Open, Action::Open]);
+        stage.text((110, 40), Dress::Default)
+    };
+    let (alone, together) = ("which says nothing of the service itself", "together they say that it is down");
+    let text = words(HealthState::Unreachable);
+    assert!(text.contains(alone) && !text.contains(together), "{text}");
+    let text = words(HealthState::Down);
+    assert!(text.contains(together) && !text.contains(alone), "{text}");
+}
+
+#[test]
+fn a_position_that_never_moved_has_no_time() {
+    let mut snapshot = fixture::bad_day();
+    let mine = |row: &Consumer| row.id.as_str() == "nats/ORDERS/billing";
+    fixture::store::edit(&mut snapshot.consumers, mine, |row| {
+        std::sync::Arc::make_mut(row.report.as_mut().unwrap()).floor.as_mut().unwrap().channel_seq = 0;
+    });
+    let mut stage = Stage::new(snapshot, View::Consumers);
+    stage.filter("name:ORDERS/billing").press(&[Action::Open, Action::Open]);
+    let text = stage.text((100, 90), Dress::Default);
+    let line = text.lines().find(|line| line.trim_start().starts_with("processed to")).unwrap();
+    assert!(line.trim_end().ends_with("nothing yet"), "{line}");
 }
 
 /// The pane scrolls to its end and no further.

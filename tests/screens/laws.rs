@@ -230,3 +230,19 @@ fn keys_find_something_on_a_quiet_system() {
     let mut fresh = Stage::new(fixture::bad_day(), View::Overview);
     assert_eq!(fresh.press(&[Action::Down]).app.current_list(), ListId::Causes);
 }
+
+/// From 80 columns on, what watching costs the brokers is said whatever else there is to say.
+#[test]
+fn the_cost_is_always_said() {
+    let mut long = fixture::bad_day();
+    long.system = Some("online-store-production-eu".into());
+    long.watched = std::time::Duration::from_secs(3 * 3600);
+    for snapshot in
+        [fixture::bad_day(), fixture::good_day(), fixture::discovered(), fixture::disconnected().0, long]
+    {
+        for view in View::ALL {
+            let text = Stage::new(snapshot.clone(), *view).text((80, 24), Dress::Default);
+            assert!(text.lines().next().unwrap().contains(" req/s"), "{text}");
+        }
+    }
+}

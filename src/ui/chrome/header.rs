@@ -33,11 +33,19 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     used + 1
 }
 
-/// A piece of the first line; the largest rank is the first to go when there is no room.
+/// A piece of the first line; the largest rank is the first to be shortened and then to go when there is no room.
 struct Piece {
     rank: u8,
     cell: Cell,
+    /// The same in fewer columns.
+    short: Option<Cell>,
     right: bool,
+}
+
+impl Piece {
+    fn new(rank: u8, cell: Cell) -> Self {
+        Self { rank, cell, short: None, right: false }
+    }
 }
 
 fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
@@ -45,6 +53,11 @@ fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     let needed =
         |pieces: &[Piece]| pieces.iter().map(|piece| piece.cell.width() + usize::from(GAP)).sum::<usize>();
     while needed(&pieces) > usize::from(area.width + GAP) {
+        let long = pieces.iter_mut().filter(|piece| piece.short.is_some()).max_by_key(|piece| piece.rank);
+        if let Some(piece) = long {
+            piece.cell = piece.short.take().unwrap_or_default();
+            continue;
+        }
         let worst = pieces.iter().enumerate().max_by_key(|(at, piece)| (piece.rank, *at));
         match worst {
             Some((at, piece)) if piece.rank > 0 => pieces.remove(at),
@@ -67,7 +80,7 @@ fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
 fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
     let snapshot = ctx.snapshot;
     let mut pieces = Vec::new();
-    let mut add = |rank: u8, cell: Cell| pieces.push(Piece { rank, cell, right: false });
+    let mut add = |rank: u8, cell: Cell| pieces.push(Piece::new(rank, cell));
     add(0, Cell::styled(snapshot.system.as_deref().unwrap_or("headwater"), Role::Title));
     match snapshot.origin {
         Origin::Live => {}
@@ -84,16 +97,20 @@ fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
         add(4, health);
     }
     add(if snapshot.probe == ProbeLevel::Passive { 8 } else { 1 }, super::probe::badge(snapshot));
-    if let Some(cost) = cost(snapshot) {
-        add(9, cost);
-    }
+    let cost = cost(snapshot);
     let dropped: u64 = snapshot.sources.iter().map(|source| source.report.load.dropped).sum();
     if dropped > 0 {
         add(1, Cell::styled(format!("dropped {}", number::count(dropped)), Role::Error));
     }
-    let mut add_right = |rank: u8, cell: Cell| pieces.push(Piece { rank, cell, right: true });
-    let watched = Cell::styled("watching ", Role::Muted).then(number::elapsed(snapshot.watched), Role::Text);
-    add_right(6, watched);
+    if let Some(cost) = cost {
+        // What watching costs is always said.
+        let cell = Cell::styled("cost ", Role::Muted).and(cost.clone());
+        pieces.push(Piece { short: Some(cost), ..Piece::new(2, cell) });
+    }
+    let watched =
+        |word: &str| Cell::styled(word, Role::Muted).then(number::elapsed(snapshot.watched), Role::Text);
+    pieces.push(Piece { short: Some(watched("for ")), right: true, ..Piece::new(6, watched("watching ")) });
+    let mut add_right = |rank: u8, cell: Cell| pieces.push(Piece { right: true, ..Piece::new(rank, cell) });
     if ctx.app.is_paused() {
         let paused = format!(" {} PAUSED ", ctx.glyphs.get(Glyph::Paused));
         add_right(0, Cell::styled(paused, Role::BadgePaused));
@@ -129,15 +146,13 @@ fn health(snapshot: &Snapshot) -> Option<Cell> {
     (all > 0).then(|| Cell::styled("health ", Role::Muted).then(format!("{up}/{all}"), role))
 }
 
-/// `cost 12 req/s`: what watching costs the brokers.
+/// `12 req/s`: what watching costs the brokers.
 fn cost(snapshot: &Snapshot) -> Option<Cell> {
     let sum = |of: fn(&Source) -> Option<f64>| {
         snapshot.sources.iter().filter_map(|source| of(source)).reduce(|a, b| a + b)
     };
     let requests = sum(|source| source.requests_per_s.low().copied())?;
-    let mut cell = Cell::styled("cost ", Role::Muted)
-        .then(number::rate(requests).replace("/s", ""), Role::Text)
-        .then(" req/s", Role::Muted);
+    let mut cell = Cell::text(number::rate(requests).replace("/s", "")).then(" req/s", Role::Muted);
     if let Some(messages) = sum(|source| source.messages_per_s.low().copied()).filter(|rate| *rate > 0.0) {
         cell = cell
             .then(format!(" {}", number::rate(messages).replace("/s", "")), Role::Text)

@@ -139,6 +139,8 @@ fn signs_and_language(ctx: &Ctx<'_>, column: usize) -> Vec<Cell> {
         }
     }
     lines.push(Cell::styled("dimmed: older than its interval", Role::Stale));
+    let scale = "small graphs begin at zero, each has a scale of its own; a steady one runs below the middle";
+    lines.extend(text::wrap(scale, column).iter().map(|line| Cell::text(line.as_str())));
     lines.push(Cell::empty());
     lines.push(heading("Filter"));
     for (form, meaning) in [

@@ -107,6 +107,10 @@ fn stands(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     );
     if let Some(report) = &it.report {
         let position = |position: &Position| {
+            if position.channel_seq == 0 {
+                // The broker's time of a position that has not moved is that of something else.
+                return "nothing yet".to_owned();
+            }
             let moved = position.last_active.map(|at| number::ago(look.now.age_since(at)));
             let moved = moved.map_or_else(String::new, |age| format!(" moved {age}"));
             format!("#{}{moved}", number::exact(position.channel_seq))

@@ -62,12 +62,19 @@ fn health(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
         page.fact("asks", &format!("{} every {}", check.url, number::duration(check.interval)));
         components(page, check);
         if check.state == HealthState::Unreachable {
-            page.text(
-                "it cannot be reached from this machine, which says nothing of the service itself",
-                Role::Muted,
-            );
+            page.text(unreachable(it.state), Role::Muted);
         }
         page.chart(ctx, "LATENCY OF THE CHECK", &check.history, |ms| super::consumer::seconds(ms / 1000.0));
+    }
+}
+
+/// What a check that cannot be reached says of its service: alone nothing, together with a connection that is gone too, much.
+fn unreachable(service: HealthState) -> &'static str {
+    match service {
+        HealthState::Down => {
+            "nothing answers there, and its connection to the broker is gone too: together they say that it is down"
+        }
+        _ => "it cannot be reached from this machine, which says nothing of the service itself",
     }
 }
 

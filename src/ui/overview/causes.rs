@@ -106,7 +106,7 @@ fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with
     Cell::styled(&*cause.name, role).keep_ends().draw(buf, x, strip.y, room, look);
     let x = x + room + 2;
     let room = places.end.saturating_sub(x);
-    Cell::text(shortened(&cause.text, usize::from(room))).draw(buf, x, strip.y, room, look);
+    Cell::text(shortened(&cause.text, "; ", usize::from(room))).draw(buf, x, strip.y, room, look);
     phrase::since(look, &cause.since).draw_right(buf, places.since, strip.y, SINCE.min(strip.width), look);
     if with_team && let Some(team) = &cause.team {
         Cell::styled(team.as_str(), Role::Muted).draw(buf, places.team, strip.y, TEAM, look);
@@ -114,10 +114,10 @@ fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with
 }
 
 /// A text without its last clauses, where only so it fits: a whole clause says more than a piece of the next one.
-fn shortened(text: &str, room: usize) -> &str {
+fn shortened<'a>(text: &'a str, between: &str, room: usize) -> &'a str {
     let mut text = text;
     while text::width(text) > room
-        && let Some((head, _)) = text.rsplit_once("; ")
+        && let Some((head, _)) = text.rsplit_once(between)
     {
         text = head;
     }
@@ -138,7 +138,8 @@ fn effect_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, effect: &Effect, l
     let room = name_width(strip).saturating_sub(2);
     Cell::styled(&*effect.kind, Role::Muted).draw(buf, x, strip.y, room, look);
     let x = x + room + 2;
-    Cell::text(&*effect.text).draw(buf, x, strip.y, strip.right().saturating_sub(x), look);
+    let room = strip.right().saturating_sub(x);
+    Cell::text(shortened(&effect.text, ", ", usize::from(room))).draw(buf, x, strip.y, room, look);
 }
 
 /// What is said when there is no cause: what was checked, or why nothing could be.

@@ -39,6 +39,17 @@ pub fn sparkline(glyphs: Glyphs, values: &[f32], width: usize, scale: Scale) -> 
     out
 }
 
+/// What full height means for a line that is to be calm: the largest value where the line comes near zero; the less it
+/// varies, the more above that, so that a constant one runs flat below the middle and only what really moves stands out.
+pub fn calm_top(values: &[f32]) -> f32 {
+    /// How far above itself the top of a constant line is, in its own heights.
+    const ABOVE: f32 = 1.4;
+    let known = || values.iter().copied().filter(|v| v.is_finite());
+    let max = known().fold(0.0, f32::max);
+    let least = known().fold(max, f32::min).max(0.0);
+    if max > 0.0 { max * (1.0 + ABOVE * (least / max).powi(4)) } else { 0.0 }
+}
+
 /// The values with each held until the next one, where the next one came about when it was to be expected: what is asked every
 /// two seconds is a line and not a row of dots, and a silence of several times that stays a gap. `NaN` is a gap.
 pub fn held(values: &[f32]) -> Vec<f32> {
@@ -89,6 +100,20 @@ mod tests {
         assert_eq!(sparkline(Glyphs::Unicode, &[0.0, 0.0], 2, Scale::ZeroToMax), "▁▁");
         assert_eq!(sparkline(Glyphs::Unicode, &[], 3, Scale::ZeroToMax), "   ");
         assert_eq!(sparkline(Glyphs::Unicode, &[1.0, 2.0], 2, Scale::ZeroTo(4.0)), "▃▅");
+    }
+
+    #[test]
+    fn a_line_is_linear_from_zero_and_a_constant_one_runs_low() {
+        let line = |values: &[f32]| {
+            sparkline(Glyphs::Unicode, values, values.len(), Scale::ZeroTo(calm_top(values)))
+        };
+        let growing: Vec<f32> = (0..8).map(|n| n as f32 * 54.6).collect();
+        assert_eq!(line(&growing), "▁▂▃▄▅▆▇█");
+        assert_eq!(line(&[50.0; 4]), "▄▄▄▄");
+        assert_eq!(line(&[310.0, 305.0, 312.0, 309.0]), "▄▄▄▄", "what hardly varies is calm");
+        assert_eq!(line(&[0.0; 4]), "▁▁▁▁");
+        assert_eq!(line(&[2.0, 2.0, 40.0, 2.0]), "▁▁█▁");
+        assert_eq!(calm_top(&[f32::NAN]), 0.0);
     }
 
     #[test]
