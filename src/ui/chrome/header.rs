@@ -52,7 +52,9 @@ fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     let mut pieces = pieces(ctx);
     let needed =
         |pieces: &[Piece]| pieces.iter().map(|piece| piece.cell.width() + usize::from(GAP)).sum::<usize>();
-    while needed(&pieces) > usize::from(area.width + GAP) {
+    let too_wide = |pieces: &[Piece]| needed(pieces) > usize::from(area.width + GAP);
+    let mut gone = Vec::new();
+    while too_wide(&pieces) {
         let long = pieces.iter_mut().filter(|piece| piece.short.is_some()).max_by_key(|piece| piece.rank);
         if let Some(piece) = long {
             piece.cell = piece.short.take().unwrap_or_default();
@@ -60,9 +62,18 @@ fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
         }
         let worst = pieces.iter().enumerate().max_by_key(|(at, piece)| (piece.rank, *at));
         match worst {
-            Some((at, piece)) if piece.rank > 0 => pieces.remove(at),
+            Some((at, piece)) if piece.rank > 0 => gone.push((at, pieces.remove(at))),
             _ => break,
-        };
+        }
+    }
+    // What went for the sake of something larger, and fits all the same.
+    while let Some((at, piece)) = gone.pop() {
+        pieces.insert(at, piece);
+        if too_wide(&pieces) {
+            let (_, at) = (pieces.remove(at), at);
+            // Those that went before it had their places counted with it.
+            gone.iter_mut().filter(|(other, _)| *other > at).for_each(|(other, _)| *other -= 1);
+        }
     }
     let look = ctx.look();
     let mut left = area.x;
