@@ -40,41 +40,45 @@ struct Piece {
     /// The same in fewer columns.
     short: Option<Cell>,
     right: bool,
+    /// There is room for it.
+    shown: bool,
 }
 
 impl Piece {
     fn new(rank: u8, cell: Cell) -> Self {
-        Self { rank, cell, short: None, right: false }
+        Self { rank, cell, short: None, right: false, shown: true }
     }
 }
 
 fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     let mut pieces = pieces(ctx);
-    let needed =
-        |pieces: &[Piece]| pieces.iter().map(|piece| piece.cell.width() + usize::from(GAP)).sum::<usize>();
-    let too_wide = |pieces: &[Piece]| needed(pieces) > usize::from(area.width + GAP);
-    let mut gone = Vec::new();
+    let too_wide = |pieces: &[Piece]| {
+        let shown = pieces.iter().filter(|piece| piece.shown);
+        shown.map(|piece| piece.cell.width() + usize::from(GAP)).sum::<usize>()
+            > usize::from(area.width + GAP)
+    };
     while too_wide(&pieces) {
         let long = pieces.iter_mut().filter(|piece| piece.short.is_some()).max_by_key(|piece| piece.rank);
         if let Some(piece) = long {
             piece.cell = piece.short.take().unwrap_or_default();
             continue;
         }
-        let worst = pieces.iter().enumerate().max_by_key(|(at, piece)| (piece.rank, *at));
-        match worst {
-            Some((at, piece)) if piece.rank > 0 => gone.push((at, pieces.remove(at))),
-            _ => break,
+        match pieces.iter_mut().filter(|piece| piece.shown && piece.rank > 0).max_by_key(|piece| piece.rank) {
+            Some(piece) => piece.shown = false,
+            None => break,
         }
     }
-    // What went for the sake of something larger, and fits all the same.
-    while let Some((at, piece)) = gone.pop() {
-        pieces.insert(at, piece);
-        if too_wide(&pieces) {
-            let (_, at) = (pieces.remove(at), at);
-            // Those that went before it had their places counted with it.
-            gone.iter_mut().filter(|(other, _)| *other > at).for_each(|(other, _)| *other -= 1);
+    // What went for the sake of something larger and fits all the same comes back.
+    for at in 0..pieces.len() {
+        let Some(piece) = pieces.get_mut(at).filter(|piece| !piece.shown) else { continue };
+        piece.shown = true;
+        if too_wide(&pieces)
+            && let Some(piece) = pieces.get_mut(at)
+        {
+            piece.shown = false;
         }
     }
+    pieces.retain(|piece| piece.shown);
     let look = ctx.look();
     let mut left = area.x;
     let mut right = area.right();
