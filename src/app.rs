@@ -501,7 +501,7 @@ impl App {
         let filter =
             self.filters.get(&self.view).filter(|filter| filter.error.is_none()).map(|f| f.filter.clone());
         let filter = filter.unwrap_or_default();
-        self.take_answers(latest);
+        self.take_answers(latest, now);
         let before = self.message();
         if self.detail != Detail::Closed {
             // What is open is read: it does not become another thing's.

@@ -144,7 +144,7 @@ fn find(rest: &str, channels: &[Kept]) -> Vec<Choice> {
     if scope.is_empty() {
         return wrong(line(), none_called("to look on", channels));
     }
-    let mut out = Vec::new();
+    let (mut out, mut single) = (Vec::new(), Vec::new());
     for (word, search) in searches {
         let what = if word.is_empty() { "field of its JSON payload" } else { "header" };
         if scope.len() <= MOST_CHANNELS {
@@ -159,13 +159,14 @@ fn find(rest: &str, channels: &[Kept]) -> Vec<Choice> {
             });
         }
         if only.is_none() && (scope.len() > 1) {
-            out.extend(scope.iter().map(|channel| Choice {
+            single.extend(scope.iter().map(|channel| Choice {
                 name: format!("find {word}{name}={value} in {}", channel.name),
                 about: format!("the same on {} alone", channel.name),
                 run: Run::Find(vec![channel.id.clone()], search.clone()),
             }));
         }
     }
+    out.extend(single);
     out
 }
 

@@ -31,7 +31,7 @@ pub struct Asked {
 pub struct Place {
     /// Which.
     pub channel: ChannelId,
-    /// Since when, on the observer's wall clock: an answer may never come.
+    /// Since when nothing was told, on the observer's wall clock: an answer may never come.
     pub since: Timestamp,
     /// What came of it; `None` while it is looked for.
     pub outcome: Option<SearchOutcome>,
@@ -143,17 +143,27 @@ impl App {
     }
 
     /// Takes what searches came to since.
-    pub(super) fn take_answers(&mut self, latest: &Snapshot) {
+    pub(super) fn take_answers(&mut self, latest: &Snapshot, now: Moment) {
         let Some(asked) = &mut self.asked else { return };
+        let mut answered = false;
         for place in asked.places.iter_mut().filter(|place| place.outcome.is_none()) {
             let new = answers(latest, &place.channel, &asked.search).skip(place.before).last();
             let Some(report) = new else { continue };
+            answered = true;
             place.outcome = Some(report.outcome.clone());
             place.looked_at = place.looked_at.saturating_add(report.looked_at);
             place.bytes = place.bytes.saturating_add(report.bytes);
             if let SearchOutcome::Found(seq) = report.outcome {
                 self.awaited = Some(row_of(&place.channel, seq));
             }
+        }
+        if answered {
+            // One is looked through after the other: the next has begun now.
+            asked
+                .places
+                .iter_mut()
+                .filter(|place| place.outcome.is_none())
+                .for_each(|place| place.since = now.wall);
         }
     }
 

@@ -169,6 +169,7 @@ fn a_search_says_how_far_it_looked_and_what_it_cost() {
         "ORDERS: a message with user_id=42 is not among those from #183065 on (250 messages, 120 kB read); n looks further back",
         "SHIPPING: cannot look for a message with user_id=42: permission denied for $JS.API.STREAM.MSG.GET.SHIPPING",
         "looking on CATALOG for a message with user_id=42 0m00",
+        "then on INVENTORY",
         "a message with user_id=42 is not on ACCOUNTS, BILLING (500 messages, 241 kB read)",
     ] {
         assert!(flat.contains(said), "{said}:\n{text}");

@@ -18,7 +18,7 @@ use super::{boxed, footer};
 const WIDTH: u16 = 100;
 const ROWS: u16 = 12;
 /// Columns of names: at most so many, fewer when all that is found is shorter.
-const NAMES: usize = 24;
+const NAMES: usize = 36;
 /// Columns of the key at the right end: `shift-tab` fits.
 const KEY: u16 = 9;
 

@@ -50,7 +50,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
 /// The curve of delays where each message's is known; else what would give it.
 fn visibility(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     match &it.acks {
-        Some(acks) => page.visibility(acks, ctx.snapshot.window, it.max_delay),
+        Some(acks) => page.visibility(acks, it.max_delay),
         None if ctx.snapshot.probe == ProbeLevel::Passive && it.report.is_some() => {
             let key = keymap::key_of(Layer::Main, Action::Probe).unwrap_or_default();
             page.text(

@@ -231,7 +231,7 @@ impl<'a> Page<'a> {
     }
 
     /// How soon messages are processed: the share of them within each time, beside what the topology allows.
-    pub(super) fn visibility(&mut self, acks: &AckTally, window: Duration, limit: Option<Duration>) {
+    pub(super) fn visibility(&mut self, acks: &AckTally, limit: Option<Duration>) {
         let delays = &acks.delays;
         if delays.is_empty() {
             return;
@@ -255,14 +255,10 @@ impl<'a> Page<'a> {
         } else {
             format!(" of {}", number::count(acks.acknowledged))
         };
-        let over = if window == Duration::MAX {
-            "all the time".to_owned()
-        } else {
-            format!("the last {}", number::duration(window))
-        };
+        let over = number::duration(acks.span.length());
         self.text(
             &format!(
-                "each message's own delay: {}{of} messages acknowledged in {over}",
+                "each message's own delay: {}{of} messages acknowledged in {over} of listening",
                 number::count(known)
             ),
             Role::Muted,

@@ -32,9 +32,17 @@ pub(super) fn lines(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
     if alone {
         open.clone_from(&nowhere);
     }
+    // One is looked through after the other.
+    let waits = |place: &&Place| place.outcome.is_none();
+    let queued: Vec<&Place> = open.iter().copied().filter(waits).skip(1).collect();
+    let mut first = true;
+    open.retain(|place| !waits(&place) || std::mem::take(&mut first));
     let mut lines: Vec<Cell> = open.iter().take(MOST).map(|place| line(ctx, asked, place)).collect();
     if open.len() > MOST {
         lines.push(Cell::styled(format!("and {} more channels", open.len() - MOST), Role::Muted));
+    }
+    if !queued.is_empty() {
+        lines.push(Cell::styled(format!("  then on {}", named(ctx, &queued)), Role::Muted));
     }
     if !alone && !nowhere.is_empty() {
         lines.push(together(ctx, asked, &nowhere));
@@ -72,15 +80,21 @@ fn line(ctx: &Ctx<'_>, asked: &Asked, place: &Place) -> Cell {
 
 /// All channels on which it is not, on one line.
 fn together(ctx: &Ctx<'_>, asked: &Asked, places: &[&Place]) -> Cell {
-    let names: Vec<&str> =
-        places.iter().take(MOST).map(|place| phrase::local(place.channel.as_str(), ctx.snapshot)).collect();
-    let more = places.len().saturating_sub(MOST);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let sum = |of: fn(&Place) -> u64| places.iter().map(|place| of(place)).fold(0, u64::saturating_add);
     let cost =
         format!(" ({} messages, {} read)", sum(|p| p.looked_at), number::bytes(sum(|p| p.bytes) as f64));
     let what = words::wanted(&asked.search);
-    Cell::styled(format!("{what} is not on {}{more}{cost}", names.join(", ")), Role::Muted)
+    Cell::styled(format!("{what} is not on {}{cost}", named(ctx, places)), Role::Muted)
+}
+
+/// The first few names of channels.
+fn named(ctx: &Ctx<'_>, places: &[&Place]) -> String {
+    let names: Vec<&str> =
+        places.iter().take(MOST).map(|place| phrase::local(place.channel.as_str(), ctx.snapshot)).collect();
+    match places.len().saturating_sub(MOST) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 /// Which positions the channel keeps, for a position that is not there.

@@ -13,7 +13,6 @@ use crate::model::time::nanos;
 use crate::model::trace::{Leg, LegState, Trace};
 use crate::theme::{Glyph, Role};
 use crate::ui::area::{line, take_bottom, take_left, take_top};
-use crate::ui::widget::table::highlight;
 use crate::ui::widget::{Cell, Column, Look, number};
 use crate::ui::{Ctx, phrase, signs};
 
@@ -157,14 +156,12 @@ fn rows_of(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, tra
             waited: words::waited(trace, ctx.now).map(nanos),
             axis: axis.as_ref(),
             convergence: trace.convergence,
-            role: signs::leg(ctx.snapshot, leg).1,
+            role: bar_role(ctx, leg),
             columns: usize::from(chart.width),
         };
         bar.cell(ctx.glyphs).draw(buf, chart.x, y, chart.width, &look);
+        // The selection is laid over the table alone: reversed, a bar would show what is not there.
         let strip = Rect { x: left.right(), y, width: area.right() - left.right(), height: 1 };
-        if ctx.app.list(ListId::Legs).selected_index() == Some(offset + at) {
-            highlight(buf, strip, &look, ctx.app.focused(ListId::Legs));
-        }
         hits.add(strip, Hit::Row(ListId::Legs, offset + at));
     }
     end_of_axis(ctx, buf, Rect { x: chart.x, width: chart.width, ..foot }, trace, axis.as_ref());
@@ -205,10 +202,19 @@ fn axis(ctx: &Ctx<'_>, trace: &Trace, columns: u16) -> Option<Axis> {
     (!times.is_empty()).then(|| Axis::of(times.iter().copied(), columns.saturating_sub(1)))
 }
 
+/// What is done is drawn quietly; what is not, as the consumer that it waits for.
+fn bar_role(ctx: &Ctx<'_>, leg: &Leg) -> Role {
+    match leg.state {
+        LegState::Acknowledged => Role::Chart,
+        _ => signs::leg(ctx.snapshot, leg).1,
+    }
+}
+
 /// The cells of one consumer.
 fn cells(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Vec<Cell> {
     let (glyph, role) = signs::leg(ctx.snapshot, leg);
     let quiet = leg.state == LegState::NotForIt;
+    let services = phrase::services(look, &leg.services, leg.services_likely);
     let name_role = if quiet { Role::Muted } else { Role::Text };
     let times = match leg.deliveries {
         Some(1) | None => Cell::empty(),
@@ -219,8 +225,8 @@ fn cells(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Vec<Cell> 
     vec![
         Cell::glyph(look, glyph, role),
         Cell::styled(&*leg.name, name_role).keep_ends(),
-        phrase::services(look, &leg.services, leg.services_likely),
-        Cell::styled(leg.state.word(), if quiet { Role::Muted } else { role }),
+        if quiet { services.in_role(Role::Muted) } else { services },
+        Cell::styled(leg.state.word(), if leg.state == LegState::Acknowledged { Role::Text } else { role }),
         after(ctx, look, trace, leg),
         leg.error.map_or_else(Cell::empty, |error| Cell::number(number::duration(error), Role::Muted)),
         times,
