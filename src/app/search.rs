@@ -8,7 +8,7 @@ use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::ChannelId;
 use crate::model::message::{Search, SearchOutcome, SearchReport};
 use crate::model::observation::ChannelKind;
-use crate::model::snapshot::{Channel, Snapshot, Thing};
+use crate::model::snapshot::{Channel, Consumer, Snapshot, Thing};
 use crate::model::time::Timestamp;
 
 use super::item::row_of;
@@ -20,8 +20,8 @@ use super::{App, Effect, Moment, Said, View};
 pub struct Asked {
     /// For what.
     pub search: Search,
-    /// The newest message of a channel was meant, whichever it is.
-    pub newest: bool,
+    /// The newest message of something was meant, whichever it is: `of ORDERS`.
+    pub newest: Option<String>,
     /// Where.
     pub places: Vec<Place>,
 }
@@ -96,7 +96,7 @@ impl App {
         &mut self,
         channels: &[ChannelId],
         search: &Search,
-        newest: bool,
+        newest: Option<String>,
         latest: &Snapshot,
         now: Moment,
     ) -> Effect {
@@ -181,9 +181,9 @@ impl App {
         let snapshot = Arc::clone(self.snapshot(latest));
         let row = self.selected()?.clone();
         match newest_of(&row, &snapshot) {
-            Ok((name, channel, seq)) => {
-                let said = format!("following the newest message of {name}, #{seq}");
-                let effect = self.find(&[channel], &Search::Seq(seq), true, latest, now);
+            Ok((of, channel, seq)) => {
+                let said = format!("following the newest message {of}, #{seq}");
+                let effect = self.find(&[channel], &Search::Seq(seq), Some(of), latest, now);
                 self.say(Said::done(said), now);
                 Some(effect)
             }
@@ -214,7 +214,7 @@ impl App {
     }
 }
 
-/// Name, id and newest position of the channel that a row's thing has to do with; why there is none.
+/// Of what the newest message is, its channel and its position, for the thing of a row; why there is none.
 fn newest_of(row: &RowId, snapshot: &Snapshot) -> Result<(String, ChannelId, u64), String> {
     let thing = row.thing.as_ref().ok_or("nothing is selected whose message could be followed")?;
     let id = match thing {
@@ -237,11 +237,25 @@ fn newest_of(row: &RowId, snapshot: &Snapshot) -> Result<(String, ChannelId, u64
     let Some(channel) = channel else {
         return Err("no channel keeps its messages: what is not kept cannot be looked up".into());
     };
+    if let Thing::Consumer(id) = thing
+        && let Some(seq) = snapshot.consumer(id).and_then(|consumer| given_last(consumer))
+    {
+        let of = format!("that {} was given", id.as_str().rsplit('/').next().unwrap_or_default());
+        return Ok((of, channel.report.id.clone(), seq));
+    }
     match channel.report.last_seq {
         Some(seq) if seq > 0 && channel.report.messages != Some(0) => {
-            Ok((channel.report.name.to_string(), channel.report.id.clone(), seq))
+            Ok((format!("of {}", channel.report.name), channel.report.id.clone(), seq))
         }
         Some(_) => Err(format!("{} has no message now", channel.report.name)),
         None => Err(format!("the broker does not tell the newest position of {}", channel.report.name)),
     }
+}
+
+/// The newest message that is for a consumer which wants only some: the last one that it was given, when none waits. (Where some
+/// wait, the newest of the channel is among what it has to come to.)
+fn given_last(consumer: &Consumer) -> Option<u64> {
+    let report = consumer.report.as_ref().filter(|report| !report.filters.is_empty())?;
+    let nothing_waits = report.lag.exact() == Some(&0);
+    report.delivered.map(|position| position.channel_seq).filter(|seq| nothing_waits && *seq > 0)
 }

@@ -391,7 +391,7 @@ impl App {
                     self.palette = Some(palette);
                     None
                 }
-                Some(Run::Find(channels, search)) => Some(self.find(&channels, &search, false, latest, now)),
+                Some(Run::Find(channels, search)) => Some(self.find(&channels, &search, None, latest, now)),
                 Some(Run::Do(action)) => self.act(action, latest, now),
                 Some(Run::Command(command)) => Some(self.command(command, now)),
                 None => {

@@ -6,6 +6,7 @@ use headwater::app::list::ListId;
 use headwater::app::{Effect, Layer, View};
 use headwater::model::command::{Command, ProbeLevel};
 use headwater::model::id::ChannelId;
+use headwater::model::measured::Bounds;
 use headwater::model::message::{Search, SearchOutcome, SearchReport};
 use headwater::model::snapshot::Snapshot;
 
@@ -51,6 +52,22 @@ fn the_newest_message_of_what_is_selected() {
     assert_eq!(desk.app.view(), View::Propagation);
     assert_eq!(desk.said(), "following the newest message of ORDERS, #183314");
     assert!(desk.draw().contains("looking on ORDERS for #183314"), "{}", desk.draw());
+    // Who wants only some messages, and has no other waiting: the last one that it was given.
+    desk.keys("3 esc / 'name:BILLING/notifications enter");
+    desk.change(|snapshot| {
+        for consumer in &mut snapshot.consumers {
+            let report = Arc::make_mut(consumer).report.as_mut();
+            if let Some(report) = report {
+                Arc::make_mut(report).lag = Bounds::Exact(0);
+            }
+        }
+    });
+    desk.keys("o");
+    assert_eq!(
+        desk.effects.last(),
+        Some(&Effect::Commands(vec![find("BILLING", Search::Seq(183_311), None)]))
+    );
+    assert_eq!(desk.said(), "following the newest message that notifications was given, #183311");
     // A flow's channel, and the channel that feeds a copy.
     desk.keys("2 / 'OrderPaid enter o");
     assert_eq!(

@@ -67,10 +67,10 @@ fn line(ctx: &Ctx<'_>, asked: &Asked, place: &Place) -> Cell {
     };
     let text = words::outcome(&report, further);
     match &report.outcome {
-        SearchOutcome::Found(seq) if asked.newest => Cell::styled(
-            format!("#{seq} was the newest message of {name} when it was asked for"),
-            Role::Muted,
-        ),
+        SearchOutcome::Found(seq) if asked.newest.is_some() => {
+            let of = asked.newest.as_deref().unwrap_or_default();
+            Cell::styled(format!("#{seq} was the newest message {of} when it was asked for"), Role::Muted)
+        }
         SearchOutcome::Found(_) => Cell::styled(text, Role::Muted),
         SearchOutcome::NotFrom(_) => Cell::text(text),
         SearchOutcome::NotThere => Cell::text(text).then(kept(ctx, place), Role::Muted),
