@@ -36,7 +36,7 @@ pub(super) fn lines(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
     let waits = |place: &&Place| place.outcome.is_none();
     let queued: Vec<&Place> = open.iter().copied().filter(waits).skip(1).collect();
     let mut first = true;
-    open.retain(|place| !waits(&place) || std::mem::take(&mut first));
+    open.retain(|place| !waits(place) || std::mem::take(&mut first));
     let mut lines: Vec<Cell> = open.iter().take(MOST).map(|place| line(ctx, asked, place)).collect();
     if open.len() > MOST {
         lines.push(Cell::styled(format!("and {} more channels", open.len() - MOST), Role::Muted));
