@@ -183,10 +183,12 @@ fn end_of_axis(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, trace: &Trace, axis:
             area.width - at,
             &look,
         );
-    } else {
+    } else if wide <= at + 1 {
         Cell::text(format!("{text} "))
             .then(ctx.glyphs.get(Glyph::CornerBottomRight), Role::Muted)
             .draw_right(buf, area.x, area.y, at + 1, &look);
+    } else {
+        Cell::text(text).draw_right(buf, area.x, area.y, area.width, &look);
     }
 }
 
