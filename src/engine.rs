@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::command::ProbeLevel;
-use crate::model::id::Name;
+use crate::model::id::{ConsumerId, Name};
 use crate::model::observation::Batch;
 use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::model::time::Stamp;
@@ -57,6 +57,7 @@ mod trend;
 mod wiring;
 mod words;
 
+pub use delay::DelayInterval;
 pub use rates::Windows;
 pub use task::{Input, drive};
 
@@ -189,6 +190,11 @@ impl Engine {
     /// Takes what a source saw.
     pub fn ingest(&mut self, batch: &Batch) {
         self.state.ingest(batch);
+    }
+
+    /// What polls alone say of the delays of single messages of a consumer: what its passive figures are made of.
+    pub fn intervals(&self, consumer: &ConsumerId) -> Vec<DelayInterval> {
+        self.state.consumers.get(consumer).map(|consumer| consumer.intervals()).unwrap_or_default()
     }
 
     /// Everything known at this moment. Rows that did not change are those of the snapshot before.

@@ -22,6 +22,8 @@ use headwater::topology::Topology;
 
 #[path = "simulation/acks.rs"]
 mod acks;
+#[path = "simulation/intervals.rs"]
+mod intervals;
 #[path = "simulation/readme.rs"]
 mod readme;
 #[path = "simulation/traces.rs"]
@@ -56,6 +58,8 @@ fn rough() -> Scenario {
         ("INVENTORY/shipping", 700, 60, 0.02),
         ("BILLING/notifications", 150, 16, 0.2),
         ("CATALOG/search", 60, 4, 0.01),
+        // It reads all of its stream, and is idle now and then between refusals.
+        ("ORDERS/analytics", 20, 8, 0.01),
     ] {
         let mut reading = scenario.reading(consumer);
         reading.takes = Times { mean: Duration::from_millis(mean), jitter: 1.2 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::delay::Delays;
+use super::delay::{DelayInterval, Delays};
 use super::gave_up::GaveUp;
 use super::heard::{self, Heard};
 use super::progress::{self, ChannelPoint, Reading, Sample};
@@ -279,6 +279,11 @@ impl ConsumerState {
     pub(super) fn unhear(&mut self) {
         self.heard.reset();
         self.listened = None;
+    }
+
+    /// What polls say of the delays of single messages.
+    pub(super) fn intervals(&self) -> Vec<DelayInterval> {
+        self.delays.intervals().collect()
     }
 
     /// Something happened to one of its messages.

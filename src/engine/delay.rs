@@ -1,9 +1,13 @@
 //! Append → processed, as far as polling can tell: each sample is an interval.
 //!
 //! * A message that was read as the oldest to process was still waiting at one poll and is not at a later one. It is the
-//!   first that is not processed, so the position passes it exactly when it is processed: its delay lies between the two.
+//!   first that is not processed, so the position passes it when it is processed: its delay lies between the two. A message
+//!   that was given up holds the position back; then it does not tell that those behind it wait still, and the interval
+//!   begins where it was last certain.
 //! * When a consumer of the whole channel has nothing left, its newest message was processed at the latest when it last
-//!   acknowledged, and not before it was last handed one: often an interval of milliseconds.
+//!   acknowledged, and not before it was last handed one: often an interval of milliseconds. That is so when everything
+//!   that it was handed since the poll before was new; else the last one may have been an older message that came again,
+//!   long after the newest was processed, and nothing is known of the beginning.
 //! * A consumer that had nothing to do at two polls processed what came in between within the time between them.
 //!
 //! A negative delay is kept: it tells that clocks disagree.
@@ -13,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::progress::ChannelPoint;
 use crate::model::observation::{AckPolicy, ChannelReport, ConsumerReport};
 use crate::model::snapshot::{Delay, DelayMethod};
 use crate::model::time::{Mono, Timestamp, nanos};
@@ -31,8 +36,10 @@ pub(super) struct Delays {
     total: u64,
     /// Up to here the newest message has been measured.
     newest: u64,
-    /// When the last poll found nothing to do.
-    idle_at: Option<Timestamp>,
+    /// Deliveries and the position that they had reached at the last poll.
+    delivered: Option<(u64, u64)>,
+    /// When the last poll found nothing to do, and up to which position that was.
+    idle_at: Option<(Timestamp, Option<u64>)>,
 }
 
 /// A message that waits.
@@ -50,6 +57,20 @@ struct Sample {
     at: Mono,
     nanos: i64,
     error: u64,
+    /// The first and the last position of the messages that it is said of, where that is known.
+    of: Option<(u64, u64)>,
+}
+
+/// What is said of the delay of single messages, from polls alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelayInterval {
+    /// The first and the last position of the messages that it is said of: of each between them that was for the consumer
+    /// and was processed.
+    pub of: (u64, u64),
+    /// Append → processed took at least so many nanoseconds.
+    pub lo: i64,
+    /// And at most so many.
+    pub hi: i64,
 }
 
 impl Delays {
@@ -94,18 +115,22 @@ impl Delays {
                     probe.waiting_at.nanos_since(probe.appended),
                     now.nanos_since(probe.appended),
                     at,
+                    Some((probe.seq, probe.seq)),
                 );
-            } else {
+            } else if still_waits(report, probe.seq) {
                 probe.waiting_at = now;
             }
             !passed
         });
         self.probes = probes;
         let measured = idle && channel.is_some_and(|channel| self.newest_message(report, channel, at));
-        if let (true, false, Some(before), 1..) = (idle, measured, self.idle_at, processed) {
-            self.between(0, now.nanos_since(before), at);
+        self.delivered = report.delivered.map(|p| (p.consumer_seq, p.channel_seq));
+        let position = report.delivered.or(report.floor).map(|p| p.channel_seq);
+        if let (true, false, Some((before, up_to)), 1..) = (idle, measured, self.idle_at, processed) {
+            let of = up_to.zip(position).map(|(before, now)| (before.saturating_add(1), now));
+            self.between(0, now.nanos_since(before), at, of);
         }
-        self.idle_at = idle.then_some(now);
+        self.idle_at = idle.then_some((now, position));
         self.total = self.total.saturating_add(processed);
         if processed > 0 {
             match self.counts.back_mut() {
@@ -137,15 +162,23 @@ impl Delays {
         }
         let (Some(handed), Some(acked)) = (delivered.last_active, done.last_active) else { return false };
         self.newest = last_seq;
-        let (lo, hi) = (handed.nanos_since(appended), acked.nanos_since(appended));
-        self.between(lo.min(hi), hi, at);
+        let hi = acked.nanos_since(appended);
+        // The last that it was handed is the newest one when nothing came again since the poll before.
+        let (whole, now) = (ChannelPoint::of(channel).whole, (delivered.consumer_seq, delivered.channel_seq));
+        let all_new = self.delivered.is_some_and(|before| {
+            now.0.checked_sub(before.0).is_some_and(|n| n > 0 && Some(n) == now.1.checked_sub(before.1))
+        });
+        let is_newest = report.ack == AckPolicy::None || (whole && all_new);
+        let lo = if is_newest { handed.nanos_since(appended) } else { 0 };
+        self.between(lo.min(hi), hi, at, Some((last_seq, last_seq)));
         true
     }
 
-    fn between(&mut self, lo: i64, hi: i64, at: Mono) {
-        let half = hi.saturating_sub(lo).max(0) / 2;
-        let error = u64::try_from(half).unwrap_or(0);
-        self.samples.push_back(Sample { at, nanos: lo.saturating_add(half), error });
+    fn between(&mut self, lo: i64, hi: i64, at: Mono, of: Option<(u64, u64)>) {
+        // Rounded up: the interval never loses a nanosecond.
+        let error = hi.saturating_sub(lo).max(0).unsigned_abs().div_ceil(2);
+        let nanos = lo.saturating_add(i64::try_from(error).unwrap_or(i64::MAX));
+        self.samples.push_back(Sample { at, nanos, error, of });
         if self.samples.len() > SAMPLES {
             // Thin out evenly: a long run keeps samples of all of it.
             let mut keep = false;
@@ -154,6 +187,15 @@ impl Delays {
                 keep
             });
         }
+    }
+
+    /// What is said of single messages.
+    pub(super) fn intervals(&self) -> impl Iterator<Item = DelayInterval> {
+        self.samples.iter().filter_map(|sample| {
+            let error = i64::try_from(sample.error).unwrap_or(i64::MAX);
+            let (lo, hi) = (sample.nanos.saturating_sub(error), sample.nanos.saturating_add(error));
+            Some(DelayInterval { of: sample.of?, lo, hi })
+        })
     }
 
     /// Messages processed in the window that ends `now`.
@@ -194,6 +236,14 @@ impl Delays {
     }
 }
 
+/// Whether a message above the floor is certain to be waiting still: it has not been delivered, or everything delivered
+/// above the floor is in flight. Where deliveries are not told, the floor is all that counts.
+fn still_waits(report: &ConsumerReport, seq: u64) -> bool {
+    let Some(delivered) = report.delivered else { return true };
+    let above = report.floor.and_then(|floor| delivered.consumer_seq.checked_sub(floor.consumer_seq));
+    delivered.channel_seq < seq || (above.is_some() && above.as_ref() == report.in_flight.exact())
+}
+
 /// The mean time that a responder spent on `count` requests, as it tells it.
 pub(super) fn mean(busy_ns: f64, count: u64) -> Delay {
     let mean = nanos(Duration::from_nanos(busy_ns.max(0.0) as u64));
@@ -213,6 +263,7 @@ pub(super) fn mean(busy_ns: f64, count: u64) -> Delay {
 mod tests {
     use super::*;
     use crate::engine::sample::{at, channel, consumed, consumer, filled};
+    use crate::model::measured::Bounds;
     use crate::model::observation::Position;
 
     /// Milliseconds as a figure of a distribution.
@@ -247,11 +298,53 @@ mod tests {
         };
         let stream = ChannelReport { last_at: Some(at(5_000).wall), ..filled(&channel("nats", "A"), 9) };
         let mut delays = Delays::default();
+        delays.poll(&consumed(&base, 5, 0, 0), None, 0, at(4_000).mono, at(4_000).wall);
         delays.poll(&report, Some(&stream), 4, at(6_000).mono, at(6_000).wall);
         delays.poll(&report, Some(&stream), 0, at(7_000).mono, at(7_000).wall);
         let delay = delays.distribution(Duration::MAX, at(7_000).mono).unwrap();
         assert_eq!((delay.p50, delay.error), (ms(20), Some(Duration::from_millis(10))));
         assert_eq!(delay.count, 4);
+    }
+
+    #[test]
+    fn an_older_message_that_came_again_leaves_the_beginning_open() {
+        let base = consumer("nats", "A", "b");
+        // Four new messages and five deliveries: the last one, 900 ms after the newest was appended, may be any of them.
+        let report = ConsumerReport {
+            delivered: Some(Position { consumer_seq: 10, channel_seq: 9, last_active: Some(at(5_900).wall) }),
+            floor: Some(Position { consumer_seq: 10, channel_seq: 9, last_active: Some(at(5_930).wall) }),
+            ..base.clone()
+        };
+        let stream = ChannelReport { last_at: Some(at(5_000).wall), ..filled(&channel("nats", "A"), 9) };
+        let mut delays = Delays::default();
+        delays.poll(&consumed(&base, 5, 0, 0), None, 0, at(4_000).mono, at(4_000).wall);
+        delays.poll(&report, Some(&stream), 4, at(6_000).mono, at(6_000).wall);
+        let told: Vec<DelayInterval> = delays.intervals().collect();
+        assert_eq!(told, [DelayInterval { of: (9, 9), lo: 0, hi: 930_000_000 }]);
+    }
+
+    #[test]
+    fn behind_a_message_that_was_given_up_the_position_does_not_tell_who_waits() {
+        let base = consumer("nats", "A", "b");
+        let position =
+            |consumer_seq, channel_seq| Some(Position { consumer_seq, channel_seq, last_active: None });
+        let t = |s: u64| (at(s * 1_000).mono, at(s * 1_000).wall);
+        // 3 was given up: the floor stays at 2 while 4 is delivered and acknowledged and 5 is in flight.
+        let report = |delivered: u64, in_flight: u64| ConsumerReport {
+            delivered: position(delivered, delivered),
+            floor: position(2, 2),
+            lag: Bounds::Exact(9 - delivered),
+            in_flight: Bounds::Exact(in_flight),
+            ..base.clone()
+        };
+        let mut delays = Delays::default();
+        delays.poll(&report(3, 0), None, 0, t(10).0, t(10).1);
+        delays.waiting(4, at(9_500).wall, t(10).1);
+        delays.poll(&report(3, 0), None, 0, t(11).0, t(11).1);
+        delays.poll(&report(5, 1), None, 1, t(12).0, t(12).1);
+        delays.poll(&consumed(&base, 9, 0, 0), None, 5, t(13).0, t(13).1);
+        let told: Vec<DelayInterval> = delays.intervals().collect();
+        assert_eq!(told, [DelayInterval { of: (4, 4), lo: 1_500_000_000, hi: 3_500_000_000 }]);
     }
 
     #[test]

@@ -24,18 +24,25 @@ fn listening(seed: u64) -> Options {
 
 /// What consumers really said, kept message by message.
 #[derive(Default)]
-struct Said {
+pub(super) struct Said {
     place: u64,
-    steps: BTreeMap<ConsumerId, Vec<AckStep>>,
+    pub(super) steps: BTreeMap<ConsumerId, Vec<AckStep>>,
 }
 
 impl Said {
+    /// All of it, also of before watching began.
+    pub(super) fn from_start(trial: &Trial) -> Self {
+        let mut said = Self::default();
+        said.go_on(trial);
+        said
+    }
+
     /// From now on.
     fn from_here(trial: &Trial) -> Self {
         Self { place: trial.simulation.said(0).1, ..Self::default() }
     }
 
-    fn go_on(&mut self, trial: &Trial) {
+    pub(super) fn go_on(&mut self, trial: &Trial) {
         let (steps, place) = trial.simulation.said(self.place);
         assert_eq!(steps.len() as u64, place - self.place, "none was forgotten");
         self.place = place;
