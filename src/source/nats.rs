@@ -44,6 +44,7 @@ use futures_util::stream::{Stream, StreamExt, select_all};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+pub use self::acks::Books;
 use self::acks::tap;
 use self::api::Api;
 use self::connections::Own;

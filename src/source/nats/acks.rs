@@ -16,8 +16,12 @@
 pub(super) mod ledger;
 pub(super) mod tap;
 
-use crate::model::acks::AckKind;
-use crate::model::time::Timestamp;
+use std::time::Duration;
+
+use self::ledger::{Ledger, Reading};
+use crate::model::acks::{AckKind, Acks};
+use crate::model::id::SourceId;
+use crate::model::time::{Mono, Timestamp};
 
 /// The subject that is listened on.
 pub(super) const SUBJECT: &str = "$JS.ACK.>";
@@ -79,6 +83,31 @@ pub(super) fn kind(payload: &[u8]) -> Option<AckKind> {
         nak if nak.starts_with(b"-NAK") => Some(AckKind::Refused),
         term if term.starts_with(b"+TERM") => Some(AckKind::Terminated),
         _ => None,
+    }
+}
+
+/// The books by themselves, without a broker: for the benchmark of what one acknowledgement costs.
+#[derive(Debug)]
+pub struct Books(Ledger);
+
+impl Books {
+    /// Empty books of a source; the messages of `streams` are stamped by a clock that shows `offset` nanoseconds when
+    /// ours begins.
+    pub fn new(source: SourceId, streams: &[&str], offset: i64) -> Self {
+        let mut ledger = Ledger::new(source, Mono::default());
+        let reading = Reading { offset, uncertainty: Duration::ZERO };
+        ledger.set_clocks(streams.iter().map(|stream| ((*stream).into(), reading)).collect());
+        Self(ledger)
+    }
+
+    /// An acknowledgement on this subject reached us at `now`.
+    pub fn hear(&mut self, subject: &str, payload: &[u8], now: Mono) {
+        self.0.hear(subject, payload, now);
+    }
+
+    /// What was heard since this was last asked, up to `now`.
+    pub fn close(&mut self, now: Mono) -> Acks {
+        self.0.close(now).0
     }
 }
 
