@@ -294,7 +294,7 @@ mod tests {
         let report = ConsumerReport {
             delivered: Some(Position { consumer_seq: 9, channel_seq: 9, last_active: Some(at(5_010).wall) }),
             floor: Some(Position { consumer_seq: 9, channel_seq: 9, last_active: Some(at(5_030).wall) }),
-            ..base
+            ..base.clone()
         };
         let stream = ChannelReport { last_at: Some(at(5_000).wall), ..filled(&channel("nats", "A"), 9) };
         let mut delays = Delays::default();
