@@ -194,7 +194,8 @@ impl Engine {
 
     /// What polls alone say of the delays of single messages of a consumer: what its passive figures are made of.
     pub fn intervals(&self, consumer: &ConsumerId) -> Vec<DelayInterval> {
-        self.state.consumers.get(consumer).map(|consumer| consumer.intervals()).unwrap_or_default()
+        let consumer = self.state.consumers.get(consumer);
+        consumer.map(consumers::ConsumerState::intervals).unwrap_or_default()
     }
 
     /// Everything known at this moment. Rows that did not change are those of the snapshot before.
