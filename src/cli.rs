@@ -182,6 +182,7 @@ pub enum Command {
     #[command(after_long_help = TRACE_EXAMPLES)]
     Trace(Trace),
     /// Say what each source lets us read, what each right unlocks, and how to grant it.
+    #[command(after_long_help = DOCTOR_CODES)]
     Doctor(Doctor),
     /// Run a small online store and watch it: the quickest way to see what Headwater shows.
     #[command(after_long_help = DEMO_EXAMPLES)]
@@ -189,6 +190,10 @@ pub enum Command {
     /// Check or show topology files.
     Topology(Topology),
 }
+
+const DOCTOR_CODES: &str = "\
+Exit codes: 0 when at least one broker lets something be read; 2 wrong usage
+or configuration; 3 when none can be reached, or each denies everything.";
 
 const ONCE_EXAMPLES: &str = "\
 Examples:

@@ -26,20 +26,27 @@ pub fn run(global: &Global, doctor: &Doctor) -> Result<(), CommandError> {
     let (plan, settings) = watch::plan(global)?;
     let glyphs = Glyphs::of_process(settings.terminal.ascii);
     runtime()?.block_on(async {
-        let mut unreached = Vec::new();
+        let (mut unreached, mut useless) = (Vec::new(), Vec::new());
         let mut out = String::new();
         for source in &settings.sources {
             let options = NatsOptions { probe: settings.probe.value, ..source.options.clone() };
             match timeout(LONGEST, examine(&options)).await {
-                Ok(Ok(found)) => rights(&mut out, source, &found, glyphs),
+                Ok(Ok(found)) => {
+                    rights(&mut out, source, &found, glyphs);
+                    if let Some(why) = found.nothing_readable() {
+                        useless.push(format!("{}: {why}", shown(&source.options)));
+                    }
+                }
                 Ok(Err(failure)) => unreached.push(failure.to_string()),
                 Err(_) => unreached.push(format!(
                     "{}: no end after {} s",
-                    source.options.servers_shown(),
+                    shown(&source.options),
                     LONGEST.as_secs()
                 )),
             }
         }
+        // One that tells something is enough, as it is for the commands that watch.
+        let useful = unreached.len() + useless.len() < settings.sources.len();
         let reached = unreached.len() < settings.sources.len();
         health(&mut out, plan, &settings, doctor.wait_for, glyphs).await;
         print(&out)?;
@@ -47,10 +54,15 @@ pub fn run(global: &Global, doctor: &Doctor) -> Result<(), CommandError> {
             for line in unreached {
                 print(&format!("\n{} {line}\n", glyphs.get(Glyph::Down)))?;
             }
-            return Ok(());
+            return if useful { Ok(()) } else { Err(CommandError::NoSource(useless)) };
         }
         Err(CommandError::NoSource(unreached))
     })
+}
+
+/// The address of a source, as a person gave it.
+fn shown(options: &NatsOptions) -> String {
+    if options.servers.is_empty() { options.monitors_shown() } else { options.servers_shown() }
 }
 
 fn rights(out: &mut String, source: &NatsSource, found: &Examination, glyphs: Glyphs) {

@@ -125,6 +125,9 @@ pub enum SourceState {
 }
 
 /// How a source fares.
+///
+/// Batches are recorded: a field that came later than the first recordings has a default, so that those can still be
+/// read. What is older is demanded, so that half a report is not taken for a whole one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceReport {
     /// `nats`, `health`, `simulation`…
@@ -154,10 +157,13 @@ pub struct SourceReport {
     /// What the source found out about itself that has no other place: shown under evidence.
     pub notes: BTreeMap<Name, Name>,
     /// It was refused, and trying again helps only after somebody changed something: credentials, certificates, rights.
+    #[serde(default)]
     pub refused: bool,
     /// Its first round of questions is under way: what has not been told may still be.
+    #[serde(default)]
     pub first_round: bool,
     /// Another source watches the same system: this one has stepped aside and tells nothing more.
+    #[serde(default)]
     pub same_as: Option<SourceId>,
 }
 
@@ -585,5 +591,28 @@ impl Span {
             return self;
         }
         Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_an_older_recording_is_read() {
+        let at = r#"{"wall":1,"mono":1,"broker":null}"#;
+        let report = r#"{"kind":"nats","address":"nats://a:4222","state":"up","error":null,"server_version":"2.9.10",
+            "server_name":"n1","cluster":null,"rtt":null,"clock":null,"unavailable":[],"remarks":[],
+            "load":{"requests":1,"messages":0,"dropped":0,"budget_per_s":100},"notes":{}}"#;
+        let observed = format!(r#"{{"at":{at},"what":{{"source":{report}}}}}"#);
+        let batch: Batch =
+            serde_json::from_str(&format!(r#"{{"source":"nats","at":{at},"observations":[{observed}]}}"#))
+                .unwrap();
+        assert!(batch.acks.is_empty() && batch.traffic.is_empty());
+        let Some(Observation::Source(report)) = batch.observations.first().map(|one| &one.what) else {
+            panic!("{batch:?}")
+        };
+        assert_eq!((report.refused, report.first_round, &report.same_as), (false, false, &None));
+        assert_eq!((report.state, report.load.requests), (SourceState::Up, 1));
     }
 }

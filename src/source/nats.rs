@@ -53,7 +53,6 @@ use self::monitor::Monitor;
 use self::options::{FailureKind, NatsOptions};
 use self::poll::{Link, Poller};
 use self::search::Wanted;
-use self::secret::Redacted;
 use self::systems::{System, Systems};
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::{Command, ProbeLevel};
@@ -80,11 +79,7 @@ pub async fn run(
     outbox: Outbox,
     mut commands: broadcast::Receiver<Command>,
 ) {
-    let monitors = || {
-        let shown: Vec<String> = options.monitors.iter().map(|url| Redacted(url).to_string()).collect();
-        shown.join(", ")
-    };
-    let address = if options.servers.is_empty() { monitors() } else { options.servers_shown() };
+    let address = if options.servers.is_empty() { options.monitors_shown() } else { options.servers_shown() };
     let desk = Desk::new(outbox, &address, !options.servers.is_empty());
     desk.report();
     let (link, _) = watch::channel(Link::Down);

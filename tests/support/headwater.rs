@@ -24,6 +24,48 @@ pub fn run(args: &[&str]) -> Output {
     command(home.path()).args(args).output().unwrap()
 }
 
+/// What a program that has ended left behind.
+pub struct Ended {
+    /// What it printed on standard output and on standard error.
+    pub out: String,
+    pub err: String,
+    pub code: Option<i32>,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+        Self { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
+    }
+}
+
+impl Ended {
+    /// The JSON document that it printed.
+    ///
+    /// # Panics
+    /// When it failed or printed something else.
+    pub fn document(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        serde_json::from_str(&self.out).expect("it prints one JSON document")
+    }
+}
+
+/// Does what blocks (running the program, reading its lines) beside the test's own tasks.
+///
+/// # Panics
+/// As `work` does.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Runs to the end, beside the test's own tasks.
+pub async fn ended<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Ended {
+    let args: Vec<String> = args.into_iter().map(Into::into).collect();
+    beside(move || run(&args.iter().map(String::as_str).collect::<Vec<_>>()).into()).await
+}
+
 /// Runs to the end, which must come within `deadline`: what it printed on standard error, and its exit code.
 ///
 /// # Panics
@@ -52,14 +94,12 @@ pub fn ends(args: &[&str], deadline: Duration) -> (String, Option<i32>) {
 pub fn once(url: &str, args: &[&str]) -> Value {
     let mut all = vec!["once", "--format", "json", "--nats", url];
     all.extend(args);
-    let output = run(&all);
-    assert!(
-        output.status.success(),
-        "{all:?} ended with {}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("`once --format json` prints one JSON document")
+    Ended::from(run(&all)).document()
+}
+
+/// `once --format json` against one broker, beside the test's own tasks.
+pub async fn look(url: String, args: &'static [&'static str]) -> Value {
+    beside(move || once(&url, args)).await
 }
 
 /// The row of this id in one of the document's lists.

@@ -20,6 +20,14 @@ fn assert_valid(document: &Value) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
+/// What it says when no source lets it in: exit code 3, and at most three lines.
+async fn refused(args: &[&str]) -> String {
+    let ended = headwater::ended(args.iter().copied()).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.lines().count() <= 3, "{}", ended.err);
+    ended.err
+}
+
 /// One stream, read by one consumer of each kind, each left in a known state.
 async fn every_kind(broker: &Broker) -> async_nats::Client {
     let client = broker.connect_as("orders-7d4b9c6f5d-x2x9z").await;
@@ -82,8 +90,7 @@ async fn lag_and_in_flight_are_what_was_caused_for_every_kind_of_consumer() {
     let none = orders.get_consumer("none").await.unwrap();
     jet::fetch(&none, 25).await;
 
-    let document =
-        tokio::task::spawn_blocking(move || headwater::once(&broker.url(), &["--for", "3s"])).await.unwrap();
+    let document = headwater::look(broker.url(), &["--for", "3s"]).await;
     assert_valid(&document);
     let expect = [("billing", 18, 7), ("filtered", 6, 1), ("several", 17, 3), ("all", 20, 2), ("none", 5, 0)];
     for (name, lag, in_flight) in expect {
@@ -120,13 +127,12 @@ async fn staleness_is_the_age_of_the_oldest_message_still_to_process() {
     // The second message's own store time is the truth.
     let stored = orders.get_raw_message(2).await.unwrap().time.unix_timestamp_nanos();
     let url = broker.url();
-    let (document, before, after) = tokio::task::spawn_blocking(move || {
+    let (document, before, after) = headwater::beside(move || {
         let before = unix_nanos();
         let document = headwater::once(&url, &["--for", "3s"]);
         (document, before, unix_nanos())
     })
-    .await
-    .unwrap();
+    .await;
     assert_valid(&document);
     let row = headwater::row(&document, "consumers", "nats/ORDERS/behind");
     let stale = row["staleness_ms"].as_f64().unwrap();
@@ -154,15 +160,14 @@ async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
     )
     .await;
     let url = broker.url();
-    let mut stream = tokio::task::spawn_blocking(move || {
+    let mut stream = headwater::beside(move || {
         let mut stream = headwater::Stream::start(&["--nats", &url, "--every", "500ms"]);
         stream.until(40, "the consumer is seen", |d| {
             d["consumers"].as_array().is_some_and(|c| c.iter().any(|c| c["id"] == "nats/ORDERS/mailer"))
         });
         stream
     })
-    .await
-    .unwrap();
+    .await;
     jet::publish(&client, "orders.created", 3).await;
     // Fetched until the broker has nothing more to give: each message twice, never acknowledged.
     let deadline = Instant::now() + SOON;
@@ -178,7 +183,7 @@ async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
         info["num_ack_pending"] == 0 && info["num_pending"] == 0
     })
     .await;
-    let row = tokio::task::spawn_blocking(move || {
+    let row = headwater::beside(move || {
         let document = stream.until(40, "three given up, nothing lagging", |d| {
             let row = headwater::row(d, "consumers", "nats/ORDERS/mailer");
             row["gave_up"] == 3.0 && row["lag"] == 0.0 && row["in_flight"] == 0.0
@@ -186,8 +191,7 @@ async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
         assert_valid(&document);
         headwater::row(&document, "consumers", "nats/ORDERS/mailer").clone()
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(row["staleness_ms"], 0.0, "what is given up is lost, not late: {row:#}");
     assert_eq!(row["status"], "gave_up", "{row:#}");
 }
@@ -202,8 +206,7 @@ async fn a_mirror_and_a_source_are_channels_that_feed_channels() {
     jet::stream_with(&client, stream::Config { mirror: Some(origin()), ..named("COPY") }).await;
     jet::stream_with(&client, stream::Config { sources: Some(vec![origin()]), ..named("JOINED") }).await;
     jet::publish(&client, "orders.created", 4).await;
-    let document =
-        tokio::task::spawn_blocking(move || headwater::once(&broker.url(), &["--for", "2s"])).await.unwrap();
+    let document = headwater::look(broker.url(), &["--for", "2s"]).await;
     assert_valid(&document);
     for name in ["COPY", "JOINED"] {
         let row = headwater::row(&document, "channels", &format!("nats/{name}"));
@@ -216,12 +219,11 @@ async fn the_schema_is_closed_and_every_line_of_a_stream_satisfies_it() {
     let broker = Broker::start(Config::jetstream());
     let _client = every_kind(&broker).await;
     let url = broker.url();
-    let documents = tokio::task::spawn_blocking(move || {
+    let documents = headwater::beside(move || {
         let mut stream = headwater::Stream::start(&["--nats", &url, "--every", "300ms"]);
         (0..5).map(|_| stream.next()).collect::<Vec<_>>()
     })
-    .await
-    .unwrap();
+    .await;
     for document in &documents {
         assert_valid(document);
     }
@@ -250,7 +252,7 @@ async fn an_edit_of_the_topology_is_taken_while_running_and_a_bad_one_is_said() 
     let declare = |entity: &str| format!("service: orders\nowns: [{{ entity: {entity} }}]\n");
     std::fs::write(&file, declare("Order")).unwrap();
     let (url, path) = (broker.url(), directory.path().to_str().unwrap().to_owned());
-    tokio::task::spawn_blocking(move || {
+    headwater::beside(move || {
         let entities = |document: &Value| -> Vec<String> {
             let rows = document["entities"].as_array().unwrap();
             rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
@@ -270,8 +272,7 @@ async fn an_edit_of_the_topology_is_taken_while_running_and_a_bad_one_is_said() 
         std::fs::write(&file, declare("Order")).unwrap();
         stream.until(50, "the owner as mended", |d| entities(d) == ["Order"] && !told(d));
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,38 +280,24 @@ async fn no_server_is_exit_code_3_and_one_line_that_names_it() {
     // A port that was free a moment ago: nobody listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("nats://127.0.0.1:{port}");
-    let output =
-        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "1s", "--nats", &url]))
-            .await
-            .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let told = refused(&["once", "--for", "1s", "--nats", &url]).await;
     assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("refused"), "{told}");
-    assert!(told.lines().count() <= 3, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_exit_code_3_and_never_printed() {
     let broker = Broker::start(Config::jetstream().user(User::new("app", "right")));
-    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
-    let url = format!("nats://app:hunter2@{address}");
-    let output =
-        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "1s", "--nats", &url]))
-            .await
-            .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let (address, url) = (broker.url(), broker.url_as("app", "hunter2"));
+    let told = refused(&["once", "--for", "1s", "--nats", &url]).await;
     assert!(told.to_lowercase().contains("authorization") && told.contains(&address), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
-    assert!(told.lines().count() <= 3, "{told}");
 }
 
 #[test]
 fn what_stays_refused_is_not_waited_for() {
     let user = |name: &str| User::new(name, "right");
     let broker = Broker::start(Config::jetstream().user(user("app")).user(user("other").account("OTHER")));
-    let address = broker.url().rsplit('@').next().unwrap().rsplit('/').next().unwrap().to_owned();
-    let wrong = |name: &str| format!("{name}=nats://{name}:hunter2@{address}");
+    let wrong = |name: &str| format!("{name}={}", broker.url_as(name, "hunter2"));
     let (app, other) = (wrong("app"), wrong("other"));
     // Whoever waited would wait for an hour.
     for (args, lines) in [
@@ -332,11 +319,10 @@ async fn one_of_two_servers_is_enough_and_the_other_is_named_as_missing() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let args = ["--for".to_owned(), "2s".into(), "--nats".into(), format!("far=nats://127.0.0.1:{port}")];
     let url = format!("near={}", broker.url());
-    let document = tokio::task::spawn_blocking(move || {
+    let document = headwater::beside(move || {
         headwater::once(&url, &args.iter().map(String::as_str).collect::<Vec<_>>())
     })
-    .await
-    .unwrap();
+    .await;
     assert_valid(&document);
     assert_eq!(headwater::row(&document, "sources", "near")["state"], "up");
     let far = headwater::row(&document, "sources", "far");
@@ -355,14 +341,8 @@ async fn one_of_two_servers_is_enough_and_the_other_is_named_as_missing() {
 async fn a_user_who_may_ask_nothing_is_exit_code_3_and_told_what_is_denied() {
     let nobody = User::new("nobody", "pw").may_not_publish(&[">"]).may_not_subscribe(&[">"]);
     let broker = Broker::start(Config::jetstream().user(User::new("app", "right")).user(nobody));
-    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
-    let url = format!("nats://nobody:pw@{address}");
-    let output =
-        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "1s", "--nats", &url]))
-            .await
-            .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let (address, url) = (broker.url(), broker.url_as("nobody", "pw"));
+    let told = refused(&["once", "--for", "1s", "--nats", &url]).await;
     assert!(told.contains(&address) && told.contains("none of what is asked is authorised"), "{told}");
     assert!(told.contains("permission denied"), "{told}");
 }
@@ -375,8 +355,7 @@ async fn one_denied_list_is_a_part_and_not_the_whole() {
             .user(User::new("narrow", "secret").may_not_publish(&["$JS.API.STREAM.LIST"])),
     );
     let url = broker.url().replace("nats://", "nats://narrow:secret@");
-    let document =
-        tokio::task::spawn_blocking(move || headwater::once(&url, &["--for", "1s"])).await.unwrap();
+    let document = headwater::look(url, &["--for", "1s"]).await;
     assert_valid(&document);
     let missing = document["sources"][0]["missing"].to_string();
     assert!(missing.contains("permission denied for $JS.API.STREAM.LIST"), "{missing}");
@@ -390,13 +369,12 @@ async fn output_that_cannot_be_written_is_an_error() {
     };
     let broker = Broker::start(Config::jetstream());
     let url = broker.url();
-    let output = tokio::task::spawn_blocking(move || {
+    let output = headwater::beside(move || {
         let home = tempfile::tempdir().unwrap();
         let mut command = headwater::command(home.path());
         command.args(["once", "--for", "0s", "--nats", &url]).stdout(full).output().unwrap()
     })
-    .await
-    .unwrap();
+    .await;
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         (output.status.code(), error.starts_with("headwater: cannot write the output: ")),
@@ -409,13 +387,7 @@ async fn output_that_cannot_be_written_is_an_error() {
 async fn monitoring_alone_names_the_monitoring_endpoint_and_no_server() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let given = url.clone();
-    let output =
-        tokio::task::spawn_blocking(move || headwater::run(&["once", "--for", "0s", "--monitor", &given]))
-            .await
-            .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let told = refused(&["once", "--for", "0s", "--monitor", &url]).await;
     assert!(told.contains(&url) && !told.contains("nats://"), "{told}");
 }
 
@@ -424,8 +396,7 @@ async fn the_shortest_look_still_polls_twice() {
     let broker = Broker::start(Config::jetstream());
     let client = broker.connect().await;
     jet::stream(&client, "ORDERS", &["orders.>"]).await;
-    let document =
-        tokio::task::spawn_blocking(move || headwater::once(&broker.url(), &["--for", "0s"])).await.unwrap();
+    let document = headwater::look(broker.url(), &["--for", "0s"]).await;
     let row = headwater::row(&document, "channels", "nats/ORDERS");
     assert_eq!(row["rate"], 0.0, "one poll alone gives no rate: {row:#}");
 }
@@ -438,7 +409,7 @@ async fn a_rate_from_before_the_connection_was_lost_is_not_taken_for_present() {
     jet::pull(&stream, "billing").await;
     jet::publish(&client, "orders.created", 10).await;
     let url = broker.url();
-    tokio::task::spawn_blocking(move || {
+    headwater::beside(move || {
         let mut lines = headwater::Stream::start(&["--every", "500ms", "--nats", &url]);
         let rate = |document: &Value| headwater::row(document, "channels", "nats/ORDERS")["rate"].clone();
         let known = lines.until(60, "there is a rate", |document| {
@@ -463,8 +434,7 @@ async fn a_rate_from_before_the_connection_was_lost_is_not_taken_for_present() {
                 && document["channels"][0]["not_exact"].get("rate").is_none()
         });
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 fn unix_nanos() -> i128 {

@@ -156,14 +156,10 @@ async fn what_every_stream_denies_is_said_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_of_whom_nobody_lets_in_says_only_that() {
     let broker = Broker::start(Config::jetstream().user(User::new("app", "right")));
-    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
-    let url = format!("nats://app:hunter2@{address}");
-    let output = tokio::task::spawn_blocking(move || program::run(&["doctor", "--nats", &url]));
-    let output = output.await.unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(told, format!("headwater: nats://{address}: refused user 'app': authorization violation\n"));
+    let ended = program::ended(["doctor", "--nats", &broker.url_as("app", "hunter2")]).await;
+    assert_eq!((ended.code, &*ended.out), (Some(3), ""));
+    let told = format!("headwater: {}: refused user 'app': authorization violation\n", broker.url());
+    assert_eq!(ended.err, told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,21 +169,35 @@ async fn the_snippet_for_whom_a_deny_binds_says_that_it_wins() {
             .user(User::new("app", "secret"))
             .user(User::new("nobody", "secret").may_not_publish(&[">"])),
     );
-    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
-    let url = format!("nats://nobody:secret@{address}");
-    let output = tokio::task::spawn_blocking(move || {
-        let doctor = program::run(&["doctor", "--nats", &url]);
-        (doctor, program::run(&["once", "--for", "1s", "--nats", &url]))
-    });
-    let (doctor, once) = output.await.unwrap();
-    let text = String::from_utf8(doctor.stdout).unwrap();
-    assert_eq!(doctor.status.code(), Some(0), "{text}");
-    assert!(text.contains("    \"$JS.API.STREAM.LIST\"\n"), "{text}");
-    assert!(
-        text.contains("# A \"deny\" of this user that covers one of these wins over \"allow\""),
-        "{text}"
+    let url = broker.url_as("nobody", "secret");
+    let (doctor, once) = tokio::join!(
+        program::ended(["doctor", "--nats", &url]),
+        program::ended(["once", "--for", "1s", "--nats", &url])
     );
-    assert_eq!(once.status.code(), Some(3), "{once:?}");
+    assert_eq!(doctor.code, Some(3), "{}", doctor.out);
+    assert_eq!(
+        doctor.err,
+        format!(
+            "headwater: {}: none of what is asked is authorised (the list says what, and how to grant it)\n",
+            broker.url()
+        )
+    );
+    assert!(doctor.out.contains("    \"$JS.API.STREAM.LIST\"\n"), "{}", doctor.out);
+    let wins = "# A \"deny\" of this user that covers one of these wins over \"allow\"";
+    assert!(doctor.out.contains(wins), "{}", doctor.out);
+    assert_eq!(once.code, Some(3), "{}", once.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_is_content_with_a_part() {
+    let part = User::new("part", "secret").may_not_publish(&["$JS.>"]);
+    let broker = Broker::start(Config::jetstream().user(User::new("app", "secret")).user(part));
+    let narrow = format!("narrow={}", broker.url_as("part", "secret"));
+    let refused = format!("refused={}", broker.url_as("app", "wrong"));
+    let ended = program::ended(["doctor", "--nats", &narrow, "--nats", &refused]).await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
+    let refusal = format!("{}: refused user 'app': authorization violation", broker.url());
+    assert!(ended.out.contains(&refusal), "{}", ended.out);
 }
 
 #[tokio::test]

@@ -12,14 +12,7 @@ async fn look(sources: &[(&str, String)]) -> Value {
     for (name, url) in sources {
         args.extend(["--nats".to_owned(), format!("{name}={url}")]);
     }
-    tokio::task::spawn_blocking(move || {
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let output = headwater::run(&args);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    })
-    .await
-    .unwrap()
+    headwater::ended(args).await.document()
 }
 
 fn ids<'a>(document: &'a Value, list: &str) -> Vec<&'a str> {
@@ -32,11 +25,6 @@ fn why_not<'a>(document: &'a Value, what: &str) -> Vec<&'a str> {
 }
 
 const ONCE: [&str; 1] = ["same cluster and account as a; shown once"];
-
-fn with_user(broker: &Broker, user: &str) -> String {
-    let address = broker.url().rsplit('/').next().unwrap().rsplit('@').next().unwrap().to_owned();
-    format!("nats://{user}:secret@{address}")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_server_given_twice_is_shown_once() {
@@ -78,7 +66,7 @@ async fn three_nodes_of_one_cluster_are_one_source() {
 async fn nodes_whose_connections_may_not_be_listed_are_known_by_their_cluster() {
     let narrow = User::new("app", "secret").may_not_publish(&["$SYS.>"]);
     let cluster = Cluster::start(&Config::jetstream().user(narrow));
-    let urls: Vec<String> = cluster.nodes.iter().map(|node| with_user(node, "app")).collect();
+    let urls: Vec<String> = cluster.nodes.iter().map(|node| node.url_as("app", "secret")).collect();
     let document = look(&[("a", urls[0].clone()), ("b", urls[1].clone())]).await;
     assert_eq!(ids(&document, "sources"), ["a"]);
     assert_eq!(why_not(&document, "b"), ONCE);
@@ -92,9 +80,9 @@ async fn two_accounts_and_two_servers_stay_two() {
         .user(User::new("other", "secret").account("OTHER"));
     let broker = Broker::start(users);
     let document = look(&[
-        ("a", with_user(&broker, "app")),
-        ("b", with_user(&broker, "other")),
-        ("c", with_user(&broker, "second")),
+        ("a", broker.url_as("app", "secret")),
+        ("b", broker.url_as("other", "secret")),
+        ("c", broker.url_as("second", "secret")),
     ])
     .await;
     assert_eq!(ids(&document, "sources"), ["a", "b"], "one account is seen by two users");
@@ -116,7 +104,7 @@ async fn a_second_address_that_comes_up_late_steps_aside() {
     let (early, late) = (format!("b={}", broker.url()), format!("a=nats://127.0.0.1:{port}"));
     let args = ["--every".to_owned(), "200ms".into(), "--nats".into(), late, "--nats".into(), early];
     let upstream = broker.url().rsplit('/').next().unwrap().to_owned();
-    tokio::task::spawn_blocking(move || {
+    headwater::beside(move || {
         let mut stream = headwater::Stream::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
         stream.until(50, "the second is watched", |document| ids(document, "sources") == ["a", "b"]);
         let _way = forward(port, upstream);
@@ -124,8 +112,7 @@ async fn a_second_address_that_comes_up_late_steps_aside() {
             stream.until(100, "the late one steps aside", |document| ids(document, "sources") == ["b"]);
         assert_eq!(why_not(&document, "a"), ["same cluster and account as b; shown once"]);
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// Another address of the same server: hands every byte through.

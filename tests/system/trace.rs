@@ -58,12 +58,6 @@ fn leg<'a>(document: &'a Value, consumer: &str) -> &'a Value {
         .expect("a leg of this consumer")
 }
 
-async fn run(args: Vec<String>) -> std::process::Output {
-    tokio::task::spawn_blocking(move || headwater::run(&args.iter().map(String::as_str).collect::<Vec<_>>()))
-        .await
-        .unwrap()
-}
-
 fn args(broker: &Broker, line: &str) -> Vec<String> {
     let mut args = vec!["trace".to_owned(), "--nats".to_owned(), broker.url()];
     args.extend(line.split(' ').map(str::to_owned));
@@ -75,7 +69,7 @@ async fn an_acknowledgement_that_comes_while_it_is_traced_is_exact() {
     let broker = Broker::start(Config::jetstream());
     let (client, messages) = orders(&broker).await;
     let line = "--key user_id=42 --probe acks --for 8s --format json";
-    let running = tokio::spawn(run(args(&broker, line)));
+    let running = tokio::spawn(headwater::ended(args(&broker, line)));
     wait_until(SOON, "it listens", || async {
         let ask = json!({ "subscriptions": true });
         jet::request(&client, "$SYS.REQ.ACCOUNT.PING.CONNZ", &ask).await.to_string().contains("$JS.ACK.>")
@@ -84,9 +78,7 @@ async fn an_acknowledgement_that_comes_while_it_is_traced_is_exact() {
     for message in &messages {
         message.double_ack().await.unwrap();
     }
-    let output = running.await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let document = running.await.unwrap().document();
     assert_valid(&document);
     let trace = &document["traces"][0];
     assert_eq!(
@@ -118,8 +110,7 @@ async fn an_acknowledgement_that_comes_while_it_is_traced_is_exact() {
 async fn it_is_told_as_a_table_and_as_spans() {
     let broker = Broker::start(Config::jetstream());
     let (_client, messages) = orders(&broker).await;
-    let output = run(args(&broker, "--stream ORDERS --seq 3 --for 0s")).await;
-    let table = String::from_utf8(output.stdout).unwrap();
+    let table = headwater::ended(args(&broker, "--stream ORDERS --seq 3 --for 0s")).await.out;
     for part in [
         "nats/ORDERS #3  orders.created",
         "passed",
@@ -130,8 +121,8 @@ async fn it_is_told_as_a_table_and_as_spans() {
         assert!(table.contains(part), "{part} is not in\n{table}");
     }
     assert!(!table.contains("secret"), "{table}");
-    let output = run(args(&broker, "--stream ORDERS --seq 3 --for 0s --format otlp-json")).await;
-    let spans: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let line = "--stream ORDERS --seq 3 --for 0s --format otlp-json";
+    let spans = headwater::ended(args(&broker, line)).await.document();
     let stored = &spans["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
     assert_eq!(stored["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!((&stored["parentSpanId"], &stored["kind"]), (&json!("00f067aa0ba902b7"), &json!(4)));
@@ -152,20 +143,18 @@ async fn what_is_not_found_says_how_far_it_looked() {
         ("--stream ORDRES --seq 1", "no stream ORDRES; there are ORDERS"),
         ("--key user_id", "--key user_id: write it as name=value, for example user_id=42"),
     ] {
-        let output = run(args(&broker, line)).await;
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        let ended = headwater::ended(args(&broker, line)).await;
+        let error = ended.err;
+        assert_eq!(ended.code, Some(2), "{line}: {error}");
         assert!(error.starts_with(&format!("headwater: {told}")), "{line}: {error}");
     }
     // More than one search reads: it says where to go on, and does.
     jet::publish(&client, "orders.paid", 300).await;
-    let output = run(args(&broker, "--stream ORDERS --key user_id=40")).await;
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = headwater::ended(args(&broker, "--stream ORDERS --key user_id=40")).await.err;
     assert!(error.contains("is not among those from #55 on (250 messages"), "{error}");
     assert!(error.contains("look further back with --before 55"), "{error}");
-    let output =
-        run(args(&broker, "--stream ORDERS --key user_id=40 --before 55 --for 0s --format json")).await;
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let line = "--stream ORDERS --key user_id=40 --before 55 --for 0s --format json";
+    let document = headwater::ended(args(&broker, line)).await.document();
     assert_eq!(
         (&document["traces"][0]["seq"], &document["searches"][0]["looked_at"]),
         (&json!(1), &json!(54))

@@ -18,7 +18,8 @@ pub(super) mod tap;
 
 use std::time::Duration;
 
-use self::ledger::{Ledger, Reading};
+use self::ledger::Ledger;
+use super::clock::Reading;
 use crate::model::acks::{AckKind, Acks};
 use crate::model::id::SourceId;
 use crate::model::time::{Mono, Timestamp};
@@ -95,7 +96,7 @@ impl Books {
     /// ours begins.
     pub fn new(source: SourceId, streams: &[&str], offset: i64) -> Self {
         let mut ledger = Ledger::new(source, Mono::default());
-        let reading = Reading { offset, uncertainty: Duration::ZERO };
+        let reading = Reading { offset, uncertainty: Duration::ZERO, read: Mono::default() };
         ledger.set_clocks(streams.iter().map(|stream| ((*stream).into(), reading)).collect());
         Self(ledger)
     }

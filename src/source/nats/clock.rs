@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::acks::ledger::Reading;
 use crate::model::id::Name;
 use crate::model::observation::ClockOffset;
 use crate::model::time::{Mono, Stamp, Timestamp, nanos};
@@ -34,24 +33,31 @@ impl RoundTrip {
 }
 
 /// What is known of one server's clock.
-#[derive(Clone, Copy, Debug)]
-struct Estimate {
-    /// The server's wall clock minus our monotonic clock.
-    offset: i64,
-    uncertainty: Duration,
-    at: Mono,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// The server's wall clock minus our monotonic one, in nanoseconds.
+    pub offset: i64,
+    /// How well that was known when it was read.
+    pub uncertainty: Duration,
+    /// When it was read.
+    pub read: Mono,
 }
 
-impl Estimate {
+impl Reading {
     fn new(trip: RoundTrip, server: Timestamp) -> Self {
         let half = trip.length() / 2;
         let middle = trip.sent.mono + half;
-        Self { offset: server.0.saturating_sub(mono_nanos(middle)), uncertainty: half, at: middle }
+        Self { offset: server.0.saturating_sub(mono_nanos(middle)), uncertainty: half, read: middle }
     }
 
-    /// Its error now.
-    fn uncertainty_at(&self, now: Mono) -> Duration {
-        let age = now.since(self.at).as_nanos();
+    /// What the clock shows at `now`.
+    pub(super) fn at(&self, now: Mono) -> Timestamp {
+        Timestamp(self.offset.saturating_add(mono_nanos(now)))
+    }
+
+    /// Its error at `now`: the older, the larger.
+    pub(super) fn uncertainty_at(&self, now: Mono) -> Duration {
+        let age = now.since(self.read).as_nanos();
         let drift = u64::try_from(age).unwrap_or(u64::MAX) / 1_000_000 * DRIFT_PPM;
         self.uncertainty.saturating_add(Duration::from_nanos(drift))
     }
@@ -67,24 +73,27 @@ impl Estimate {
 /// The clocks of all servers that answered.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    servers: BTreeMap<Name, Estimate>,
+    servers: BTreeMap<Name, Reading>,
 }
 
 impl Clocks {
-    /// Takes in that `server` read `time` off its clock during `trip`.
-    pub(super) fn learn(&mut self, server: &str, trip: RoundTrip, time: Timestamp) {
-        let new = Estimate::new(trip, time);
+    /// Takes in that `server` read `time` off its clock during `trip`; whether that is better than what was known.
+    pub(super) fn learn(&mut self, server: &str, trip: RoundTrip, time: Timestamp) -> bool {
+        let new = Reading::new(trip, time);
         let now = trip.received.mono;
         let room = self.servers.len() < SERVERS;
         match self.servers.get_mut(server) {
             // An estimate that contradicts the kept one means that a clock was set: the new one is right.
-            Some(old) if new.uncertainty > old.uncertainty_at(now) && old.agrees_with(&new, now) => {}
+            Some(old) if new.uncertainty > old.uncertainty_at(now) && old.agrees_with(&new, now) => {
+                return false;
+            }
             Some(old) => *old = new,
             None if room => {
                 self.servers.insert(server.into(), new);
             }
-            None => {}
+            None => return false,
         }
+        true
     }
 
     /// That server's clock minus our wall clock, and how well it is known.
@@ -99,13 +108,12 @@ impl Clocks {
 
     /// What that server's clock shows at `now`.
     pub(super) fn reading(&self, server: &str, now: Mono) -> Option<Timestamp> {
-        self.servers.get(server).map(|known| Timestamp(known.offset.saturating_add(mono_nanos(now))))
+        self.servers.get(server).map(|known| known.at(now))
     }
 
-    /// That server's clock minus our monotonic one, and how well it is known.
-    pub(super) fn of_mono(&self, server: &str, now: Mono) -> Option<Reading> {
-        let known = self.servers.get(server)?;
-        Some(Reading { offset: known.offset, uncertainty: known.uncertainty_at(now) })
+    /// What is known of that server's clock.
+    pub(super) fn of(&self, server: &str) -> Option<Reading> {
+        self.servers.get(server).copied()
     }
 
     /// The offsets of all servers.
@@ -148,8 +156,8 @@ mod tests {
     #[test]
     fn a_slow_answer_does_not_replace_a_good_estimate() {
         let mut clocks = Clocks::default();
-        clocks.learn("n1", trip(0, 2), Timestamp::from_millis(1_000_001));
-        clocks.learn("n1", trip(1000, 2000), Timestamp::from_millis(1_001_900));
+        assert!(clocks.learn("n1", trip(0, 2), Timestamp::from_millis(1_000_001)));
+        assert!(!clocks.learn("n1", trip(1000, 2000), Timestamp::from_millis(1_001_900)));
         let offset = clocks.offset("n1", trip(2000, 2000).received).unwrap();
         assert_eq!(offset.nanos, 0);
         assert!(offset.uncertainty < Duration::from_millis(2));

@@ -2,13 +2,13 @@
 //!
 //! The parts run as one task; the locks are held for a moment and never across an await.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::acks::ledger::Ledger;
-use super::clock::{Clocks, RoundTrip};
+use super::clock::{Clocks, Reading, RoundTrip};
 use super::lenient::one_line;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
@@ -107,6 +107,25 @@ struct State {
     positions: BTreeMap<Name, (u64, u64)>,
     /// Acknowledgements are listened to.
     listening: bool,
+    /// The books do not know yet what is known of the clocks by which streams are stamped.
+    clocks_changed: bool,
+}
+
+impl State {
+    /// The clock by which each stream's messages are stamped, where it is known.
+    fn clocks_of_streams(&self) -> HashMap<Name, Reading> {
+        let of = |(stream, server): (&Name, &Name)| {
+            let server = if server.is_empty() { &self.server } else { server };
+            Some((stream.clone(), self.clocks.of(server)?))
+        };
+        self.stampers.iter().filter_map(of).collect()
+    }
+
+    /// Another server answers.
+    fn answers(&mut self, server: &str) {
+        self.clocks_changed |= *self.server != *server;
+        self.server = server.into();
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,6 +165,7 @@ impl Desk {
                 stampers: BTreeMap::new(),
                 positions: BTreeMap::new(),
                 listening: false,
+                clocks_changed: true,
             }),
             budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
             bytes: Budget::new(clock, BYTES_PER_SECOND, BYTES_BURST),
@@ -212,23 +232,21 @@ impl Desk {
         delivery
     }
 
-    /// Hands over what was heard of acknowledgements, and tells the books what the clocks show now.
+    /// Hands over what was heard of acknowledgements, and tells the books what has been learnt of the clocks.
     fn close_books(&self) {
         let now = self.clock.now();
         let clocks = {
-            let state = locked(&self.state);
+            let mut state = locked(&self.state);
             if !state.listening {
                 return;
             }
-            let server = |name: &Name| if name.is_empty() { state.server.clone() } else { name.clone() };
-            let of = |(stream, name): (&Name, &Name)| {
-                Some((stream.clone(), state.clocks.of_mono(&server(name), now.mono)?))
-            };
-            state.stampers.iter().filter_map(of).collect()
+            std::mem::take(&mut state.clocks_changed).then(|| state.clocks_of_streams())
         };
         let (acks, steps) = {
             let mut ledger = locked(&self.ledger);
-            ledger.set_clocks(clocks);
+            if let Some(clocks) = clocks {
+                ledger.set_clocks(clocks);
+            }
             ledger.close(now.mono)
         };
         let mut outbox = locked(&self.outbox);
@@ -289,6 +307,7 @@ impl Desk {
     /// Which server stamps the messages of each stream, and between which positions they are.
     pub(super) fn set_streams(&self, stampers: BTreeMap<Name, Name>, positions: BTreeMap<Name, (u64, u64)>) {
         let mut state = locked(&self.state);
+        state.clocks_changed |= state.stampers != stampers;
         state.stampers = stampers;
         state.positions = positions;
     }
@@ -349,7 +368,8 @@ impl Desk {
     pub(super) fn learn_time(&self, server: Option<&str>, trip: RoundTrip, time: Timestamp) {
         let mut state = locked(&self.state);
         let server: Name = server.map_or_else(|| state.server.clone(), Into::into);
-        state.clocks.learn(&server, trip, time);
+        let better = state.clocks.learn(&server, trip, time);
+        state.clocks_changed |= better;
     }
 
     /// A stamp with the broker's time: the one it told, else what its clock must show.
@@ -424,7 +444,7 @@ impl Desk {
         state.connection = Reach::Now;
         // The client subscribes again by itself; a denial comes again too.
         state.unavailable.remove(&Part::Advisories);
-        state.server = server.server_name.as_str().into();
+        state.answers(&server.server_name);
         state.trips.clear();
         let report = &mut state.report;
         report.error = None;
@@ -467,7 +487,7 @@ impl Desk {
     pub(super) fn monitored(&self, server: &str, version: &str, cluster: Option<&str>) {
         let mut state = locked(&self.state);
         state.monitoring = Reach::Now;
-        state.server = server.into();
+        state.answers(server);
         state.report.server_name = Some(server.into());
         state.report.server_version = Some(version.into());
         state.report.cluster = cluster.map(Into::into);
@@ -675,6 +695,30 @@ mod tests {
                 ],
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn the_books_are_told_of_a_clock_that_was_set() {
+        let (engine, mut batches) = tokio::sync::mpsc::channel(8);
+        let clock = Clock::start();
+        let desk = Desk::new(Outbox::new("nats".into(), clock, engine), "nats://a:4222", true);
+        desk.listening(true);
+        desk.set_streams([("ORDERS".into(), "n1".into())].into(), BTreeMap::new());
+        let mut delay = |shows: i64, seq: u64| {
+            let now = clock.now();
+            desk.learn_time(Some("n1"), RoundTrip { sent: now, received: now }, Timestamp(shows));
+            desk.flush();
+            let stored = Timestamp::from_millis(1_000_000).0;
+            let subject = format!("$JS.ACK.ORDERS.billing.1.{seq}.{seq}.{stored}.0");
+            locked(&desk.ledger).hear(&subject, b"", now.mono);
+            desk.flush();
+            let told = std::iter::from_fn(|| batches.try_recv().ok())
+                .find_map(|batch| batch.acks.into_values().next());
+            told.unwrap().delays.max().unwrap()
+        };
+        let (first, second) = (1_000_005_000_000, 1_000_060_000_000_000 - 300_000_000_000);
+        assert_eq!(delay(first, 1), first - 1_000_000_000_000);
+        assert_eq!(delay(second, 2), second - 1_000_000_000_000);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 
 use super::reference::{cause, read_file};
-use super::secret::{AddressError, Secret, ServerUrl, UserInfo, parse_servers};
+use super::secret::{AddressError, Redacted, Secret, ServerUrl, UserInfo, parse_servers};
 use crate::model::command::ProbeLevel;
 use crate::model::id::SourceId;
 
@@ -157,6 +157,12 @@ impl NatsOptions {
     /// The servers as a person reads them.
     pub fn servers_shown(&self) -> String {
         let list: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
+        list.join(", ")
+    }
+
+    /// The monitoring endpoints as they may be shown.
+    pub fn monitors_shown(&self) -> String {
+        let list: Vec<String> = self.monitors.iter().map(|url| Redacted(url).to_string()).collect();
         list.join(", ")
     }
 

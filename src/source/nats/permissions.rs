@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST: usize = 1024 * 1024;
 /// Streams that are looked at one by one.
 const STREAMS: usize = 64;
+/// Tells who we are; nothing of what others do.
+const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 
 /// Which way a right lets messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +99,22 @@ const WHERE_IT_GOES: [&str; 3] = [
 ];
 
 impl Examination {
+    /// Why there is nothing to see with these rights; `None` when there is something. What is told unasked is no picture: it
+    /// speaks only of changes.
+    pub fn nothing_readable(&self) -> Option<&'static str> {
+        let mut asked =
+            self.rights.iter().filter(|right| right.way != Way::Subscribe && right.subject != USER_INFO);
+        if asked.any(|right| right.outcome == Outcome::Readable) {
+            return None;
+        }
+        let denied = self.rights.iter().any(|right| matches!(right.outcome, Outcome::Denied(_)));
+        Some(if denied {
+            "none of what is asked is authorised (the list says what, and how to grant it)"
+        } else {
+            "nothing that is asked is answered (the list says what)"
+        })
+    }
+
     /// The permissions that grant what is missing (or everything that watching uses, when `all`), as lines of a
     /// nats-server configuration. `None` when nothing is missing.
     pub fn snippet(&self, all: bool) -> Option<String> {
@@ -255,7 +273,7 @@ impl Trial<'_> {
             subscribers.extend(self.wire.client().subscribe(subject.clone()).await);
         }
         // Whatever the server has against our subscriptions it says before it answers this.
-        let who = self.one("$SYS.REQ.USER.INFO").await;
+        let who = self.one(USER_INFO).await;
         if let Ok(payload) = &who
             && let Ok(told) = serde_json::from_slice::<Who>(payload)
         {
@@ -344,13 +362,7 @@ impl Trial<'_> {
             stats,
         );
         add("$SRV.INFO".to_owned(), Way::Publish, "descriptions of request services", false, described);
-        add(
-            "$SYS.REQ.USER.INFO".to_owned(),
-            Way::Publish,
-            "the name of our own account",
-            false,
-            outcome(&who),
-        );
+        add(USER_INFO.to_owned(), Way::Publish, "the name of our own account", false, outcome(&who));
         for subject in listening {
             let denied = self.deaf.lock().ok().and_then(|deaf| deaf.get(&subject).cloned());
             let unlocks = if subject == acks::SUBJECT {
@@ -498,6 +510,32 @@ mod tests {
 
     fn right(subject: &str, way: Way, outcome: Outcome) -> Right {
         Right { subject: subject.into(), way, unlocks: "", needed: true, outcome }
+    }
+
+    #[test]
+    fn one_answer_is_something_to_see_and_our_own_name_is_not() {
+        let found = |rights: &[(&str, Way, Outcome)]| Examination {
+            server: "n1".into(),
+            version: "2.15.1".into(),
+            user: None,
+            account: None,
+            rights: rights.iter().map(|(s, way, outcome)| right(s, *way, outcome.clone())).collect(),
+        };
+        let denied = || Outcome::Denied("x".into());
+        let inbox = ("_INBOX.>", Way::Subscribe, Outcome::Readable);
+        let own_name = (USER_INFO, Way::Publish, Outcome::Readable);
+        let list = ("$JS.API.STREAM.LIST", Way::Publish, denied());
+        let nothing = found(&[inbox.clone(), own_name, list.clone()]).nothing_readable();
+        assert!(nothing.is_some_and(|why| why.starts_with("none of what is asked is authorised")));
+        for one in ["$SRV.STATS", "$SYS.REQ.ACCOUNT.PING.CONNZ"] {
+            let one = (one, Way::Publish, Outcome::Readable);
+            assert_eq!(found(&[inbox.clone(), list.clone(), one]).nothing_readable(), None);
+        }
+        let monitoring = ("http://h:8222", Way::Http, Outcome::Readable);
+        assert_eq!(found(&[inbox.clone(), list, monitoring]).nothing_readable(), None);
+        let silent = ("$JS.API.STREAM.LIST", Way::Publish, Outcome::NoAnswer("x".into()));
+        let nothing = found(&[inbox, silent]).nothing_readable();
+        assert!(nothing.is_some_and(|why| why.starts_with("nothing that is asked is answered")));
     }
 
     #[test]

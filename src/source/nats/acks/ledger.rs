@@ -10,7 +10,8 @@ use super::{AckSubject, kind};
 use crate::model::acks::{AckKind, AckStep, AckTally, Acks};
 use crate::model::id::{ChannelId, ConsumerId, Name, SourceId};
 use crate::model::observation::{AckPolicy, Span};
-use crate::model::time::{Mono, Timestamp, nanos};
+use crate::model::time::{Mono, Timestamp};
+use crate::source::nats::clock::Reading;
 
 /// Positions up to which a second acknowledgement of the same message is known for one.
 const WINDOW: u64 = 1 << 16;
@@ -22,20 +23,6 @@ const REMEMBERED: usize = 1 << 16;
 const MOST_UNMEASURED: usize = 1_024;
 /// Messages that are followed at a time.
 const MOST_FOLLOWED: usize = 64;
-
-/// A server's clock, as we read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::source::nats) struct Reading {
-    /// The server's wall clock minus our monotonic one, in nanoseconds.
-    pub offset: i64,
-    pub uncertainty: Duration,
-}
-
-impl Reading {
-    fn at(self, now: Mono) -> Timestamp {
-        Timestamp(self.offset.saturating_add(nanos(Duration::from_nanos(now.0))))
-    }
-}
 
 /// All books of one source.
 #[derive(Debug)]
@@ -128,7 +115,7 @@ impl Ledger {
         book.created = created.or(book.created);
     }
 
-    /// The clocks that stamp, by stream.
+    /// The clocks that stamp, by stream: whenever one of them is better known than before.
     pub(in crate::source::nats) fn set_clocks(&mut self, clocks: HashMap<Name, Reading>) {
         self.clocks = clocks;
     }
@@ -167,7 +154,7 @@ impl Ledger {
                 None => {}
             }
             if book.all {
-                book.cover(&ack, clock.map(|clock| (clock.at(now), clock.uncertainty)));
+                book.cover(&ack, clock.map(|clock| (clock.at(now), clock.uncertainty_at(now))));
             }
         }
         let recent = Recent {
@@ -275,14 +262,14 @@ fn step(book: &Book, recent: &Recent, seq: u64, clock: Reading) -> Option<AckSte
         deliveries: if kind == AckKind::Covered { 1 } else { recent.deliveries },
         appended: recent.stored,
         at: clock.at(recent.at),
-        error: clock.uncertainty,
+        error: clock.uncertainty_at(recent.at),
     })
 }
 
 impl Book {
     fn measure(&mut self, stored: Timestamp, now: Mono, clock: Reading) {
         self.tally.delays.record(clock.at(now).nanos_since(stored));
-        self.tally.error = self.tally.error.max(clock.uncertainty);
+        self.tally.error = self.tally.error.max(clock.uncertainty_at(now));
     }
 
     /// Counts what an acknowledgement covers beside its own message. When those were appended is known within the time between
@@ -396,7 +383,8 @@ mod tests {
     /// A ledger whose server's clock shows `1 000 000 ms` when ours shows none, within a millisecond.
     fn ledger() -> Ledger {
         let mut ledger = Ledger::new("nats".into(), at(0));
-        let reading = Reading { offset: 1_000_000 * MS as i64, uncertainty: Duration::from_millis(1) };
+        let reading =
+            Reading { offset: 1_000_000 * MS as i64, uncertainty: Duration::from_millis(1), read: at(0) };
         ledger.set_clocks([("ORDERS".into(), reading)].into());
         ledger
     }
@@ -418,7 +406,8 @@ mod tests {
         ledger.hear(&subject("billing", 1, 7, 7, 100), b"+ACK", at(142));
         let tally = tally(&mut ledger, "billing");
         assert_eq!((tally.acknowledged, tally.delays.max()), (1, Some(42 * MS as i64)));
-        assert_eq!((tally.error, tally.redelivered), (Duration::from_millis(1), 0));
+        // A millisecond when it was read, and 100 ppm of drift in the 142 ms since.
+        assert_eq!((tally.error, tally.redelivered), (Duration::from_nanos(1_014_200), 0));
         assert_eq!(tally.span, Span { from: at(0), to: at(10_000) });
     }
 
@@ -480,7 +469,11 @@ mod tests {
         ledger.hear(&subject("audit", 1, 20, 20, 200), b"", at(210));
         let tally = tally(&mut ledger, "audit");
         assert_eq!((tally.acknowledged, tally.covered, tally.delays.count()), (11, 8, 11));
-        assert_eq!(tally.error, Duration::from_millis(46), "half of 90 ms, and the clock's");
+        assert_eq!(
+            tally.error,
+            Duration::from_nanos(46_021_000),
+            "half of 90 ms, and the clock's after 210 ms"
+        );
         // Stored at 120, 130 … 190 as far as one can tell.
         assert_eq!(tally.delays.max(), Some(90 * MS as i64));
     }
