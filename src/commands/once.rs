@@ -18,6 +18,8 @@ use crate::tui;
 
 /// Beyond the time asked for, so long may a source take to be reached.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Where every source has been tried and none was reached, it is tried again for so long: a server may just be starting.
+pub const TRIES: Duration = Duration::from_secs(3);
 /// A rate needs two polls: so much longer than asked for may a very short watch take.
 const SECOND_POLL: Duration = Duration::from_secs(3);
 
@@ -46,7 +48,7 @@ async fn take(
     watch_for: Duration,
 ) -> Result<Arc<Snapshot>, CommandError> {
     let begin = Instant::now();
-    reached(watching, sources, begin + watch_for + PATIENCE).await?;
+    reached(watching, sources, TRIES, begin + watch_for + PATIENCE).await?;
     let until = Instant::now() + watch_for;
     let mut polls = Polls::default();
     until_deadline(watching, until, |snapshot| {
@@ -89,13 +91,19 @@ fn all_refused(snapshot: &Snapshot) -> Vec<String> {
     snapshot.sources.iter().filter(|source| refused(source)).map(line).collect()
 }
 
-/// Waits until at least one of so many sources answers; when none does by `deadline`, or all are refused for good, says for
-/// each why.
-pub async fn reached(watching: &mut Watching, sources: usize, deadline: Instant) -> Result<(), CommandError> {
-    until_deadline(watching, deadline, |snapshot| {
-        one_answers(snapshot) || refused_for_good(snapshot, sources)
-    })
-    .await;
+/// Waits until at least one of so many sources answers; when none does by `deadline`, all are refused for good, or all have
+/// failed after trying for `tries`, says for each why.
+pub async fn reached(
+    watching: &mut Watching,
+    sources: usize,
+    tries: Duration,
+    deadline: Instant,
+) -> Result<(), CommandError> {
+    let ended = |snapshot: &Snapshot| one_answers(snapshot) || refused_for_good(snapshot, sources);
+    let tried = Instant::now() + tries;
+    if !until_deadline(watching, tried.min(deadline), ended).await {
+        until_deadline(watching, deadline, |snapshot| ended(snapshot) || all_failed(snapshot, sources)).await;
+    }
     if one_answers(&newest(watching)) {
         return Ok(());
     }
@@ -144,15 +152,24 @@ fn one_answers(snapshot: &Snapshot) -> bool {
 
 /// Whether waiting is in vain: all of so many sources have spoken, and each was refused for a reason that stays.
 fn refused_for_good(snapshot: &Snapshot, sources: usize) -> bool {
-    let told = |source: &&Arc<Source>| !asks_nobody(source);
-    snapshot.sources.len() == sources
-        && snapshot.sources.iter().any(|source| source.report.refused)
-        && snapshot.sources.iter().filter(told).all(|source| source.report.refused)
+    all_say(snapshot, sources, |source| source.report.refused)
+}
+
+/// Whether none of so many sources is still at its first try.
+fn all_failed(snapshot: &Snapshot, sources: usize) -> bool {
+    all_say(snapshot, sources, |source| source.report.refused || source.report.error.is_some())
+}
+
+/// Whether this holds of all of so many sources that ask somebody.
+fn all_say(snapshot: &Snapshot, sources: usize, holds: impl Fn(&Source) -> bool) -> bool {
+    let mut asking = snapshot.sources.iter().filter(|source| !asks_nobody(source)).peekable();
+    snapshot.sources.len() == sources && asking.peek().is_some() && asking.all(|source| holds(source))
 }
 
 /// Health checks of a topology that declares none: nothing is wrong with them, and nothing comes of them.
 fn asks_nobody(source: &Source) -> bool {
-    &*source.report.kind == "health" && source.report.load.requests == 0
+    let report = &source.report;
+    &*report.kind == "health" && report.load.requests == 0 && report.state != SourceState::Connecting
 }
 
 fn answers(source: &Source) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cli::{Global, Trace, TraceFormat};
-use crate::commands::once::{PATIENCE, newest, reached, until_deadline};
+use crate::commands::once::{PATIENCE, TRIES, newest, reached, until_deadline};
 use crate::commands::watch::{self, Watching};
 use crate::commands::{CommandError, print, runtime};
 use crate::model::command::Command;
@@ -32,7 +32,7 @@ pub fn run(global: &Global, asked: &Trace) -> Result<(), CommandError> {
     let sources = plan.sources();
     let snapshot = runtime()?.block_on(async {
         let mut watching = watch::start(plan);
-        reached(&mut watching, sources, Instant::now() + asked.watch_for + PATIENCE).await?;
+        reached(&mut watching, sources, TRIES, Instant::now() + asked.watch_for + PATIENCE).await?;
         find(&mut watching, asked, &search).await?;
         let settled = |snapshot: &Snapshot| {
             let mut legs = snapshot.traces.iter().flat_map(|trace| &trace.legs);

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::measured::{Bounds, Evidence, Measured};
-use crate::model::observation::{ChannelKind, HealthState, SourceState};
+use crate::model::observation::{ChannelKind, HealthState, SourceReport, SourceState};
 use crate::model::snapshot::{
     Channel, Consumer, Delay, DelayMethod, Drain, Entity, Flow, HealthCheck, Owner, Replica, Service,
     Snapshot, Source, Store,
@@ -389,6 +389,7 @@ impl Inexact {
 fn source(source: &Source, moment: Moment) -> SourceRow {
     let report = &source.report;
     let mut inexact = Inexact::at(moment);
+    let parts = report.unavailable.iter().map(|u| format!("{}: {}", u.what, u.why));
     SourceRow {
         id: source.id.to_string(),
         kind: report.kind.to_string(),
@@ -403,7 +404,7 @@ fn source(source: &Source, moment: Moment) -> SourceRow {
         rtt_ms: report.rtt.map(millis),
         clock_offset_ms: report.clock.map(|c| c.nanos as f64 / 1e6),
         age_ms: source.answered_at.map(|at| millis(moment.now.age_since(at))),
-        missing: report.unavailable.iter().map(|u| format!("{}: {}", u.what, u.why)).collect(),
+        missing: everything(report).into_iter().chain(parts).collect(),
         load: LoadRow {
             requests_per_s: inexact.rate("requests_per_s", &source.requests_per_s),
             messages_per_s: inexact.rate("messages_per_s", &source.messages_per_s),
@@ -411,6 +412,13 @@ fn source(source: &Source, moment: Moment) -> SourceRow {
         },
         not_exact: inexact.notes,
     }
+}
+
+/// Of a source that is not reached everything is missing: what is told of it is from before.
+fn everything(report: &SourceReport) -> Option<String> {
+    let lost = matches!(report.state, SourceState::Connecting | SourceState::Down);
+    let why = report.error.as_deref().unwrap_or("not reached yet");
+    lost.then(|| format!("everything: {why}"))
 }
 
 fn service(service: &Service, moment: Moment) -> ServiceRow {

@@ -99,7 +99,12 @@ pub async fn run(
         if options.servers.is_empty() {
             std::future::pending::<()>().await;
         }
-        follow(&options, &systems, &desk, &link, &own, &mut commands).await;
+        // What the person chose outlives a connection.
+        let (level, _) = watch::channel(options.probe);
+        while follow(&options, &systems, &desk, &link, &own, &level, &mut commands).await == After::Again {
+            link.send_replace(Link::Down);
+            desk.interrupted();
+        }
     };
     tokio::select! {
         () = connection => {}
@@ -112,29 +117,41 @@ pub async fn run(
     }
 }
 
-/// Connects and follows what can be seen by the connection, for ever, unless another source does so already.
+/// Why a connection is no longer followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// Another source watches the same system.
+    Aside,
+    /// The server no longer lets us in with these credentials. A new connection reads them anew: what is in the files may have
+    /// been replaced, and a client that connects again by itself would not see it.
+    Again,
+}
+
+/// Connects and follows what can be seen by the connection, until the credentials no longer hold, or not at all where another
+/// source does so already.
 async fn follow(
     options: &NatsOptions,
     systems: &Systems,
     desk: &Desk,
     link: &watch::Sender<Link>,
     own: &Mutex<Option<Own>>,
+    level: &watch::Sender<ProbeLevel>,
     commands: &mut broadcast::Receiver<Command>,
-) {
+) -> After {
     let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
-    let (client, wire, mut inbox) = connect(options, systems, desk, event_sender, commands).await;
+    let (client, wire, mut inbox) = connect(options, systems, desk, event_sender, level, commands).await;
     if systems.several() {
         desk.requested();
         desk.requested();
         let system = tokio::select! {
             system = System::ask(&wire, options) => system,
-            () = receive(&wire, desk, &mut inbox) => return,
-            () = refusals(&mut events, &wire) => return,
+            () = receive(&wire, desk, &mut inbox) => return After::Again,
+            () = refusals(&mut events, &wire) => return After::Again,
         };
         if let Some(other) = systems.take(desk.source(), system).await {
             desk.step_aside(other);
             desk.report();
-            return;
+            return After::Aside;
         }
     }
     let refresh = Notify::new();
@@ -156,18 +173,18 @@ async fn follow(
     }
     let mut poller = Poller::new(&wire, desk, options);
     let advisories = listen(&client, options).await;
-    let (level, levels) = watch::channel(options.probe);
     let (wanted, searches) = mpsc::channel(SEARCHES_WAITING);
     let api = Api { wire: &wire, desk, prefix: &options.js_api };
     tokio::select! {
-        () = tap::run(&client, desk, levels) => {}
+        () = tap::run(&client, desk, level.subscribe()) => {}
         () = look(&api, searches) => {}
         () = poller.run(link.subscribe(), &refresh) => {}
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, advisories) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
-        () = follow_commands(commands, &client, desk, &refresh, &level, &wanted) => {}
+        () = follow_commands(commands, &client, desk, &refresh, level, &wanted) => {}
     }
+    After::Again
 }
 
 /// Tries until the broker is reached.
@@ -176,6 +193,7 @@ async fn connect(
     systems: &Systems,
     desk: &Desk,
     events: mpsc::Sender<Event>,
+    level: &watch::Sender<ProbeLevel>,
     commands: &mut broadcast::Receiver<Command>,
 ) -> (Client, Wire, Subscriber) {
     let mut wait = RETRY_CONNECT;
@@ -196,18 +214,25 @@ async fn connect(
         systems.not_reached(desk.source());
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = asked_to_connect(commands, desk) => {}
+            () = asked_to_connect(commands, desk, level) => {}
         }
         wait = (wait * 2).min(RETRY_CONNECT_LONGEST);
     }
 }
 
 /// Until the person asks to try again.
-async fn asked_to_connect(commands: &mut broadcast::Receiver<Command>, desk: &Desk) {
+async fn asked_to_connect(
+    commands: &mut broadcast::Receiver<Command>,
+    desk: &Desk,
+    level: &watch::Sender<ProbeLevel>,
+) {
     loop {
         match commands.recv().await {
             Ok(Command::Refresh) => return,
             Ok(Command::Reconnect(source)) if source == *desk.source() => return,
+            Ok(Command::Probe(to)) => {
+                level.send_replace(to);
+            }
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -270,7 +295,7 @@ async fn refusals(events: &mut mpsc::Receiver<Event>, wire: &Wire) {
     std::future::pending::<()>().await;
 }
 
-/// What happens to the connection.
+/// What happens to the connection, until its credentials no longer hold.
 async fn follow_events(
     events: &mut mpsc::Receiver<Event>,
     tell_connected: &(impl Fn() + Sync),
@@ -308,12 +333,18 @@ async fn follow_events(
                 None => desk.trouble(Some(&text)),
             },
             Event::ServerError(ServerError::AuthorizationViolation) => {
-                desk.disconnected("the server no longer accepts these credentials");
+                desk.disconnected(lost::REVOKED);
+                desk.report();
+                return;
             }
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => desk.dropped(1),
             Event::ClientError(error) if *link.borrow() == Link::Down => {
                 if let Some(why) = lost::why(&error) {
                     desk.disconnected(&why);
+                    if why == lost::REVOKED {
+                        desk.report();
+                        return;
+                    }
                 }
             }
             Event::LameDuckMode => desk.trouble(Some("the server is about to shut down")),

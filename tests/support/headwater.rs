@@ -117,21 +117,27 @@ pub fn row<'a>(document: &'a Value, list: &str, id: &str) -> &'a Value {
 pub struct Stream {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Stream {
     pub fn start(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let errors = std::fs::File::create(home.path().join("errors")).unwrap();
         let mut child = command(home.path())
             .arg("stream")
             .args(args)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines, _home: home }
+        Self { child, lines, home }
+    }
+
+    /// What it has printed on standard error so far.
+    pub fn errors(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("errors")).unwrap()
     }
 
     /// The next document.

@@ -437,6 +437,54 @@ async fn a_rate_from_before_the_connection_was_lost_is_not_taken_for_present() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_taken_away_while_it_streams_are_said_and_may_be_given_back() {
+    let user = |password: &str| Config::jetstream().user(User::new("app", password));
+    let mut broker = Broker::start(user("secret"));
+    let stream = jet::stream(&broker.connect().await, "ORDERS", &["orders.>"]).await;
+    jet::pull(&stream, "billing").await;
+    jet::publish(&broker.connect().await, "orders.created", 10).await;
+    let url = broker.url_as("app", "secret");
+    headwater::beside(move || {
+        let mut lines = headwater::Stream::start(&["--every", "200ms", "--nats", &url]);
+        let lag = |document: &Value| document["consumers"][0]["lag"].clone();
+        lines.until(60, "the consumer is seen", |document| lag(document) == 10.0);
+        assert_eq!(lines.errors(), "");
+        broker.restart_with(|_| user("another"));
+        let why = format!("{}: refused user 'app': authorization violation", broker.url());
+        let lost = lines.until(200, "the refusal is told", |document| {
+            let source = &document["sources"][0];
+            source["state"] == "down"
+                && source["error"] == *why
+                && source["missing"] == json!([format!("everything: {why}")])
+        });
+        assert_valid(&lost);
+        assert_eq!(lag(&lost), 10.0, "the last good value stays");
+        let age = |document: &Value| document["consumers"][0]["age_ms"].as_f64().unwrap();
+        assert!(age(&lines.until(20, "it ages", |later| age(later) > age(&lost))) > 0.0);
+        let told = format!("headwater: nats: lost: {why}; its last values stay, marked with their age\n");
+        assert_eq!(lines.errors(), told);
+        broker.restart_with(|_| user("secret"));
+        let back = lines.until(200, "it is let in again", |document| document["sources"][0]["state"] == "up");
+        assert_eq!((&back["sources"][0]["missing"], lag(&back)), (&json!([]), json!(10)));
+        lines.next();
+        assert_eq!(lines.errors(), format!("{told}headwater: nats: is back\n"));
+    })
+    .await;
+}
+
+#[test]
+fn a_server_that_is_not_there_is_not_waited_for_as_long_as_it_is_to_be_watched() {
+    let url = |name: &str| {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        format!("{name}=nats://127.0.0.1:{port}")
+    };
+    let args = ["once", "--for", "1h", "--nats", &url("a"), "--nats", &url("b")];
+    let (told, code) = headwater::ends(&args, Duration::from_secs(60));
+    assert_eq!((code, told.lines().count()), (Some(3), 2), "{told}");
+    assert!(told.lines().all(|line| line.ends_with(": connection refused")), "{told}");
+}
+
 fn unix_nanos() -> i128 {
     i128::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos())
         .unwrap()

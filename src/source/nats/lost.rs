@@ -5,6 +5,9 @@
 
 use async_nats::{ClientError, Server};
 
+/// Said of a connection that the server ended, and lets no more in.
+pub(super) const REVOKED: &str = "the server no longer accepts these credentials";
+
 /// The error of the last attempts, as an event: of the server that was tried most.
 pub(super) fn told(pool: &[Server]) -> Option<ClientError> {
     let tried = pool.iter().filter(|server| server.last_error.is_some());
@@ -25,7 +28,7 @@ pub(super) fn why(error: &ClientError) -> Option<String> {
         ("o route to host", "no route to the host"),
         ("etwork is unreachable", "the network is unreachable"),
         ("timed out", "no answer"),
-        ("uthorization violation", "the server no longer accepts these credentials"),
+        ("uthorization violation", REVOKED),
     ];
     let words = known.iter().find(|(sign, _)| text.contains(sign)).map_or(text, |(_, words)| words);
     (!words.is_empty()).then(|| words.to_owned())
