@@ -3,6 +3,8 @@
 //! Events and feeds are counted once, where they come in: the rates of channels that keep messages, and of bare subjects that no such channel takes in. A channel is a feed when it is a
 //! copy of another one (mirror, sources), a bucket of keys, or when all that is declared on it are feeds; one that takes in both is split by what the feeds' followers
 //! get; the rest are events. Requests are what responders answered.
+//!
+//! A sum is a lower bound where a part of it is not known, or a list that it is made of is not whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use super::wiring::Wiring;
 use super::words;
 use crate::model::id::Name;
 use crate::model::measured::{Bounds, Measured};
-use crate::model::observation::{ChannelKind, SourceState};
+use crate::model::observation::{ChannelKind, Partial, SourceState};
 use crate::model::series::History;
 use crate::model::snapshot::{Channel, Flow, NotWatched, Totals};
 use crate::model::time::{Stamp, Timestamp};
@@ -37,18 +39,22 @@ pub(super) struct TotalsState {
 struct Sum {
     value: f64,
     known: usize,
+    /// A part is an estimate.
     rough: bool,
+    /// A part is not known: the whole is more.
+    short: bool,
     at: Option<Timestamp>,
 }
 
 impl Sum {
     fn add(&mut self, rate: &Measured<f64>) {
         let Some(value) = rate.low() else {
-            self.rough = true;
+            self.short = true;
             return;
         };
         self.value += value;
         self.known += 1;
+        self.short |= matches!(rate.bounds, Bounds::AtLeast(_));
         self.rough |= rate.bounds.exact().is_none();
         self.at = self.at.max(Some(rate.at));
     }
@@ -63,14 +69,29 @@ impl Sum {
 
     fn measured(&self, now: Timestamp) -> Measured<f64> {
         let at = self.at.unwrap_or(now);
-        match (self.known, self.rough) {
-            (0, _) => Measured::unknown(words::NOT_COUNTED.clone(), at),
-            (_, false) => Measured::exact(self.value, at, words::BY_SUM.clone()),
-            (_, true) => {
-                Measured::new(Bounds::About { value: self.value, error: None }, at, words::BY_SUM.clone())
-            }
-        }
+        let bounds = match self {
+            Self { known: 0, .. } => return Measured::unknown(words::NOT_COUNTED.clone(), at),
+            Self { short: true, .. } => Bounds::AtLeast(self.value),
+            Self { rough: true, .. } => Bounds::About { value: self.value, error: None },
+            Self { .. } => Bounds::Exact(self.value),
+        };
+        Measured::new(bounds, at, words::BY_SUM.clone())
     }
+}
+
+/// Which lists are not whole at one source at least, and whether what one told is from before.
+fn whole(state: &State) -> (Partial, bool) {
+    let (mut partial, mut old) = (Partial::default(), false);
+    // Health endpoints tell of no traffic.
+    for source in state.sources.values().filter(|source| &*source.report.kind != "health") {
+        // Of one that was never reached nothing is counted.
+        let never = source.report.state == SourceState::Connecting;
+        partial.channels |= never || source.report.partial.channels;
+        partial.clients |= never || source.report.partial.clients;
+        partial.responders |= never || source.report.partial.responders;
+        old |= source.report.state == SourceState::Down;
+    }
+    (partial, old)
 }
 
 /// Sums up.
@@ -81,7 +102,9 @@ pub(super) fn totals(
     flows: &[Arc<Flow>],
     now: &Stamp,
 ) -> Totals {
-    let (mut events, mut feeds) = (Sum::default(), Sum::default());
+    let (partial, old) = whole(state);
+    let sum = |short| Sum { short, rough: old, ..Sum::default() };
+    let (mut events, mut feeds) = (sum(partial.channels || partial.clients), sum(partial.channels));
     for channel in channels {
         let report = &channel.report;
         // What a channel that keeps messages takes in is counted there.
@@ -102,7 +125,7 @@ pub(super) fn totals(
         let feed = report.kind == ChannelKind::KeyValue || wiring.index.feeds.contains(&report.id);
         if feed { feeds.add(&channel.rate) } else { events.add(&channel.rate) }
     }
-    let (mut requests, mut errors) = (Sum::default(), Sum::default());
+    let (mut requests, mut errors) = (sum(partial.responders || partial.clients), Sum::default());
     let asked = wiring.index.requests.iter().filter_map(|at| flows.get(*at));
     for flow in asked.filter(|f| f.rate.low().is_some()) {
         requests.add(&flow.rate);
@@ -113,7 +136,10 @@ pub(super) fn totals(
     let wall = now.wall;
     let error_share = match (requests.known, errors.known) {
         (1.., 1..) if requests.value > 0.0 => {
-            let bounds = Bounds::Exact((errors.value / requests.value).clamp(0.0, 1.0));
+            let value = (errors.value / requests.value).clamp(0.0, 1.0);
+            // A share of some may be more or less than that of all.
+            let partly = requests.short || requests.rough;
+            let bounds = if partly { Bounds::About { value, error: None } } else { Bounds::Exact(value) };
             Measured::new(bounds, requests.at.unwrap_or(wall), words::BY_SUM.clone())
         }
         (1.., _) => Measured::unknown("no requests", wall),
@@ -203,4 +229,60 @@ pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched>
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample::{all, at, batch, channel, filled, source_up};
+    use crate::engine::{Engine, EngineOptions};
+    use crate::model::id::SourceId;
+    use crate::model::observation::{Batch, Observation, SourceReport};
+
+    fn report(change: impl FnOnce(&mut SourceReport)) -> Observation {
+        let Observation::Source(mut report) = source_up() else { unreachable!("a report of a source") };
+        change(&mut report);
+        Observation::Source(report)
+    }
+
+    /// The totals after ten events in a second on one stream, with these reports of sources besides.
+    fn after(reports: Vec<(&str, Observation)>) -> Totals {
+        let mut engine = Engine::new(EngineOptions::new(at(0)));
+        let list = |count| Observation::Channels(all(vec![filled(&channel("nats", "ORDERS"), count)]));
+        engine.ingest(&batch("nats", 0, vec![source_up(), list(0)]));
+        engine.ingest(&batch("nats", 1_000, vec![list(10)]));
+        for (source, report) in reports {
+            let batch = batch(source, 1_005, vec![report]);
+            engine.ingest(&Batch { source: SourceId::from(source), ..batch });
+        }
+        engine.tick(at(1_010)).totals.clone()
+    }
+
+    #[test]
+    fn a_sum_over_a_list_that_is_not_whole_is_a_lower_bound() {
+        assert_eq!(after(vec![]).events.bounds, Bounds::Exact(10.0));
+        let partial = |partial| report(|report| report.partial = partial);
+        let one = Partial::default();
+        for lacks in [Partial { channels: true, ..one }, Partial { clients: true, ..one }] {
+            assert_eq!(
+                after(vec![("nats", partial(lacks))]).events.bounds,
+                Bounds::AtLeast(10.0),
+                "{lacks:?}"
+            );
+        }
+        let lacks = Partial { responders: true, ..one };
+        let totals = after(vec![("nats", partial(lacks))]);
+        assert_eq!(totals.events.bounds, Bounds::Exact(10.0), "answers are no events");
+        assert!(totals.requests.bounds.why_unknown().is_some(), "unknown is not zero");
+    }
+
+    #[test]
+    fn what_a_source_does_that_was_never_reached_is_not_in_the_sum_and_what_one_told_before_it_was_lost_may_have_changed()
+     {
+        let state = |state| report(|report| report.state = state);
+        let never = after(vec![("far", state(SourceState::Connecting))]);
+        assert_eq!(never.events.bounds, Bounds::AtLeast(10.0));
+        let lost = after(vec![("nats", state(SourceState::Down))]);
+        assert_eq!(lost.events.bounds, Bounds::About { value: 10.0, error: None });
+    }
 }

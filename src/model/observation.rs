@@ -165,6 +165,20 @@ pub struct SourceReport {
     /// Another source watches the same system: this one has stepped aside and tells nothing more.
     #[serde(default)]
     pub same_as: Option<SourceId>,
+    /// Which of its lists are not whole: a sum over one of them is a lower bound.
+    #[serde(default)]
+    pub partial: Partial,
+}
+
+/// Lists that a source cannot give as a whole: denied, not answered, or known from some of the servers alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Channels are missing.
+    pub channels: bool,
+    /// Connections are missing, and with them what is delivered to them.
+    pub clients: bool,
+    /// Programs that answer requests are missing.
+    pub responders: bool,
 }
 
 /// The broker's clock minus the observer's.
@@ -613,6 +627,7 @@ mod tests {
             panic!("{batch:?}")
         };
         assert_eq!((report.refused, report.first_round, &report.same_as), (false, false, &None));
+        assert_eq!(report.partial, Partial::default());
         assert_eq!((report.state, report.load.requests), (SourceState::Up, 1));
     }
 }

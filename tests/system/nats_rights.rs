@@ -189,6 +189,49 @@ async fn the_snippet_for_whom_a_deny_binds_says_that_it_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_refused_is_known_to_be_not_whole_until_monitoring_tells_it() {
+    let broker = Broker::start(
+        Config::jetstream()
+            .user(User::new("app", "secret"))
+            .user(User::new("narrow", "secret").may_not_publish(&["$JS.API.STREAM.LIST", "$SRV.>"])),
+    );
+    orders(&broker).await;
+    let lacks = |world: &World| {
+        let partial = world.source.partial;
+        (partial.channels, partial.clients, partial.responders)
+    };
+    let mut watch = Watch::with(as_user(&broker, "app"));
+    watch
+        .until(SOON, "everything is listed", |world| {
+            ok(
+                !world.channels.is_empty() && lacks(world) == (false, false, false),
+                format!("{:?}", world.source),
+            )
+        })
+        .await;
+    watch.end().await;
+    let mut options = as_user(&broker, "narrow");
+    let mut watch = Watch::with(options.clone());
+    watch
+        .until(SOON, "two lists lack", |world| {
+            ok(lacks(world) == (true, false, true), format!("{:?}", world.source))
+        })
+        .await;
+    watch.end().await;
+    options.monitors = vec![broker.monitor_url()];
+    let mut watch = Watch::with(options);
+    watch
+        .until(SOON, "monitoring tells the streams", |world| {
+            ok(
+                !world.channels.is_empty() && lacks(world) == (false, false, true),
+                format!("{:?}", world.source),
+            )
+        })
+        .await;
+    watch.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_is_content_with_a_part() {
     let part = User::new("part", "secret").may_not_publish(&["$JS.>"]);
     let broker = Broker::start(Config::jetstream().user(User::new("app", "secret")).user(part));

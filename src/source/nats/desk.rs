@@ -13,7 +13,7 @@ use super::lenient::one_line;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
 use crate::model::observation::{
-    ConsumerReport, Load, Notice, NoticeKind, Observation, SourceReport, SourceState, Unavailable,
+    ConsumerReport, Load, Notice, NoticeKind, Observation, Partial, SourceReport, SourceState, Unavailable,
 };
 use crate::model::time::{Mono, Stamp, Timestamp};
 use crate::model::traffic::{Count, TrafficKey};
@@ -105,6 +105,8 @@ struct State {
     stampers: BTreeMap<Name, Name>,
     /// The first and last position of each stream, as last listed.
     positions: BTreeMap<Name, (u64, u64)>,
+    /// Parts that monitoring tells as a whole, though the connection may not read them.
+    supplied: BTreeSet<Part>,
     /// Acknowledgements are listened to.
     listening: bool,
     /// The books do not know yet what is known of the clocks by which streams are stamped.
@@ -119,6 +121,11 @@ impl State {
             Some((stream.clone(), self.clocks.of(server)?))
         };
         self.stampers.iter().filter_map(of).collect()
+    }
+
+    /// Whether there is trouble with this part, and nothing else tells it.
+    fn lacks(&self, part: &Part) -> bool {
+        self.unavailable.get(part).is_some_and(|(_, trouble)| *trouble) && !self.supplied.contains(part)
     }
 
     /// Another server answers.
@@ -164,6 +171,7 @@ impl Desk {
                 deliver_subjects: BTreeSet::new(),
                 stampers: BTreeMap::new(),
                 positions: BTreeMap::new(),
+                supplied: BTreeSet::new(),
                 listening: false,
                 clocks_changed: true,
             }),
@@ -409,6 +417,16 @@ impl Desk {
         locked(&self.state).unavailable.remove(part);
     }
 
+    /// Whether monitoring tells all of this part.
+    pub(super) fn supplied(&self, part: Part, whole: bool) {
+        let supplied = &mut locked(&self.state).supplied;
+        if whole {
+            supplied.insert(part);
+        } else {
+            supplied.remove(&part);
+        }
+    }
+
     /// Why it cannot be read, when it cannot.
     pub(super) fn why_missing(&self, part: &Part) -> Option<Name> {
         locked(&self.state).unavailable.get(part).map(|(entry, _)| entry.why.clone())
@@ -539,6 +557,11 @@ impl Desk {
             report.unavailable = told(&state.unavailable);
             report.remarks = state.remarks.values().cloned().collect();
             let trouble = state.unavailable.values().any(|(_, trouble)| *trouble);
+            report.partial = Partial {
+                channels: state.lacks(&Part::Streams),
+                clients: state.lacks(&Part::Connections),
+                responders: state.lacks(&Part::Responders),
+            };
             // Monitoring endpoints know nobody who answers requests.
             report.first_round &= state.monitoring != Reach::Now;
             report.state = how_it_fares(state.connection, state.monitoring, trouble);

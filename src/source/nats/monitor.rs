@@ -220,7 +220,8 @@ impl<'a> Monitor<'a> {
                 }
             }
         }
-        complete &= servers.len() >= members;
+        let others = members.saturating_sub(servers.len());
+        complete &= others == 0;
         accounts.retain(|_, streams| !streams.is_empty());
         if let Some(own) = self.desk.account() {
             accounts.retain(|name, _| **name == *own);
@@ -244,6 +245,14 @@ impl<'a> Monitor<'a> {
                 );
                 consumers.push((name, info, *trip));
             }
+        }
+        self.desk.supplied(Part::Streams, complete);
+        if others > 0 && self.options.servers.is_empty() {
+            let why = format!("monitoring is read of {} of {members} servers", servers.len());
+            let remedy = "give the others too: --monitor may be given several times";
+            self.desk.missing(Part::Streams, "streams that the others lead", &why, remedy, true);
+        } else if self.options.servers.is_empty() {
+            self.desk.present(&Part::Streams);
         }
         self.desk.set_deliver_subjects(deliver_subjects);
         self.desk.observe(at, Observation::Channels(Listing { entries: reports, complete }));
@@ -318,6 +327,7 @@ impl<'a> Monitor<'a> {
             pictures.insert(id, picture);
         }
         let complete = pictures.values().all(|picture| picture.whole);
+        self.desk.supplied(Part::Connections, complete);
         tell_connections(
             self.desk,
             &mut self.ledger,
