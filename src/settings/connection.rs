@@ -156,6 +156,10 @@ fn declared(broker: &DeclaredBroker) -> Result<NatsSource, SettingsError> {
     let list = if list.is_empty() { DEFAULT_SERVER } else { &list };
     let mut source = addressed(&broker.id, list, from)?;
     source.options.monitors.extend(broker.monitor.clone());
+    if broker.servers.is_empty() && broker.monitor.is_some() {
+        // As with --monitor alone: no server of this machine is meant.
+        source.options.servers.clear();
+    }
     Ok(source)
 }
 

@@ -402,6 +402,10 @@ fn a_monitoring_endpoint_alone_means_no_server_of_this_machine() {
         [("a", "http://a:8222 http://a2:8222".to_owned()), ("nats", "http://m:8222".to_owned())],
         "nobody needs to know the name of a source that was not named"
     );
+    let monitored =
+        DeclaredBroker { monitor: Some("http://m:8222".to_owned()), ..broker("main", "nats", &[]) };
+    let source = person.runs("headwater", &[monitored]).unwrap().sources.remove(0);
+    assert_eq!((source.options.servers_shown(), source.options.monitors.len()), (String::new(), 1));
     let person = person.with("NATS_URL", "nats://env");
     let source = person.runs("headwater --monitor http://m:8222", &[]).unwrap().sources.remove(0);
     assert_eq!(source.options.servers_shown(), "nats://env");

@@ -91,7 +91,8 @@ pub async fn run(
                 // What the connection can read is not read here.
                 tokio::time::sleep(HEAD_START).await;
             }
-            monitor.run(&link, || own.lock().map_or(None, |own| own.clone())).await;
+            monitor.run(&link, &systems, || own.lock().map_or(None, |own| own.clone())).await;
+            return;
         }
         std::future::pending::<()>().await;
     };

@@ -95,6 +95,54 @@ async fn two_accounts_and_two_servers_stay_two() {
     assert_eq!(document["not_watched"], serde_json::json!([]));
 }
 
+/// `once` with these monitoring endpoints alone.
+async fn monitor(endpoints: &[String]) -> Value {
+    let mut args = vec!["once".to_owned(), "--format".into(), "json".into(), "--for".into(), "2s".into()];
+    args.extend(endpoints.iter().flat_map(|endpoint| ["--monitor".to_owned(), endpoint.clone()]));
+    headwater::ended(args).await.document()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_monitored_twice_is_shown_once() {
+    let several = Config::jetstream()
+        .user(User::new("app", "secret"))
+        .user(User::new("other", "secret").account("OTHER"));
+    for config in [Config::jetstream(), several] {
+        let broker = Broker::start(config);
+        jet::pull(&jet::stream(&broker.connect().await, "ORDERS", &["orders.>"]).await, "billing").await;
+        let (url, named) = (broker.monitor_url(), broker.monitor_url().replace("127.0.0.1", "localhost"));
+        let document = monitor(&[format!("a={url}"), format!("b={named}")]).await;
+        assert_eq!(ids(&document, "sources"), ["a"]);
+        assert_eq!(ids(&document, "consumers"), ["a/ORDERS/billing"]);
+        assert_eq!(why_not(&document, "b"), ONCE);
+        // Of one source they are one server too.
+        let document = monitor(&[url, named]).await;
+        assert_eq!(ids(&document, "consumers"), ["nats/ORDERS/billing"]);
+    }
+    let (one, two) = (Broker::start(Config::jetstream()), Broker::start(Config::jetstream()));
+    let document = monitor(&[format!("a={}", one.monitor_url()), format!("b={}", two.monitor_url())]).await;
+    assert_eq!(ids(&document, "sources"), ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_monitored_and_connected_to_is_shown_once() {
+    let broker = Broker::start(Config::jetstream());
+    jet::pull(&jet::stream(&broker.connect().await, "ORDERS", &["orders.>"]).await, "billing").await;
+    let directory = tempfile::tempdir().unwrap();
+    let system = format!(
+        "headwater: 1\nsystem: store\nbrokers:\n  - {{ id: a, kind: nats, servers: [\"{}\"] }}\n  \
+         - {{ id: b, kind: nats, servers: [], monitor: \"{}\" }}\n",
+        broker.url(),
+        broker.monitor_url()
+    );
+    std::fs::write(directory.path().join("system.yaml"), system).unwrap();
+    let path = directory.path().to_str().unwrap();
+    let args = ["once", "--format", "json", "--for", "2s", "--topology", path];
+    let document = headwater::ended(args).await.document();
+    assert_eq!(ids(&document, "consumers"), ["a/ORDERS/billing"], "{document:#}");
+    assert_eq!(why_not(&document, "b"), ONCE);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_address_that_comes_up_late_steps_aside() {
     let broker = Broker::start(Config::jetstream());

@@ -20,6 +20,7 @@ use super::lenient::{Entries, entries, one_line, or_default, time};
 use super::options::NatsOptions;
 use super::poll::{Link, tell_connections};
 use super::streams::StreamInfo;
+use super::systems::{System, Systems};
 use crate::model::id::{ChannelId, ConsumerId, Name};
 use crate::model::observation::{BacklogReport, ChannelReport, Listing, Observation};
 use crate::model::time::{Mono, Timestamp};
@@ -46,6 +47,28 @@ struct Varz {
     now: Option<Timestamp>,
     #[serde(default, deserialize_with = "or_default")]
     cluster: ClusterName,
+    #[serde(default, deserialize_with = "or_default")]
+    system_account: String,
+    #[serde(default, deserialize_with = "or_default")]
+    jetstream: VarzJetStream,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct VarzJetStream {
+    #[serde(default, deserialize_with = "or_default")]
+    config: VarzJetStreamConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct VarzJetStreamConfig {
+    #[serde(default, deserialize_with = "or_default")]
+    domain: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Accountz {
+    #[serde(default, deserialize_with = "or_default")]
+    accounts: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -108,9 +131,31 @@ impl<'a> Monitor<'a> {
         }
     }
 
-    /// Looks every now and then, for ever.
-    pub(super) async fn run(&mut self, link: &watch::Sender<Link>, own: impl Fn() -> Option<Own>) {
+    /// Looks every now and then, until another source is found to watch the same system; that is asked only where nothing but
+    /// monitoring is read.
+    pub(super) async fn run(
+        &mut self,
+        link: &watch::Sender<Link>,
+        systems: &Systems,
+        own: impl Fn() -> Option<Own>,
+    ) {
+        let mut alone = !systems.several() || !self.options.servers.is_empty();
         loop {
+            if !alone {
+                let Some(system) = self.system().await else {
+                    systems.not_reached(self.desk.source());
+                    self.turn(false, None).await;
+                    self.desk.report();
+                    tokio::time::sleep(EVERY).await;
+                    continue;
+                };
+                if let Some(other) = systems.take(self.desk.source(), system).await {
+                    self.desk.step_aside(other);
+                    self.desk.report();
+                    return;
+                }
+                alone = true;
+            }
             let began = self.desk.clock().now().mono;
             let connected = *link.borrow() != Link::Down;
             self.turn(connected, own()).await;
@@ -119,6 +164,21 @@ impl<'a> Monitor<'a> {
             // As with the connection: at most a tenth of the time.
             tokio::time::sleep(EVERY.max(spent.saturating_mul(9))).await;
         }
+    }
+
+    /// Which system this is, told by the first server that answers.
+    async fn system(&self) -> Option<System> {
+        for url in &self.options.monitors {
+            let url = url.trim_end_matches('/');
+            let Ok((varz, _)) = self.ask::<Varz>(url, "/varz").await else { continue };
+            let accounts = self.ask::<Accountz>(url, "/accountz").await.ok().map(|(told, _)| {
+                let others = told.accounts.iter().filter(|name| **name != varz.system_account);
+                others.map(|name| Name::from(name.as_str())).collect::<Vec<_>>()
+            });
+            let domain = &varz.jetstream.config.domain;
+            return Some(System::monitored(&varz.server_id, domain, accounts.as_deref(), self.options));
+        }
+        None
     }
 
     async fn turn(&mut self, connected: bool, own: Option<Own>) {
@@ -138,12 +198,15 @@ impl<'a> Monitor<'a> {
                         let cluster = Some(varz.cluster.name.as_str()).filter(|name| !name.is_empty());
                         self.desk.monitored(&varz.server_name, &varz.version, cluster);
                     }
-                    servers.push(Server {
-                        url: url.to_owned(),
-                        name: varz.server_name,
-                        id: varz.server_id,
-                        trip,
-                    });
+                    // Two addresses of one server are one server.
+                    if !servers.iter().any(|server: &Server| server.id == varz.server_id) {
+                        servers.push(Server {
+                            url: url.to_owned(),
+                            name: varz.server_name,
+                            id: varz.server_id,
+                            trip,
+                        });
+                    }
                 }
                 Err(why) => {
                     let what = format!("monitoring at {shown}");

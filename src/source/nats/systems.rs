@@ -6,7 +6,8 @@
 //!
 //! Two clusters may bear one name, and every account of a server without accounts is called `$G`: names alone prove nothing.
 //! It is one system when a server of the one answers to the other too, and the account, JetStream's domain and the subjects of
-//! its API are the same.
+//! its API are the same. Monitoring endpoints show all accounts of a server: where there is but one, that is the account, else two
+//! such sources are one system with each other alone.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,9 +42,16 @@ pub(super) struct System {
     domain: Option<String>,
     /// Where JetStream is asked.
     js_api: String,
-    /// The account, where the server tells.
-    account: Option<Name>,
-    auth: Auth,
+    view: View,
+}
+
+/// Which part of a system a source sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum View {
+    /// One account: its name where the server tells, and how it was entered.
+    Account(Option<Name>, Auth),
+    /// All accounts.
+    All,
 }
 
 impl System {
@@ -68,21 +76,41 @@ impl System {
             cluster: cluster.map(|name| (name, server.connect_urls.into_iter().collect())),
             domain: server.domain.filter(|domain| !domain.is_empty()),
             js_api: options.js_api.clone(),
-            account,
-            auth: options.auth.clone(),
+            view: View::Account(account, options.auth.clone()),
+        }
+    }
+
+    /// A server that is only monitored, with its accounts where it tells them.
+    pub(super) fn monitored(
+        server: &str,
+        domain: &str,
+        accounts: Option<&[Name]>,
+        options: &NatsOptions,
+    ) -> Self {
+        let view = match accounts {
+            Some([only]) => View::Account(Some(only.clone()), Auth::None),
+            _ => View::All,
+        };
+        Self {
+            servers: [server.to_owned()].into(),
+            cluster: None,
+            domain: Some(domain.to_owned()).filter(|domain| !domain.is_empty()),
+            js_api: options.js_api.clone(),
+            view,
         }
     }
 
     fn is(&self, other: &Self) -> bool {
-        let account = match (&self.account, &other.account) {
-            (Some(one), Some(another)) => one == another,
+        let view = match (&self.view, &other.view) {
+            (View::Account(Some(one), _), View::Account(Some(another), _)) => one == another,
             // A server that does not tell gives the same credentials the same account.
-            _ => self.auth == other.auth,
+            (View::Account(_, one), View::Account(_, another)) => one == another,
+            (one, another) => one == another,
         };
         let servers = !self.servers.is_disjoint(&other.servers)
             || matches!((&self.cluster, &other.cluster), (Some((name, urls)), Some((other, others)))
                 if name == other && !urls.is_disjoint(others));
-        account && servers && self.domain == other.domain && self.js_api == other.js_api
+        view && servers && self.domain == other.domain && self.js_api == other.js_api
     }
 }
 
@@ -162,8 +190,7 @@ mod tests {
             cluster: None,
             domain: None,
             js_api: "$JS.API".to_owned(),
-            account: account.map(Into::into),
-            auth: Auth::None,
+            view: View::Account(account.map(Into::into), Auth::None),
         }
     }
 
@@ -192,11 +219,30 @@ mod tests {
 
     #[test]
     fn where_the_account_is_not_told_the_credentials_decide() {
-        let token =
-            |token: &str| System { auth: Auth::Token(Secret::new(token.to_owned())), ..system(&["A"], None) };
+        let token = |token: &str| System {
+            view: View::Account(None, Auth::Token(Secret::new(token.to_owned()))),
+            ..system(&["A"], None)
+        };
         assert!(token("x").is(&token("x")));
         assert!(!token("x").is(&token("y")));
         assert!(!token("x").is(&system(&["A"], Some("$G"))));
+    }
+
+    #[test]
+    fn monitoring_shows_all_accounts_and_is_one_system_with_the_only_one() {
+        let options = NatsOptions::new(SourceId::from("m"), "nats://127.0.0.1").unwrap();
+        let monitored = |server, accounts: &[&str]| {
+            let accounts: Vec<Name> = accounts.iter().copied().map(Into::into).collect();
+            System::monitored(server, "", Some(&accounts), &options)
+        };
+        let only = monitored("A", &["$G"]);
+        assert!(only.is(&system(&["A", "B"], Some("$G"))) && only.is(&monitored("A", &["$G"])));
+        assert!(!only.is(&monitored("B", &["$G"])) && !only.is(&system(&["B"], Some("$G"))));
+        let all = monitored("A", &["APP", "OTHER"]);
+        assert!(all.is(&monitored("A", &["APP", "OTHER"])));
+        assert!(!all.is(&system(&["A"], Some("APP"))), "the other account would not be seen");
+        let untold = System::monitored("A", "", None, &options);
+        assert!(untold.is(&all) && !untold.is(&system(&["A"], Some("$G"))));
     }
 
     #[tokio::test(start_paused = true)]
