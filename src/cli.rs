@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use values::{duration, interval};
+use values::{duration, interval, patience, watch};
 
 // Lines of at most 78 columns: clap wraps longer ones without indenting them.
 const EXAMPLES: &str = "\
@@ -120,7 +120,8 @@ pub struct Global {
     pub probe: Option<Probe>,
 
     /// How often the broker is asked at most (for example 500ms, 2s); by default as often as is cheap.
-    #[arg(long, value_name = "DURATION", value_parser = interval, global = true, help_heading = "What is shown")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = interval, global = true,
+          help_heading = "What is shown")]
     pub interval: Option<Duration>,
 
     /// A built-in theme, or a file of your own.
@@ -228,7 +229,8 @@ pub struct Once {
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
     pub format: Format,
     /// How long to watch before the snapshot: rates and delays are over this time.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "3s")]
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = watch,
+          default_value = "3s")]
     pub watch_for: Duration,
 }
 
@@ -252,7 +254,7 @@ pub struct Trace {
     #[arg(long, value_name = "NAME")]
     pub stream: Option<String>,
     /// The message at this position.
-    #[arg(long, value_name = "NUMBER", requires = "stream")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, requires = "stream")]
     pub seq: Option<u64>,
     /// The newest message whose JSON has this field with this value, at any depth.
     #[arg(long, value_name = "FIELD=VALUE")]
@@ -261,10 +263,17 @@ pub struct Trace {
     #[arg(long, value_name = "NAME=VALUE")]
     pub header: Option<String>,
     /// Look only before this position, to go on with a search.
-    #[arg(long, value_name = "NUMBER", requires = "stream", conflicts_with = "seq")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        requires = "stream",
+        conflicts_with = "seq"
+    )]
     pub before: Option<u64>,
     /// How long to wait for those that do not have it yet.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "3s")]
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = duration,
+          default_value = "3s")]
     pub watch_for: Duration,
     /// For people or for programs.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
@@ -295,7 +304,7 @@ pub enum Format {
 #[derive(Args, Clone, Debug)]
 pub struct Stream {
     /// The time from one line to the next.
-    #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "1s")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = interval, default_value = "1s")]
     pub every: Duration,
 }
 
@@ -303,7 +312,8 @@ pub struct Stream {
 #[derive(Args, Clone, Debug)]
 pub struct Doctor {
     /// How long to wait for answers.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "3s")]
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = patience,
+          default_value = "3s")]
     pub wait_for: Duration,
 }
 
@@ -323,7 +333,7 @@ pub struct Demo {
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// The seed of all that is random in the simulation.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
 }
 
@@ -391,6 +401,17 @@ mod tests {
                 "invalid value 'soon' for '--for <DURATION>': write 500ms, 3s, 2m or 1h",
             ),
             ("headwater stream --every 1ms", "at least 100ms"),
+            ("headwater stream --every -1s", "'-1s' for '--every <DURATION>': write 500ms, 3s, 2m or 1h"),
+            (
+                "headwater once --for 0s",
+                "invalid value '0s' for '--for <DURATION>': at least 100ms: a rate needs two polls",
+            ),
+            ("headwater once --for -1s", "invalid value '-1s' for '--for <DURATION>': write 500ms, 3s"),
+            ("headwater once --for 1000h", "invalid value '1000h' for '--for <DURATION>': at most 168h"),
+            ("headwater doctor --for 0s", "at least 100ms: an answer takes its time"),
+            ("headwater --interval 0s", "invalid value '0s' for '--interval <DURATION>': at least 100ms"),
+            ("headwater demo --seed -1", "invalid value '-1' for '--seed <NUMBER>'"),
+            ("headwater trace --stream S --seq -1", "invalid value '-1' for '--seq <NUMBER>'"),
             (
                 "headwater --creds a --nkey b",
                 "the argument '--creds <FILE>' cannot be used with '--nkey <FILE>'",

@@ -186,7 +186,8 @@ fn make_safe(buf: &mut Buffer, glyphs: Glyphs) {
         if symbol.chars().any(widget::text::is_unsafe) {
             cell.set_symbol("?");
         } else if glyphs.is_ascii() && !symbol.is_ascii() {
-            let form = Glyphs::ascii_of(symbol).unwrap_or("?");
+            // A cell is one column: forms that take two have been put in by whoever counted the columns.
+            let form = Glyphs::ascii_of(symbol).filter(|form| form.len() == 1).unwrap_or("?");
             cell.set_symbol(form);
         }
     }

@@ -316,6 +316,15 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
     }
 }
 
+/// The services that are counted, and how many are left out: those that are no more than a name that consumers bear, unless
+/// there are no others. Every view counts by this rule, and the list of services folds by it.
+pub fn counted_services(snapshot: &Snapshot) -> (impl Iterator<Item = &Service> + Clone, usize) {
+    let all = || snapshot.services.iter().map(|service| &**service);
+    let named = all().filter(|service| service.only_named).count();
+    let left_out = if named < snapshot.services.len() { named } else { 0 };
+    (all().filter(move |service| left_out == 0 || !service.only_named), left_out)
+}
+
 /// The order in which a list opens: what needs a person first, then what is largest.
 pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
     let largest = |item: &Item<'_>, key: &'static str| match item.value(key, snapshot) {
@@ -571,7 +580,7 @@ fn entity_value<'a>(entity: &'a Entity, key: &str, snapshot: &'a Snapshot) -> Fi
 
 fn service_value<'a>(service: &'a Service, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
     match key {
-        "state" => Field::text(health_word(service.state)),
+        "state" => Field::text(service.state.word()),
         "name" => Field::text(service.id.as_str()),
         "team" => Field::maybe(service.team.as_ref().map(super::super::model::id::TeamId::as_str)),
         "domain" => Field::maybe(service.domain.as_ref().map(super::super::model::id::DomainId::as_str)),
@@ -680,16 +689,5 @@ pub const fn severity_word(severity: Severity) -> &'static str {
         Severity::Lost => "gave_up",
         Severity::Stalled => "stalled",
         Severity::Down => "down",
-    }
-}
-
-/// The word of a health state, as filters and screens say it.
-pub const fn health_word(state: HealthState) -> &'static str {
-    match state {
-        HealthState::Up => "up",
-        HealthState::Degraded => "degraded",
-        HealthState::Down => "down",
-        HealthState::Unreachable => "unreachable",
-        HealthState::Unknown => "unknown",
     }
 }

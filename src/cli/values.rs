@@ -29,9 +29,23 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// A [`duration`] that is not too short to repeat something.
 pub fn interval(text: &str) -> Result<Duration, String> {
+    at_least_shortest(text, "")
+}
+
+/// A [`duration`] to watch for: in no time there are no two polls, and no rate without two.
+pub fn watch(text: &str) -> Result<Duration, String> {
+    at_least_shortest(text, ": a rate needs two polls")
+}
+
+/// A [`duration`] to wait for an answer.
+pub fn patience(text: &str) -> Result<Duration, String> {
+    at_least_shortest(text, ": an answer takes its time")
+}
+
+fn at_least_shortest(text: &str, why: &str) -> Result<Duration, String> {
     match duration(text)? {
         duration if duration < SHORTEST_INTERVAL => {
-            Err(format!("at least {}ms", SHORTEST_INTERVAL.as_millis()))
+            Err(format!("at least {}ms{why}", SHORTEST_INTERVAL.as_millis()))
         }
         duration => Ok(duration),
     }
@@ -60,5 +74,8 @@ mod tests {
         assert_eq!(duration("999999999999999999999h"), Err("at most 168h".to_owned()));
         assert_eq!(interval("99ms"), Err("at least 100ms".to_owned()));
         assert_eq!(interval("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(watch("0s"), Err("at least 100ms: a rate needs two polls".to_owned()));
+        assert_eq!(watch("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(patience("99ms"), Err("at least 100ms: an answer takes its time".to_owned()));
     }
 }

@@ -405,7 +405,7 @@ fn said_of(store: &Store, service: &Service) -> String {
     let own = own.trim_end_matches([' ', ',', ';', ':']);
     let and = if own.is_empty() { "" } else { "; " };
     let what = if store.why.is_empty() { "down" } else { &*store.why };
-    format!("{what}; {} is {}{and}{own}", service.id, super::services::word(service.state))
+    format!("{what}; {} is {}{and}{own}", service.id, service.state.in_words())
 }
 
 fn gave_up_text(consumer: &Consumer) -> String {

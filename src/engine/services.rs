@@ -60,7 +60,7 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
                 memory.since.or_earlier = true;
             } else {
                 memory.since = Since { at: now.wall, or_earlier: false };
-                let text = format!("{id} is {}: {why}", word(new));
+                let text = format!("{id} is {}: {why}", new.in_words());
                 state.changes.push(now, Some(Thing::Service(id.clone())), text);
             }
             memory.untold = false;
@@ -71,17 +71,6 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
     }
     state.services = memories;
     changed
-}
-
-/// The word for a state in a sentence.
-pub(super) fn word(state: HealthState) -> &'static str {
-    match state {
-        HealthState::Up => "up",
-        HealthState::Degraded => "degraded",
-        HealthState::Down => "down",
-        HealthState::Unreachable => "unreachable from here",
-        HealthState::Unknown => "unknown",
-    }
 }
 
 /// Open connections of a service; `None` where nobody lists them.
@@ -112,7 +101,7 @@ fn verdict(
     if let Some((name, check)) = worst {
         let told = check.report.state;
         let why: Name = match &*check.report.detail {
-            "" => format!("{name}: {}", word(told)).into(),
+            "" => format!("{name}: {}", told.in_words()).into(),
             detail => format!("{name}: {detail}").into(),
         };
         return match told {
@@ -264,7 +253,7 @@ fn component(
         })
         .max_by_key(|c| badness(c.state));
     match found {
-        Some(c) if c.detail.is_empty() => (c.state, word(c.state).into()),
+        Some(c) if c.detail.is_empty() => (c.state, c.state.in_words().into()),
         Some(c) => (c.state, c.detail.clone()),
         None => (HealthState::Unknown, "no health check tells of it".into()),
     }

@@ -546,6 +546,27 @@ pub enum HealthState {
     Unknown,
 }
 
+impl HealthState {
+    /// Its word, as filters and reports say it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Unreachable => "unreachable",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Its words in a sentence.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable from here",
+            _ => self.word(),
+        }
+    }
+}
+
 /// The outcome of one health check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthReport {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::measured::{Bounds, Evidence, Measured};
-use crate::model::observation::{ChannelKind, HealthState, SourceReport, SourceState};
+use crate::model::observation::{ChannelKind, SourceReport, SourceState};
 use crate::model::snapshot::{
     Channel, Consumer, Delay, DelayMethod, Drain, Entity, Flow, HealthCheck, Owner, Replica, Service,
     Snapshot, Source, Store,
@@ -431,7 +431,7 @@ fn service(service: &Service, moment: Moment) -> ServiceRow {
         id: service.id.to_string(),
         team: service.team.as_ref().map(ToString::to_string),
         domain: service.domain.as_ref().map(ToString::to_string),
-        state: health_word(service.state),
+        state: service.state.word(),
         since: rfc3339(service.since.at),
         health: service.health.iter().map(health).collect(),
         connections,
@@ -449,7 +449,7 @@ fn health(check: &HealthCheck) -> HealthRow {
     HealthRow {
         name: check.name.to_string(),
         url: check.url.to_string(),
-        state: health_word(check.state),
+        state: check.state.word(),
         latency_ms: check.latency.low().copied().map(millis),
         detail: check.detail.to_string(),
     }
@@ -461,7 +461,7 @@ fn store(store: &Store) -> StoreRow {
         kind: store.kind.to_string(),
         technology: store.technology.as_ref().map(ToString::to_string),
         service: store.service.to_string(),
-        state: health_word(store.state),
+        state: store.state.word(),
         accessors: store
             .accessors
             .iter()
@@ -619,16 +619,6 @@ fn evidence(evidence: &Evidence) -> EvidenceRow {
 fn or_earlier() -> NotExact {
     let why = Some("it was already so when watching began: then or earlier".to_owned());
     NotExact { kind: "at_least", lo: None, hi: None, why }
-}
-
-fn health_word(state: HealthState) -> &'static str {
-    match state {
-        HealthState::Up => "up",
-        HealthState::Degraded => "degraded",
-        HealthState::Down => "down",
-        HealthState::Unreachable => "unreachable",
-        HealthState::Unknown => "unknown",
-    }
 }
 
 fn channel_word(kind: ChannelKind) -> &'static str {

@@ -1,6 +1,9 @@
 //! One table of every glyph on every screen, with a form for terminals that show only ASCII.
 //!
-//! Each form is exactly one column wide, so that numbers and columns stand still whichever set is used.
+//! Each sign is one column wide, so that numbers and columns stand still whichever set is used. Three ASCII forms have two
+//! columns, because no single character says the same (see [`Glyphs::columns`]): panels have to plan for them.
+
+use std::borrow::Cow;
 
 macro_rules! glyphs {
     ($($(#[$doc:meta])* $variant:ident = $unicode:literal $ascii:literal,)*) => {
@@ -76,16 +79,16 @@ glyphs! {
     /// In place of a number: not known. The ASCII form is that of the unknown state: the same meaning.
     NoValue = "–" "?",
     /// Before a number: at least. (In ASCII not `>`: `>0` would claim what `≥0` does not.)
-    AtLeast = "≥" "+",
-    /// Before a number: at most. (In ASCII not `<`, which is "less than", nor `-`, which is "below zero": the bracket that
-    /// closes an interval with its end.)
-    AtMost = "≤" "]",
+    AtLeast = "≥" ">=",
+    /// Before a number: at most. (In ASCII not `<`: that is "less than".)
+    AtMost = "≤" "<=",
     /// Before a number or a name: about, likely.
     About = "~" "~",
     /// Between the ends of a range.
     Range = "–" "-",
-    /// Text goes on but there is no room. (`>` would read as a wildcard subject, `~` as an estimate.)
-    Ellipsis = "…" "$",
+    /// Text goes on but there is no room. (`>` would read as a wildcard subject, `~` as an estimate, `$` as the start of a
+    /// subject of the server, `.` as the end of a token: two dots stand in no subject.)
+    Ellipsis = "…" "..",
     /// How often.
     Times = "×" "x",
     /// Between words of equal rank.
@@ -155,12 +158,32 @@ impl Glyphs {
         Self::detect(ascii, lc_all.as_deref(), lc_ctype.as_deref(), lang.as_deref())
     }
 
-    /// The sign itself; one column wide.
+    /// The sign itself, [`Glyphs::columns`] wide.
     pub const fn get(self, glyph: Glyph) -> &'static str {
         match self {
             Self::Unicode => glyph.unicode(),
             Self::Ascii => glyph.ascii(),
         }
+    }
+
+    /// Columns of a sign: one; in ASCII two of those that no single character can say.
+    pub const fn columns(self, glyph: Glyph) -> u16 {
+        // Forms of ASCII have as many columns as bytes, signs of Unicode one.
+        if self.is_ascii() { glyph.ascii().len() as u16 } else { 1 }
+    }
+
+    /// A sentence with signs in it, as this set shows them. What is no sign of the table stays.
+    pub fn sentence(self, text: &str) -> Cow<'_, str> {
+        if !self.is_ascii() || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut buffer = [0; 4];
+        for c in text.chars() {
+            let sign: &str = c.encode_utf8(&mut buffer);
+            out.push_str(Self::ascii_of(sign).unwrap_or(sign));
+        }
+        Cow::Owned(out)
     }
 
     /// The ASCII form of a sign that came in a sentence; `None` when it is no sign of the table. Where one sign has
@@ -169,8 +192,8 @@ impl Glyphs {
         Glyph::ALL.iter().rev().find(|glyph| glyph.unicode() == sign).map(|glyph| glyph.ascii())
     }
 
-    pub fn is_ascii(self) -> bool {
-        self == Self::Ascii
+    pub const fn is_ascii(self) -> bool {
+        matches!(self, Self::Ascii)
     }
 
     /// A sparkline column for a height from 0 to 1.
@@ -212,12 +235,17 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     #[test]
-    fn every_glyph_is_one_column_wide_and_ascii_is_ascii() {
+    fn every_glyph_has_its_columns_and_ascii_is_ascii() {
         for glyph in Glyph::ALL {
             for set in [Glyphs::Unicode, Glyphs::Ascii] {
-                assert_eq!(set.get(*glyph).width(), 1, "{glyph:?} {set:?}");
+                assert_eq!(set.get(*glyph).width(), usize::from(set.columns(*glyph)), "{glyph:?} {set:?}");
             }
+            assert_eq!(Glyphs::Unicode.columns(*glyph), 1, "{glyph:?}");
             assert!(Glyphs::Ascii.get(*glyph).is_ascii(), "{glyph:?}");
+            // Two columns are for what stands before a number or in a text, where room is counted; the rest is drawn in
+            // cells of one column.
+            let wide = matches!(glyph, Glyph::AtLeast | Glyph::AtMost | Glyph::Ellipsis);
+            assert_eq!(Glyphs::Ascii.columns(*glyph), if wide { 2 } else { 1 }, "{glyph:?}");
         }
         for (step, block) in SPARK_UNICODE.iter().enumerate() {
             let height = step as f32 / 7.0;
@@ -271,6 +299,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The forms by which people who write ASCII say the same.
+    #[test]
+    fn ascii_keeps_the_meaning() {
+        for (glyph, form) in [
+            (Glyph::AtLeast, ">="),
+            (Glyph::AtMost, "<="),
+            (Glyph::Ellipsis, ".."),
+            (Glyph::Range, "-"),
+            (Glyph::Times, "x"),
+            (Glyph::About, "~"),
+            (Glyph::NoValue, "?"),
+            (Glyph::Unknown, "?"),
+            (Glyph::LeadsTo, ">"),
+            (Glyph::HeadRight, ">"),
+            (Glyph::HeadLeft, "<"),
+        ] {
+            assert_eq!(Glyphs::Ascii.get(glyph), form, "{glyph:?}");
+        }
+        assert_eq!(
+            Glyphs::Ascii.sentence("orders ╌ accounts ×3, ≥3 gave up…"),
+            "orders : accounts x3, >=3 gave up.."
+        );
+        assert_eq!(Glyphs::Ascii.sentence("日本 → naïve"), "日本 > naïve");
+        assert_eq!(Glyphs::Unicode.sentence("≥3"), "≥3");
     }
 
     /// `<0.1 ms` is less than that, `-3` below zero: neither is "at most".

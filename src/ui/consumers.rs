@@ -23,7 +23,7 @@ const VERY_WIDE: u16 = 190;
 
 const NARROW_COLUMNS: &[Column] = &columns(21, 12);
 const WIDE_COLUMNS: &[Column] = &columns(30, 16);
-const VERY_WIDE_COLUMNS: &[Column] = &columns(30, 24);
+const VERY_WIDE_COLUMNS: &[Column] = &columns(30, 23);
 
 /// By importance: a narrow terminal loses the largest priority first.
 const fn columns(name: u16, reads: u16) -> [Column; 15] {
@@ -39,7 +39,7 @@ const fn columns(name: u16, reads: u16) -> [Column; 15] {
         Column::number("gaveup", "gave up", 7, 3),
         Column::number("stale", "stale", 7, 1),
         Column::number("delay", "delay p95", 9, 8),
-        Column::number("acked", "acked", 6, 5),
+        Column::number("acked", "acked", 7, 5),
         Column::number("drain", "drain", 6, 7),
         Column::number("since", "since", 6, 11),
         // Keys with a dash are no fields: nobody sorts by a sentence.

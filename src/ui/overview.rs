@@ -21,6 +21,10 @@ use super::widget::table::{draw_scrollbar, highlight};
 
 /// From this width on, causes and traffic stand side by side.
 const WIDE: u16 = 150;
+/// From this height on, a wide screen shows two columns with more rows of each panel.
+const TALL: u16 = 44;
+/// Rows of its traffic panel with the title: three for each kind.
+const TALL_TRAFFIC_ROWS: u16 = 1 + 4 * 3;
 /// Below this width, panels stand one under the other.
 const NARROW: u16 = 72;
 /// Rows of the traffic panel with its title.
@@ -33,7 +37,9 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     }
     let (area, last) = take_bottom(area, 1);
     summary::draw(ctx, buf, last);
-    if area.width >= WIDE {
+    if area.width >= WIDE && area.height >= TALL {
+        tall(ctx, buf, area, hits);
+    } else if area.width >= WIDE {
         wide(ctx, buf, area, hits);
     } else if area.width >= NARROW {
         stacked(ctx, buf, area, hits);
@@ -77,6 +83,25 @@ fn stacked(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let (left, right) = columns(rest, rest.width / 2 - 1, 2);
     panels::stalest(ctx, buf, left, hits);
     panels::busiest(ctx, buf, right, hits);
+}
+
+/// Causes, copies and changes on the left, traffic and flows on the right: two columns that share the height each as it needs.
+fn tall(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    let (left, right) = columns(area, area.width * 9 / 20, 4);
+    let rows = |list| ctx.app.list(list).rows().len() as u16;
+    // Titles and gaps apart, copies and changes keep a third of the height.
+    let top = wanted(ctx, left.width).min(left.height * 2 / 3);
+    let (upper, rest) = take_top(left, top);
+    causes::draw(ctx, buf, upper, hits);
+    let rest = skip_row(rest);
+    let changes = (rows(ListId::Changes) + 1).clamp(2, (rest.height / 2).max(2));
+    let copies = (rows(ListId::Stalest) + 1).max(4).min(rest.height.saturating_sub(changes + 1));
+    let (middle, rest) = take_top(rest, copies);
+    panels::stalest(ctx, buf, middle, hits);
+    panels::changes(ctx, buf, skip_row(rest), hits);
+    let (traffic, rest) = take_top(right, TALL_TRAFFIC_ROWS);
+    panels::traffic(ctx, buf, traffic);
+    panels::busiest(ctx, buf, skip_row(rest), hits);
 }
 
 /// Causes on the left, traffic and changes on their right, copies and flows below.

@@ -10,7 +10,7 @@ use crate::model::time::nanos;
 use crate::theme::{Glyph, Role};
 
 use super::Ctx;
-use super::widget::spark::{Scale, calm_top, held, sparkline};
+use super::widget::spark::{Scale, calm_top, held, sparkline, sparklines};
 use super::widget::{Cell, Look, number};
 
 /// Names of services, with `~` when they are a conclusion, and the sign of the unknown when there are none.
@@ -24,6 +24,26 @@ pub fn services(look: &Look<'_>, ids: &[ServiceId], likely: bool) -> Cell {
     } else {
         Cell::text(names)
     }
+}
+
+/// Names of the services that a flow goes to. One that is no more than a name that a consumer bears is a conclusion: the
+/// services do not count it either.
+pub fn receivers(look: &Look<'_>, ids: &[ServiceId], snapshot: &Snapshot) -> Cell {
+    if ids.is_empty() {
+        return none(look);
+    }
+    let mut cell = Cell::empty();
+    for (at, id) in ids.iter().enumerate() {
+        if at > 0 {
+            cell = cell.then(", ", Role::Text);
+        }
+        if snapshot.service(id).is_some_and(|service| service.only_named) {
+            cell = cell.then(look.glyph(Glyph::About), Role::Estimate).then(id.as_str(), Role::Muted);
+        } else {
+            cell = cell.then(id.as_str(), Role::Text);
+        }
+    }
+    cell
 }
 
 /// What is not known.
@@ -42,12 +62,13 @@ pub fn since(look: &Look<'_>, since: &Since) -> Cell {
 }
 
 /// The 95th percentile of a delay, or the mean where only that is told; `~` unless each message was measured,
-/// `≤` when it is little more than the time between two polls.
+/// `≤` when it is little more than the time between two polls (rounded up: the detail pane has the figure).
 pub fn delay(look: &Look<'_>, delay: Option<&Delay>) -> Cell {
     let Some(delay) = delay else { return none(look) };
     let Some(figure) = delay.p95.or(delay.p50) else { return none(look) };
     if let Some(most) = delay_at_most(delay, figure) {
-        return Cell::number(number::at_most(look.glyphs, &number::signed_nanos(most)), Role::Estimate);
+        let step = number::upper_step(Duration::from_nanos(most.unsigned_abs()));
+        return Cell::number(number::at_most(look.glyphs, &number::duration(step)), Role::Estimate);
     }
     let text = number::signed_nanos(figure);
     match delay.method {
@@ -141,21 +162,25 @@ pub fn spark(ctx: &Ctx<'_>, history: &History, columns: u16, role: Role) -> Cell
     let second = usize::try_from(ctx.snapshot.watched.as_secs()).unwrap_or(usize::MAX);
     let group = second.saturating_add(1).div_ceil(wide.max(1));
     if group >= LATER {
-        return line_of(ctx, &held(&history.last(LATER as u64, wide, ctx.mono())), columns, 0.0, role);
+        return line_of(ctx, &held(&history.last(LATER as u64, wide, ctx.mono())), columns, role);
     }
     let values = seconds(ctx, history, group * wide, group);
     // What was seen for a shorter time has columns of the same width.
     let mut all = vec![f32::NAN; (group * wide).saturating_sub(values.len())];
     all.extend(values);
-    line_of(ctx, &all, columns, 0.0, role)
+    line_of(ctx, &all, columns, role)
 }
 
-/// The last minute of a history in at most sixty columns. `least` is what full height means at least.
-pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, least: f32) -> Cell {
+/// The last minute of a history in at most sixty columns and so many rows, from the top. `least` is what full height means
+/// at least.
+pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, rows: u16, least: f32) -> Vec<Cell> {
     const MINUTE: usize = 60;
     let columns = columns.min(MINUTE as u16);
     let group = MINUTE.div_ceil(usize::from(columns.max(1)));
-    line_of(ctx, &seconds(ctx, history, MINUTE, group), columns, least, Role::Chart)
+    let values = seconds(ctx, history, MINUTE, group);
+    let scale = Scale::ZeroTo(calm_top(&values).max(least));
+    let rows = sparklines(ctx.glyphs, &values, usize::from(columns), usize::from(rows), scale);
+    rows.iter().map(|row| Cell::styled(row, Role::Chart)).collect()
 }
 
 /// The last `n` seconds of a history. What shares a column, `group` of them, is cut at whole multiples of the clock, so that
@@ -171,9 +196,9 @@ fn seconds(ctx: &Ctx<'_>, history: &History, n: usize, group: usize) -> Vec<f32>
     values
 }
 
-/// Values as a sparkline from zero, whose top is [`calm_top`] or `least`.
-fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, least: f32, role: Role) -> Cell {
-    let top = calm_top(values).max(least);
+/// Values as a sparkline from zero, whose top is [`calm_top`].
+fn line_of(ctx: &Ctx<'_>, values: &[f32], columns: u16, role: Role) -> Cell {
+    let top = calm_top(values);
     Cell::styled(sparkline(ctx.glyphs, values, usize::from(columns), Scale::ZeroTo(top)), role)
 }
 
@@ -218,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_time_between_two_polls_is_no_estimate_of_a_delay() {
-        assert_eq!(shown(526, 526, DelayMethod::Interval), "≤1.1 s");
+        assert_eq!(shown(526, 526, DelayMethod::Interval), "≤1.2 s");
         assert_eq!(shown(1_000, 500, DelayMethod::Interval), "≤1.5 s");
         assert_eq!(shown(1_001, 500, DelayMethod::Interval), "~1.0 s");
         assert_eq!(shown(526, 0, DelayMethod::Interval), "~526 ms");

@@ -93,7 +93,7 @@ pub fn about(look: &Look<'_>, service: &Service) -> Cell {
         .then(" ", Role::Text)
         .and(name(look, service))
         .then(" ", Role::Text)
-        .then(signs::health_words(service.state), role)
+        .then(service.state.in_words(), role)
         .then(" ", Role::Text)
         .and(phrase::since(look, &service.since))
         .then(": ", Role::Muted)

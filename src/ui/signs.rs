@@ -60,17 +60,6 @@ pub const fn health(state: HealthState) -> (Glyph, Role) {
     }
 }
 
-/// The words for a health state in sentences.
-pub const fn health_words(state: HealthState) -> &'static str {
-    match state {
-        HealthState::Up => "up",
-        HealthState::Degraded => "degraded",
-        HealthState::Down => "down",
-        HealthState::Unreachable => "unreachable from here",
-        HealthState::Unknown => "unknown",
-    }
-}
-
 /// How bad a cause is.
 pub const fn severity(severity: Severity) -> (Glyph, Role) {
     match severity {

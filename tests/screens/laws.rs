@@ -2,14 +2,15 @@
 
 use headwater::app::list::ListId;
 use headwater::app::{Action, View};
+use headwater::model::command::ProbeLevel;
 use headwater::model::series::History;
-use headwater::model::snapshot::{Snapshot, Thing};
+use headwater::model::snapshot::{Origin, Snapshot, Thing};
 use headwater::ui::widget::text::is_unsafe;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 use unicode_width::UnicodeWidthStr;
 
-use crate::fixture;
+use crate::fixture::{self, NOW};
 use crate::stage::{DRESSES, Dress, SIZES, Stage};
 
 /// Frames of every view, at every size and in every dress; closed, with the detail pane, and with the pane alone.
@@ -244,5 +245,79 @@ fn the_cost_is_always_said() {
             let text = Stage::new(snapshot.clone(), *view).text((80, 24), Dress::Default);
             assert!(text.lines().next().unwrap().contains(" req/s"), "{text}");
         }
+    }
+}
+
+/// At 80 columns the first line keeps what matters most, whatever else there is to say: whose system, that it is not real, that
+/// time stands still, how many services are up, what is listened to, what is lost, and what watching costs.
+#[test]
+fn the_header_keeps_what_matters() {
+    let (lost, later) = fixture::disconnected();
+    let mut many = fixture::bad_day();
+    for id in ["us", "asia", "legacy"] {
+        let mut source = (**many.sources.first().unwrap()).clone();
+        source.id = id.into();
+        many.sources.push(std::sync::Arc::new(source));
+    }
+    for (what, snapshot, now) in [
+        ("good", fixture::good_day(), NOW),
+        ("bad", fixture::bad_day(), NOW),
+        ("lost", lost, later),
+        ("several sources", many, NOW),
+    ] {
+        for origin in [Origin::Live, Origin::Simulated, Origin::Replayed] {
+            for probe in [ProbeLevel::Passive, ProbeLevel::Acks] {
+                for paused in [false, true] {
+                    let mut snapshot = snapshot.clone();
+                    (snapshot.origin, snapshot.probe) = (origin, probe);
+                    let busy = fixture::parts::exact(1_234.0);
+                    fixture::store::edit(
+                        &mut snapshot.sources,
+                        |_| true,
+                        |source| source.messages_per_s = busy.clone(),
+                    );
+                    let mut stage = Stage::at(snapshot, now, View::Flows);
+                    if paused {
+                        stage.press(&[Action::Pause]);
+                    }
+                    let text = stage.text((80, 24), Dress::Default);
+                    let line = text.lines().next().unwrap();
+                    let mut parts = vec!["online-store", "/10", " req/s"];
+                    parts.extend(paused.then_some("‖ PAUSED"));
+                    parts.extend((probe == ProbeLevel::Acks).then_some("acks"));
+                    parts.extend((what == "lost").then_some("nats ✖"));
+                    match origin {
+                        Origin::Live => {}
+                        Origin::Simulated => parts.push("SIMULATED"),
+                        Origin::Replayed => parts.push("REPLAYED"),
+                    }
+                    for part in parts {
+                        assert!(line.contains(part), "{what} {origin:?} {probe:?}: {part} is not in\n{line}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the list of services folds is no service anywhere else: Overview counts the same, and a flow to it is a conclusion.
+#[test]
+fn all_views_count_the_same_services() {
+    let mut snapshot = fixture::discovered();
+    fixture::store::edit(
+        &mut snapshot.flows,
+        |flow| flow.to.iter().any(|to| to.as_str() == "billing"),
+        |flow| flow.to = vec!["billing-old".into()],
+    );
+    for size in [(80, 24), (200, 60)] {
+        let text = |view| Stage::new(snapshot.clone(), view).text(size, Dress::Default);
+        let services = text(View::Services);
+        assert!(services.contains("3 more, known only by a consumer"), "{services}");
+        let overview = text(View::Overview);
+        assert!(overview.contains("10 services ·10  "), "{overview}");
+        let more = if size.0 == 80 { "3 more only named" } else { "3 more, known only by a consumer" };
+        assert!(overview.contains(more), "{overview}");
+        let flows = text(View::Flows);
+        assert!(flows.contains("~billing-"), "{flows}");
     }
 }

@@ -372,7 +372,7 @@ async fn output_that_cannot_be_written_is_an_error() {
     let output = headwater::beside(move || {
         let home = tempfile::tempdir().unwrap();
         let mut command = headwater::command(home.path());
-        command.args(["once", "--for", "0s", "--nats", &url]).stdout(full).output().unwrap()
+        command.args(["once", "--for", "100ms", "--nats", &url]).stdout(full).output().unwrap()
     })
     .await;
     let error = String::from_utf8(output.stderr).unwrap();
@@ -387,7 +387,7 @@ async fn output_that_cannot_be_written_is_an_error() {
 async fn monitoring_alone_names_the_monitoring_endpoint_and_no_server() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let told = refused(&["once", "--for", "0s", "--monitor", &url]).await;
+    let told = refused(&["once", "--for", "100ms", "--monitor", &url]).await;
     assert!(told.contains(&url) && !told.contains("nats://"), "{told}");
 }
 
@@ -396,7 +396,7 @@ async fn the_shortest_look_still_polls_twice() {
     let broker = Broker::start(Config::jetstream());
     let client = broker.connect().await;
     jet::stream(&client, "ORDERS", &["orders.>"]).await;
-    let document = headwater::look(broker.url(), &["--for", "0s"]).await;
+    let document = headwater::look(broker.url(), &["--for", "100ms"]).await;
     let row = headwater::row(&document, "channels", "nats/ORDERS");
     assert_eq!(row["rate"], 0.0, "one poll alone gives no rate: {row:#}");
 }

@@ -130,7 +130,7 @@ impl Said {
             .iter()
             .take(2)
             .map(|part| {
-                let what = if part.detail.is_empty() { word_of(part.state) } else { &*part.detail };
+                let what = if part.detail.is_empty() { part.state.word() } else { &*part.detail };
                 format!("{}: {what}", part.name)
             })
             .collect();
@@ -139,16 +139,6 @@ impl Said {
         }
         let more = bad.len() - shown.len();
         Some(if more == 0 { shown.join("; ") } else { format!("{}; {more} more", shown.join("; ")) })
-    }
-}
-
-const fn word_of(state: HealthState) -> &'static str {
-    match state {
-        HealthState::Up => "up",
-        HealthState::Degraded => "degraded",
-        HealthState::Down => "down",
-        HealthState::Unreachable => "unreachable",
-        HealthState::Unknown => "unknown",
     }
 }
 
@@ -167,7 +157,7 @@ fn conclude(status: u16, said: &Said) -> (HealthState, String) {
                 (HealthState::Up, with(said.reason.clone()))
             }
             (Some(state), _) | (None, Some(state)) => {
-                (state, with(Some(said.why().unwrap_or_else(|| word_of(state).to_owned()))))
+                (state, with(Some(said.why().unwrap_or_else(|| state.word().to_owned()))))
             }
         },
         // Not followed: what answers there may be another system's sign-in page.

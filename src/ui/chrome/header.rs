@@ -17,6 +17,8 @@ use crate::ui::widget::{Cell, Look, number, text};
 const GAP: u16 = 2;
 /// From this height on a fault in the topology may take two lines.
 const TALL: u16 = 20;
+/// Columns of the system's name where room is short.
+const SYSTEM: usize = 16;
 /// Columns that a filter may take from the names of the views.
 const FILTER: usize = 24;
 
@@ -33,21 +35,66 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     used + 1
 }
 
-/// A piece of the first line; the largest rank is the first to be shortened and then to go when there is no room.
+/// A piece of the first line, and how it gives way when there is no room.
 struct Piece {
-    rank: u8,
     cell: Cell,
-    /// The same in fewer columns.
-    short: Option<Cell>,
+    /// What becomes of it, step by step: shorter forms, and at last nothing. Of all pieces, the step with the largest rank
+    /// is taken first.
+    steps: Vec<(u8, Option<Cell>)>,
     right: bool,
     /// There is room for it.
     shown: bool,
 }
 
 impl Piece {
-    fn new(rank: u8, cell: Cell) -> Self {
-        Self { rank, cell, short: None, right: false, shown: true }
+    /// A piece that stays.
+    fn new(cell: Cell) -> Self {
+        Self { cell, steps: Vec::new(), right: false, shown: true }
     }
+
+    fn on_the_right(self) -> Self {
+        Self { right: true, ..self }
+    }
+
+    fn shorter(mut self, rank: u8, cell: Cell) -> Self {
+        self.steps.push((rank, Some(cell)));
+        self
+    }
+
+    fn gone(mut self, rank: u8) -> Self {
+        self.steps.push((rank, None));
+        self
+    }
+
+    /// Takes its next step.
+    fn give_way(&mut self) {
+        match (!self.steps.is_empty()).then(|| self.steps.remove(0).1) {
+            Some(Some(cell)) => self.cell = cell,
+            Some(None) => self.shown = false,
+            None => {}
+        }
+    }
+}
+
+/// Ranks of the steps by which pieces give way, the largest first. What is wrong, what is not real and how much is up stay
+/// longest; then what watching costs; what the terminal or another view tells too goes first.
+mod rank {
+    pub(super) const WATCHING_IN_SHORT: u8 = 20;
+    pub(super) const COST_WITHOUT_WORD: u8 = 19;
+    pub(super) const PASSIVE: u8 = 18;
+    pub(super) const FURTHER_SOURCE: u8 = 17;
+    pub(super) const HEALTH_IN_SHORT: u8 = 16;
+    pub(super) const CLOCK: u8 = 12;
+    pub(super) const FIRST_SOURCE: u8 = 11;
+    pub(super) const WATCHING: u8 = 10;
+    pub(super) const SYSTEM_IN_SHORT: u8 = 9;
+    pub(super) const COST_OF_REQUESTS: u8 = 8;
+    pub(super) const COST: u8 = 7;
+    pub(super) const FURTHER_TROUBLE: u8 = 6;
+    pub(super) const HEALTH: u8 = 5;
+    pub(super) const DROPPED: u8 = 4;
+    pub(super) const LEVEL: u8 = 3;
+    pub(super) const TROUBLE: u8 = 2;
 }
 
 fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
@@ -58,15 +105,13 @@ fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
             > usize::from(area.width + GAP)
     };
     while too_wide(&pieces) {
-        let long = pieces.iter_mut().filter(|piece| piece.short.is_some()).max_by_key(|piece| piece.rank);
-        if let Some(piece) = long {
-            piece.cell = piece.short.take().unwrap_or_default();
-            continue;
-        }
-        match pieces.iter_mut().filter(|piece| piece.shown && piece.rank > 0).max_by_key(|piece| piece.rank) {
-            Some(piece) => piece.shown = false,
-            None => break,
-        }
+        let next = |piece: &Piece| piece.steps.first().map(|(rank, _)| *rank);
+        let Some(piece) =
+            pieces.iter_mut().filter(|piece| piece.shown && next(piece).is_some()).max_by_key(|p| next(p))
+        else {
+            break;
+        };
+        piece.give_way();
     }
     // What went for the sake of something larger and fits all the same comes back.
     for at in 0..pieces.len() {
@@ -94,45 +139,62 @@ fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
 
 fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
     let snapshot = ctx.snapshot;
-    let mut pieces = Vec::new();
-    let mut add = |rank: u8, cell: Cell| pieces.push(Piece::new(rank, cell));
-    add(0, Cell::styled(snapshot.system.as_deref().unwrap_or("headwater"), Role::Title));
+    let system = snapshot.system.as_deref().unwrap_or("headwater");
+    let short = text::truncate(system, SYSTEM, ctx.glyphs.get(Glyph::Ellipsis));
+    let mut pieces = vec![
+        Piece::new(Cell::styled(system, Role::Title))
+            .shorter(rank::SYSTEM_IN_SHORT, Cell::styled(short, Role::Title)),
+    ];
     match snapshot.origin {
         Origin::Live => {}
-        Origin::Simulated => add(0, Cell::styled(" SIMULATED ", Role::Badge)),
-        Origin::Replayed => add(0, Cell::styled(" REPLAYED ", Role::Badge)),
+        Origin::Simulated => pieces.push(Piece::new(Cell::styled(" SIMULATED ", Role::Badge))),
+        Origin::Replayed => pieces.push(Piece::new(Cell::styled(" REPLAYED ", Role::Badge))),
     }
-    for (at, source) in snapshot.sources.iter().filter(|source| &*source.report.kind != "health").enumerate()
-    {
-        // The first few sources matter most; with many, those that work go before those that do not.
-        let healthy = source.report.state == SourceState::Up;
-        add(if healthy { 3 + at.min(4) as u8 } else { 1 }, source_cell(ctx, source));
+    let (mut working, mut in_trouble) = (0, 0);
+    for source in snapshot.sources.iter().filter(|source| &*source.report.kind != "health") {
+        // Those that work go before those that do not; of each, the first one goes last.
+        let (nth, first, further) = match source.report.state {
+            SourceState::Up => (&mut working, rank::FIRST_SOURCE, rank::FURTHER_SOURCE),
+            _ => (&mut in_trouble, rank::TROUBLE, rank::FURTHER_TROUBLE),
+        };
+        let rank = if *nth == 0 { first } else { further };
+        *nth += 1;
+        pieces.push(Piece::new(source_cell(ctx, source)).gone(rank));
     }
-    if let Some(health) = health(snapshot) {
-        add(4, health);
+    if let Some((health, short)) = health(snapshot) {
+        pieces.push(Piece::new(health).shorter(rank::HEALTH_IN_SHORT, short).gone(rank::HEALTH));
     }
-    add(if snapshot.probe == ProbeLevel::Passive { 8 } else { 1 }, super::probe::badge(snapshot));
-    let cost = cost(snapshot);
+    let level = if snapshot.probe == ProbeLevel::Passive { rank::PASSIVE } else { rank::LEVEL };
+    pieces.push(Piece::new(super::probe::badge(snapshot)).gone(level));
     let dropped: u64 = snapshot.sources.iter().map(|source| source.report.load.dropped).sum();
     if dropped > 0 {
-        add(1, Cell::styled(format!("dropped {}", number::count(dropped)), Role::Error));
+        let cell = Cell::styled(format!("dropped {}", number::count(dropped)), Role::Error);
+        pieces.push(Piece::new(cell).gone(rank::DROPPED));
     }
-    if let Some(cost) = cost {
-        // What watching costs is always said.
-        let cell = Cell::styled("cost ", Role::Muted).and(cost.clone());
-        pieces.push(Piece { short: Some(cost), ..Piece::new(2, cell) });
+    if let Some((whole, requests)) = cost(snapshot) {
+        let cell = Cell::styled("cost ", Role::Muted).and(whole.clone());
+        pieces.push(
+            Piece::new(cell)
+                .shorter(rank::COST_WITHOUT_WORD, whole)
+                .shorter(rank::COST_OF_REQUESTS, requests)
+                .gone(rank::COST),
+        );
     }
     let watched =
         |word: &str| Cell::styled(word, Role::Muted).then(number::elapsed(snapshot.watched), Role::Text);
-    pieces.push(Piece { short: Some(watched("for ")), right: true, ..Piece::new(6, watched("watching ")) });
-    let mut add_right = |rank: u8, cell: Cell| pieces.push(Piece { right: true, ..Piece::new(rank, cell) });
+    pieces.push(
+        Piece::new(watched("watching "))
+            .shorter(rank::WATCHING_IN_SHORT, watched("for "))
+            .gone(rank::WATCHING)
+            .on_the_right(),
+    );
     if ctx.app.is_paused() {
         let paused = format!(" {} PAUSED ", ctx.glyphs.get(Glyph::Paused));
-        add_right(0, Cell::styled(paused, Role::BadgePaused));
+        pieces.push(Piece::new(Cell::styled(paused, Role::BadgePaused)).on_the_right());
     }
     let clock =
         if ctx.app.utc() { format!("{} UTC", ctx.clock_short(ctx.now)) } else { ctx.clock_short(ctx.now) };
-    add_right(2, Cell::text(clock));
+    pieces.push(Piece::new(Cell::text(clock)).gone(rank::CLOCK).on_the_right());
     pieces
 }
 
@@ -149,8 +211,8 @@ fn source_cell(ctx: &Ctx<'_>, source: &Source) -> Cell {
     }
 }
 
-/// `health 6/7`: services that say they work, of those that are asked.
-fn health(snapshot: &Snapshot) -> Option<Cell> {
+/// `health 6/7`, in short `6/7 up`: services that say they work, of those that are asked.
+fn health(snapshot: &Snapshot) -> Option<(Cell, Cell)> {
     let asked = snapshot.services.iter().filter(|service| !service.health.is_empty());
     let (mut up, mut all) = (0, 0);
     for service in asked {
@@ -158,22 +220,25 @@ fn health(snapshot: &Snapshot) -> Option<Cell> {
         up += u32::from(service.state == HealthState::Up);
     }
     let role = if up < all { Role::StateDegraded } else { Role::Text };
-    (all > 0).then(|| Cell::styled("health ", Role::Muted).then(format!("{up}/{all}"), role))
+    let share = Cell::styled(format!("{up}/{all}"), role);
+    (all > 0)
+        .then(|| (Cell::styled("health ", Role::Muted).and(share.clone()), share.then(" up", Role::Muted)))
 }
 
-/// `12 req/s`: what watching costs the brokers.
-fn cost(snapshot: &Snapshot) -> Option<Cell> {
+/// `12 req/s 300 msg/s`, in short `12 req/s`: what watching costs the brokers.
+fn cost(snapshot: &Snapshot) -> Option<(Cell, Cell)> {
     let sum = |of: fn(&Source) -> Option<f64>| {
         snapshot.sources.iter().filter_map(|source| of(source)).reduce(|a, b| a + b)
     };
     let requests = sum(|source| source.requests_per_s.low().copied())?;
-    let mut cell = Cell::text(number::rate(requests).replace("/s", "")).then(" req/s", Role::Muted);
+    let short = Cell::text(number::rate(requests).replace("/s", "")).then(" req/s", Role::Muted);
+    let mut cell = short.clone();
     if let Some(messages) = sum(|source| source.messages_per_s.low().copied()).filter(|rate| *rate > 0.0) {
         cell = cell
             .then(format!(" {}", number::rate(messages).replace("/s", "")), Role::Text)
             .then(" msg/s", Role::Muted);
     }
-    Some(cell)
+    Some((cell, short))
 }
 
 /// One line of bad news. Where there is no room, the text in the middle gives way: what it is about and how much more

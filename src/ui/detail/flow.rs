@@ -10,7 +10,7 @@ use super::page::Page;
 
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     let look = page.look();
-    page.cell(flows::about(&look, it));
+    page.cell(flows::about(&look, it, ctx.snapshot));
     page.causes(ctx, &Thing::Flow(it.id.clone()), "");
     let (from, to) = match it.kind {
         FlowKind::Request => ("answered by", "asked by"),

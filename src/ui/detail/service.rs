@@ -15,7 +15,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
     page.cell(
         Cell::glyph(&look, glyph, role)
             .then(" ", Role::Text)
-            .then(signs::health_words(it.state), role)
+            .then(it.state.in_words(), role)
             .then(" ", Role::Text)
             .and(phrase::since(&look, &it.since)),
     );
@@ -81,8 +81,7 @@ fn unreachable(service: HealthState) -> &'static str {
 fn components(page: &mut Page<'_>, check: &HealthCheck) {
     for component in &check.components {
         let (glyph, role) = signs::health(component.state);
-        let text =
-            format!("{} {} {}", component.name, signs::health_words(component.state), component.detail);
+        let text = format!("{} {} {}", component.name, component.state.in_words(), component.detail);
         page.item(glyph, role, text.trim_end(), Role::Text);
     }
 }

@@ -10,9 +10,7 @@ use super::page::Page;
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Store) {
     let look = page.look();
     let (glyph, role) = signs::health(it.state);
-    page.cell(
-        Cell::glyph(&look, glyph, role).then(" ", Role::Text).then(signs::health_words(it.state), role),
-    );
+    page.cell(Cell::glyph(&look, glyph, role).then(" ", Role::Text).then(it.state.in_words(), role));
     page.text(&it.why, Role::Text);
     page.causes(ctx, &Thing::Store(it.id.clone()), &it.why);
     page.fact("kind", &it.kind);

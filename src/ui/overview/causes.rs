@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
+use crate::app::item::counted_services;
 use crate::app::list::{ListId, RowId};
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{Cause, ConsumerStatus, Effect, Snapshot};
@@ -188,15 +189,14 @@ fn checked(snapshot: &Snapshot) -> String {
         format!("{} {}", number::count(n as u64), if n == 1 { one } else { more })
     };
     let mut parts = Vec::new();
-    let healthy = snapshot.services.iter().filter(|s| s.state == HealthState::Up).count();
-    let checked = snapshot.services.iter().filter(|s| !s.health.is_empty()).count();
+    let (services, _) = counted_services(snapshot);
+    let all = services.clone().count();
+    let healthy = services.clone().filter(|s| s.state == HealthState::Up).count();
+    let checked = services.filter(|s| !s.health.is_empty()).count();
     parts.push(if checked == 0 {
-        format!("{}, none with a health check", many(snapshot.services.len(), "service", "services"))
+        format!("{}, none with a health check", many(all, "service", "services"))
     } else {
-        format!(
-            "health of {checked} of {}, {healthy} up",
-            many(snapshot.services.len(), "service", "services")
-        )
+        format!("health of {checked} of {}, {healthy} up", many(all, "service", "services"))
     });
     let ok = snapshot.consumers.iter().filter(|c| c.status == ConsumerStatus::Ok).count();
     parts.push(if snapshot.consumers.is_empty() && blank::unread(snapshot, ListId::Consumers) {

@@ -44,18 +44,24 @@ pub fn traffic(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
         look,
     );
     Cell::styled("last minute", Role::TableHeader).draw(buf, chart_x, head.y, chart, look);
+    // With room to spare each kind has several rows, and its shape is read better.
+    let tall = (body.height / 4).max(1);
     for (row, (name, sign, value, history)) in kinds(ctx.snapshot).into_iter().enumerate() {
-        if row as u16 >= body.height {
+        let first = row as u16 * tall;
+        if first + tall > body.height {
             break;
         }
-        let y = body.y + row as u16;
+        // The figure stands at the foot of its shape, where zero is.
+        let y = body.y + first + tall - 1;
         let (glyph, role) = sign;
         Cell::glyph(look, glyph, role).draw(buf, body.x, y, 1, look);
         Cell::text(name).draw(buf, body.x + 2, y, LABEL, look);
         let number = figure(ctx, name, value);
         number.draw_right(buf, body.x + LABEL, y, NUMBER.min(body.width), look);
-        phrase::minute(ctx, history, chart, if name == "errors" { ERRORS_AT_LEAST } else { 0.0 })
-            .draw(buf, chart_x, y, chart, look);
+        let least = if name == "errors" { ERRORS_AT_LEAST } else { 0.0 };
+        for (line, cell) in phrase::minute(ctx, history, chart, tall, least).iter().enumerate() {
+            cell.draw(buf, chart_x, body.y + first + line as u16, chart, look);
+        }
     }
 }
 
@@ -144,9 +150,8 @@ pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         // From the right end: sign, limit, staleness; what is left belongs to the names.
         let right = strip.right();
         sign.draw_right(buf, right.saturating_sub(1), strip.y, 1.min(strip.width), look);
-        let limit = max.map_or_else(Cell::empty, |max| {
-            Cell::styled(format!("max {}", number::duration(max)), Role::Muted)
-        });
+        let limit = max
+            .map_or_else(Cell::empty, |max| Cell::styled(format!("max {}", number::limit(max)), Role::Muted));
         let mut end = right.saturating_sub(2);
         if strip.width >= 48 {
             let width = 10;
@@ -200,7 +205,7 @@ pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         let x = x + label + 1;
         Cell::glyph(look, Glyph::HeadRight, role)
             .then(" ", Role::Text)
-            .and(phrase::services(look, &flow.to, false))
+            .and(phrase::receivers(look, &flow.to, ctx.snapshot))
             .draw(buf, x, strip.y, end.saturating_sub(x + 1), look);
     });
 }
@@ -215,16 +220,20 @@ fn find_flow<'a>(snapshot: &'a Snapshot, thing: &Thing) -> Option<&'a Flow> {
 /// On a wide screen: the shape of its rate, its errors and how long it takes. Returns where they begin.
 fn more(ctx: &Ctx<'_>, buf: &mut Buffer, strip: Rect, end: u16, flow: &Flow) -> u16 {
     const SPARK: u16 = 12;
+    /// The names take no more than this: what is left shows more of the past.
+    const OTHERS: u16 = 84;
     let look = &ctx.look();
-    let mut x = end.saturating_sub(SPARK + 1);
-    phrase::spark(ctx, &flow.history, SPARK, Role::Muted).draw(buf, x, strip.y, SPARK, look);
+    let spark = strip.width.saturating_sub(OTHERS).max(SPARK);
+    let mut x = end.saturating_sub(spark + 1);
+    phrase::spark(ctx, &flow.history, spark, Role::Muted).draw(buf, x, strip.y, spark, look);
     x = x.saturating_sub(NUMBER + 2);
     phrase::delay(look, flow.delay.as_ref()).draw_right(buf, x, strip.y, NUMBER, look);
+    // Errors or none, what is left of them stands still.
+    x = x.saturating_sub(NUMBER + 2);
     if flow.errors_rate.low().is_some_and(|rate| *rate > 0.0) {
         let failed = look.glyph(Glyph::Failed);
         let errors =
             Cell::styled(format!("{failed} "), Role::Error).and(phrase::errors(look, &flow.errors_rate));
-        x = x.saturating_sub(NUMBER + 2);
         errors.draw_right(buf, x, strip.y, NUMBER, look);
     }
     x

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::item::counted_services;
 use crate::app::list::ListId;
 use crate::model::snapshot::Snapshot;
 use crate::theme::{Glyph, Role};
@@ -13,21 +14,34 @@ use crate::ui::area::line;
 use crate::ui::blank;
 use crate::ui::phrase;
 use crate::ui::signs;
-use crate::ui::widget::{Cell, Look, number};
+use crate::ui::widget::{Cell, Look, number, text};
 
 /// Draws the line.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
-    line(buf, area, 0, &cell(&ctx.look(), ctx.snapshot), &ctx.look());
+    let look = &ctx.look();
+    let mut cell = cell(look, ctx.snapshot);
+    // Those that the list of services folds: told where there is room, as in that list.
+    let (_, left_out) = counted_services(ctx.snapshot);
+    if left_out > 0 {
+        let n = number::count(left_out as u64);
+        let forms = [format!("   {n} more, known only by a consumer"), format!("   {n} more only named")];
+        let room = usize::from(area.width).saturating_sub(cell.width());
+        if let Some(more) = forms.iter().find(|more| text::width(more) <= room) {
+            cell = cell.then(more, Role::Muted);
+        }
+    }
+    line(buf, area, 0, &cell, look);
 }
 
 /// `9 services ·7 ▲1 ✖1   31 consumers ·28 ▲1 ■1 ⊘1   22 entities !2`
 pub fn cell(look: &Look<'_>, snapshot: &Snapshot) -> Cell {
-    let services = states(snapshot.services.iter().map(|s| signs::health(s.state)));
+    let (counted, _) = counted_services(snapshot);
+    let services = states(counted.clone().map(|s| signs::health(s.state)));
     let consumers = states(snapshot.consumers.iter().map(|c| signs::status(c.status)));
     let conflicts = snapshot.entities.iter().filter(|e| !e.conflicts.is_empty()).count();
     let likely = snapshot.entities.iter().all(|e| e.owners.iter().all(|o| o.likely));
     let count = |n: usize, list| (n > 0 || !blank::unread(snapshot, list)).then_some(n);
-    let n = count(snapshot.services.len(), ListId::Services);
+    let n = count(counted.count(), ListId::Services);
     let mut cell = group(look, n, ("service", "services"), &services).then("   ", Role::Text);
     let n = count(snapshot.consumers.len(), ListId::Consumers);
     cell = cell.and(group(look, n, ("consumer", "consumers"), &consumers));

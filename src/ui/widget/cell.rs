@@ -143,14 +143,30 @@ impl Cell {
     /// This cell in at most `columns`.
     #[must_use]
     pub fn fitted(&self, columns: usize, glyphs: Glyphs) -> Vec<(String, Role)> {
+        // Signs in a sentence may take more columns in ASCII: they are counted as they will be shown.
+        if glyphs.is_ascii() && self.parts.iter().any(|(text, _)| !text.is_ascii()) {
+            let mut cell = self.clone();
+            for (text, _) in &mut cell.parts {
+                *text = glyphs.sentence(text).into_owned();
+            }
+            return cell.fitted_as_is(columns, glyphs);
+        }
+        self.fitted_as_is(columns, glyphs)
+    }
+
+    fn fitted_as_is(&self, columns: usize, glyphs: Glyphs) -> Vec<(String, Role)> {
         let ellipsis = glyphs.get(Glyph::Ellipsis);
         if self.width() <= columns {
             return self.parts.clone();
         }
         let first_role = self.parts.first().map_or(Role::Text, |(_, role)| *role);
         if self.number {
-            let short = self.short.as_deref().filter(|short| text::width(short) <= columns);
-            return vec![(text::truncate(short.unwrap_or(ellipsis), columns, "").into_owned(), first_role)];
+            // In its shorter form, else without the gap before its unit.
+            let short = self.short.clone().unwrap_or_else(|| self.plain());
+            let without_gap = tight(&short);
+            let fits = [short, without_gap].into_iter().find(|form| text::width(form) <= columns);
+            let form = fits.unwrap_or_else(|| text::truncate(ellipsis, columns, "").into_owned());
+            return vec![(form, first_role)];
         }
         if self.middle && self.parts.len() == 1 {
             return vec![(text::truncate_middle(&self.plain(), columns, ellipsis).into_owned(), first_role)];
@@ -226,6 +242,14 @@ impl Cell {
     }
 }
 
+/// `110ms` for `110 ms`: a number with its unit in the fewest columns. Digits in groups keep their gaps.
+fn tight(text: &str) -> String {
+    match text.rsplit_once(' ') {
+        Some((number, unit)) if !unit.starts_with(|c: char| c.is_ascii_digit()) => format!("{number}{unit}"),
+        _ => text.to_owned(),
+    }
+}
+
 fn draw_parts(parts: &[(String, Role)], buf: &mut Buffer, x: u16, y: u16, look: &Look<'_>) -> u16 {
     let area = *buf.area();
     if y < area.top() || y >= area.bottom() || x >= area.right() {
@@ -260,6 +284,19 @@ mod tests {
         assert_eq!(text_of(&cell.fitted(7, Glyphs::Unicode)), "4 100/s");
         assert_eq!(text_of(&cell.fitted(6, Glyphs::Unicode)), "…");
         assert_eq!(text_of(&cell.fitted(0, Glyphs::Unicode)), "");
+        let cell = Cell::number("<=110 ms", Role::Text);
+        assert_eq!(text_of(&cell.fitted(8, Glyphs::Ascii)), "<=110 ms");
+        assert_eq!(text_of(&cell.fitted(7, Glyphs::Ascii)), "<=110ms");
+        assert_eq!(text_of(&cell.fitted(6, Glyphs::Ascii)), "..");
+        assert_eq!(text_of(&cell.fitted(1, Glyphs::Ascii)), ".");
+    }
+
+    #[test]
+    fn signs_in_a_sentence_are_counted_as_they_are_shown() {
+        let cell = Cell::text("≥3 given up");
+        assert_eq!(text_of(&cell.fitted(12, Glyphs::Ascii)), ">=3 given up");
+        assert_eq!(text_of(&cell.fitted(11, Glyphs::Ascii)), ">=3 given..");
+        assert_eq!(text_of(&cell.fitted(11, Glyphs::Unicode)), "≥3 given up");
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Curve<'_> {
             }
         };
         if let Some(at) = limit {
-            mark(at, glyphs.get(Glyph::AtMost), Role::StateDegraded);
+            mark(at, glyphs.get(Glyph::Vertical), Role::StateDegraded);
         }
         let mut said = Cell::text(" ".repeat(SCALE + 2));
         for (at, (q, name)) in MARKED.iter().enumerate() {
@@ -128,7 +128,7 @@ impl Curve<'_> {
         }
         if let Some(limit) = self.limit {
             said = said
-                .then(format!("  {} ", glyphs.get(Glyph::AtMost)), Role::StateDegraded)
+                .then(format!("  {} ", glyphs.get(Glyph::Vertical)), Role::StateDegraded)
                 .then(format!("{} allowed", number::duration(limit)), Role::Muted);
         }
         let places = marks
@@ -199,7 +199,7 @@ mod tests {
         assert!(lines[0].starts_with("100 % |") && lines[4].starts_with("  0 % |"), "{lines:#?}");
         assert!(lines.iter().all(|line| text::width(line) <= 60), "{lines:#?}");
         assert!(lines[5].contains(" 10 ms ") && lines[5].contains(" 100 ms "), "{lines:#?}");
-        assert!(lines[7].contains("p50 50 ms  p95 95 ms  p99 99 ms  ] 500 ms allowed"), "{lines:#?}");
+        assert!(lines[7].contains("p50 50 ms  p95 95 ms  p99 99 ms  | 500 ms allowed"), "{lines:#?}");
     }
 
     /// What is marked stands where the curve has that height.

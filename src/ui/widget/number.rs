@@ -132,6 +132,25 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
+/// A length of time that somebody wrote down: `2 s`, not `2.0 s`, which is for what was measured.
+pub fn limit(d: Duration) -> String {
+    duration(d).replace(".0 ", " ")
+}
+
+/// The upper end of something that is only known to be below it, rounded up to a step: between two steps it says no less,
+/// and it stands still while the time between two polls varies. No step is a round second, where polls are.
+pub fn upper_step(d: Duration) -> Duration {
+    const STEPS: [u64; 9] = [12, 15, 20, 25, 30, 40, 50, 60, 80];
+    let nanos = u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+    let mut tenth = 1_u64;
+    loop {
+        if let Some(step) = STEPS.iter().map(|step| step.saturating_mul(tenth)).find(|step| *step >= nanos) {
+            return Duration::from_nanos(step);
+        }
+        tenth = tenth.saturating_mul(10);
+    }
+}
+
 /// [`duration`] of signed nanoseconds: a negative delay (clocks disagree) is shown, not hidden.
 pub fn signed_nanos(ns: i64) -> String {
     let text = duration(Duration::from_nanos(ns.unsigned_abs()));
@@ -206,10 +225,14 @@ pub fn prefixed(sign: &str, text: &str) -> String {
     if text.starts_with('<') { text.to_owned() } else { format!("{sign}{text}") }
 }
 
-/// `3–5 s`: one unit is enough when both ends have the same; one number when both ends read the same.
+/// `3–5 s`: one unit is enough when both ends have the same; one number when both ends read the same; `≤5 s` when it may
+/// be none at all: nothing here is below zero, so that a first end of zero says nothing.
 fn range(glyphs: Glyphs, lo: &str, hi: &str) -> String {
     if lo == hi {
         return prefixed(glyphs.get(Glyph::About), lo);
+    }
+    if lo == "0" || lo.starts_with("0 ") || lo.starts_with("0/") {
+        return at_most(glyphs, hi);
     }
     let unit = |text: &str| text.find([' ', '/']).map(|at| text.get(at..).unwrap_or_default().to_owned());
     let lo_short = match (unit(lo), unit(hi)) {
@@ -301,6 +324,31 @@ mod tests {
     }
 
     #[test]
+    fn an_upper_end_is_rounded_up_and_stands_still() {
+        for (ms, step) in [
+            (0, "<0.1 ms"),
+            (9, "12 ms"),
+            (120, "120 ms"),
+            (121, "150 ms"),
+            (801, "1.2 s"),
+            (994, "1.2 s"),
+            (1_000, "1.2 s"),
+            (1_100, "1.2 s"),
+            (2_100, "2.5 s"),
+            (9_000, "12 s"),
+            (61_000, "1m20"),
+        ] {
+            let d = Duration::from_millis(ms);
+            assert!(upper_step(d) >= d, "{ms}");
+            assert_eq!(duration(upper_step(d)), step, "{ms}");
+        }
+        assert!(upper_step(Duration::MAX) > Duration::from_secs(1));
+        assert_eq!(limit(Duration::from_secs(2)), "2 s");
+        assert_eq!(limit(Duration::from_millis(2_500)), "2.5 s");
+        assert_eq!(limit(Duration::from_secs(30)), "30 s");
+    }
+
+    #[test]
     fn sizes_and_shares() {
         assert_eq!(bytes(0.0), "0 B");
         assert_eq!(bytes(512.0), "512 B");
@@ -323,6 +371,10 @@ mod tests {
         assert_eq!(bounds(U, &Bounds::About { value: 40, error: None }, secs), "~40 s");
         assert_eq!(bounds(U, &Bounds::Between { lo: 3, hi: 5 }, secs), "3.0–5.0 s");
         assert_eq!(bounds(U, &Bounds::Between { lo: 3, hi: 125 }, secs), "3.0 s–2m05");
+        assert_eq!(bounds(U, &Bounds::Between { lo: 0, hi: 125 }, secs), "≤2m05");
+        assert_eq!(bounds(U, &Bounds::Between { lo: 0.0, hi: 30.0 }, |r| rate(*r)), "≤30/s");
+        assert_eq!(bounds(U, &Bounds::Between { lo: 0.4, hi: 30.0 }, |r| rate(*r)), "0.4–30/s");
+        assert_eq!(bounds(Glyphs::Ascii, &Bounds::Between { lo: 0, hi: 7 }, |n| count(*n)), "<=7");
         assert_eq!(bounds(U, &Bounds::<u64>::unknown("permission denied"), secs), "–");
         assert_eq!(bounds(Glyphs::Ascii, &Bounds::<u64>::unknown("x"), secs), "?");
         assert_eq!(bounds(U, &Bounds::Between { lo: 4_101, hi: 4_102 }, |n| count(*n)), "~4.1k");

@@ -15,8 +15,13 @@ pub enum Scale {
 /// A sparkline of exactly `width` columns; the newest value is at the right end, missing ones (NaN, or no history yet) are
 /// spaces. More values than columns are averaged in groups of equal size.
 pub fn sparkline(glyphs: Glyphs, values: &[f32], width: usize, scale: Scale) -> String {
+    sparklines(glyphs, values, width, 1, scale).pop().unwrap_or_default()
+}
+
+/// A sparkline of several rows, from the top: the same columns, with so many times the heights.
+pub fn sparklines(glyphs: Glyphs, values: &[f32], width: usize, rows: usize, scale: Scale) -> Vec<String> {
     if width == 0 {
-        return String::new();
+        return vec![String::new(); rows];
     }
     let group = values.len().div_ceil(width).max(1);
     // Groups are counted from the newest end, so that a column keeps its values while time goes on.
@@ -26,17 +31,18 @@ pub fn sparkline(glyphs: Glyphs, values: &[f32], width: usize, scale: Scale) -> 
         Scale::ZeroToMax => columns.iter().copied().filter(|v| v.is_finite()).fold(0.0, f32::max),
         Scale::ZeroTo(max) => max,
     };
-    let mut out = " ".repeat(width.saturating_sub(columns.len()));
-    for value in columns {
-        out.push_str(if !value.is_finite() {
-            " "
-        } else if max > 0.0 && value > 0.0 {
-            glyphs.spark(value / max)
-        } else {
-            glyphs.spark(0.0)
-        });
-    }
-    out
+    let share = |value: f32| if max > 0.0 { (value / max).clamp(0.0, 1.0) } else { 0.0 };
+    let row = |from_foot: usize| {
+        let mut out = " ".repeat(width.saturating_sub(columns.len()));
+        for value in &columns {
+            // How much of this row is filled. At the foot zero is a line: it was measured.
+            let filled = share(*value) * rows as f32 - from_foot as f32;
+            let empty = !value.is_finite() || (from_foot > 0 && filled <= 0.0);
+            out.push_str(if empty { " " } else { glyphs.spark(filled) });
+        }
+        out
+    };
+    (0..rows).rev().map(row).collect()
 }
 
 /// What full height means for a line that is to be calm: the largest value where the line comes near zero; the less it
@@ -100,6 +106,16 @@ mod tests {
         assert_eq!(sparkline(Glyphs::Unicode, &[0.0, 0.0], 2, Scale::ZeroToMax), "▁▁");
         assert_eq!(sparkline(Glyphs::Unicode, &[], 3, Scale::ZeroToMax), "   ");
         assert_eq!(sparkline(Glyphs::Unicode, &[1.0, 2.0], 2, Scale::ZeroTo(4.0)), "▃▅");
+    }
+
+    #[test]
+    fn several_rows_are_one_shape() {
+        let values = [0.0, 1.0, 2.0, f32::NAN, 3.0, 4.0];
+        let rows = |n| sparklines(Glyphs::Unicode, &values, 6, n, Scale::ZeroTo(4.0));
+        assert_eq!(rows(1), ["▁▃▅ ▆█"]);
+        assert_eq!(rows(2), ["    ▅█", "▁▅█ ██"]);
+        assert_eq!(rows(4), ["     █", "    ██", "  █ ██", "▁██ ██"]);
+        assert_eq!(sparklines(Glyphs::Ascii, &[], 3, 2, Scale::ZeroToMax), ["   ", "   "]);
     }
 
     #[test]
