@@ -40,7 +40,7 @@ const fn columns(name: u16, reads: u16) -> [Column; 15] {
         Column::number("stale", "stale", 7, 1),
         Column::number("delay", "delay p95", 9, 8),
         Column::number("acked", "acked", 7, 5),
-        Column::number("drain", "drain", 6, 7),
+        Column::number("drain", "drain", 7, 7),
         Column::number("since", "since", 6, 11),
         // Keys with a dash are no fields: nobody sorts by a sentence.
         Column::text("-why", "why", 28, 90, 12),

@@ -24,7 +24,7 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     let Some(level) = ctx.app.probe() else { return };
     let look = ctx.look();
     // Slivers of what is behind on either side would only distract.
-    let width = if area.width < WIDTH + 6 { WIDTH.min(area.width) } else { WIDTH };
+    let width = if area.width < WIDTH + 6 { area.width } else { WIDTH };
     let column = usize::from(width.saturating_sub(4));
     let (title, entries) = match level {
         ProbeLevel::Passive => ("stop listening to acknowledgements?", leave()),
