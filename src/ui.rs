@@ -151,7 +151,8 @@ fn draw_body(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, hits: &mut HitAreas) {
             (Some(view), Some(Rect { x: body.right() - wide, width: wide, ..body }))
         }
         Detail::Beside => {
-            let high = body.height * 3 / 5;
+            // A table of few rows leaves the rest of its part to the pane.
+            let high = (body.height * 3 / 5).max(body.height.saturating_sub(needed(ctx, body.height)));
             let view = Rect { height: body.height - high, ..body };
             (Some(view), Some(Rect { y: body.bottom() - high, height: high, ..body }))
         }
@@ -163,6 +164,18 @@ fn draw_body(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, hits: &mut HitAreas) {
         let inner = chrome::detail_frame(ctx, buf, area, view.is_some_and(|view| view.right() < area.x));
         hits.add(area, Hit::Detail);
         detail::draw(ctx, buf, inner, hits);
+    }
+}
+
+/// Rows that the view makes use of, where it is one table: its header, its rows, and the line about what is folded.
+fn needed(ctx: &Ctx<'_>, most: u16) -> u16 {
+    let list = ctx.app.list(ctx.app.current_list());
+    match ctx.view() {
+        View::Flows | View::Consumers | View::Services if !list.rows().is_empty() => {
+            let rows = u16::try_from(list.rows().len()).unwrap_or(most);
+            rows.saturating_add(1 + u16::from(list.foldable() > 0)).min(most)
+        }
+        _ => most,
     }
 }
 

@@ -100,8 +100,8 @@ pub async fn reached(
     deadline: Instant,
 ) -> Result<(), CommandError> {
     let ended = |snapshot: &Snapshot| one_answers(snapshot) || refused_for_good(snapshot, sources);
-    let tried = Instant::now() + tries;
-    if !until_deadline(watching, tried.min(deadline), ended).await {
+    let not_before = Instant::now() + tries;
+    if !until_deadline(watching, not_before.min(deadline), ended).await {
         until_deadline(watching, deadline, |snapshot| ended(snapshot) || all_failed(snapshot, sources)).await;
     }
     if one_answers(&newest(watching)) {

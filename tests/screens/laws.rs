@@ -321,3 +321,18 @@ fn all_views_count_the_same_services() {
         assert!(flows.contains("~billing-"), "{flows}");
     }
 }
+
+/// Few rows leave their room to the detail pane.
+#[test]
+fn a_short_table_leaves_room_to_the_pane() {
+    let begins = |filter: &str| {
+        let mut stage = Stage::new(fixture::bad_day(), View::Consumers);
+        let text = stage.filter(filter).press(&[Action::Open]).text((80, 24), Dress::Default);
+        text.lines()
+            .position(|line| line.contains(" consumer ORDERS/billing  ─"))
+            .unwrap_or_else(|| panic!("{text}"))
+    };
+    // Two or three lines of the header, the table's own header, one row.
+    assert_eq!(begins("lag>1000"), 5);
+    assert!(begins("") > 8);
+}

@@ -135,7 +135,8 @@ fn signs_and_language(ctx: &Ctx<'_>, column: usize) -> Vec<Cell> {
         }
         lines.push(heading(title));
         for (glyph, role, meaning) in *signs {
-            lines.push(Cell::glyph(&ctx.look(), *glyph, *role).then(format!("  {meaning}"), Role::Text));
+            let gap = " ".repeat(usize::from(4_u16.saturating_sub(ctx.glyphs.columns(*glyph))));
+            lines.push(Cell::glyph(&ctx.look(), *glyph, *role).then(format!("{gap}{meaning}"), Role::Text));
         }
     }
     lines.push(Cell::styled("dimmed: older than its interval", Role::Stale));

@@ -98,10 +98,10 @@ fn copy(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Replica) {
     );
     let late = match (phrase::over(&it.staleness, it.max_staleness), it.max_staleness) {
         (Some(true), Some(max)) => Cell::styled(
-            format!(" {} more than {}", look.glyph(Glyph::Degraded), number::duration(max)),
+            format!(" {} more than {}", look.glyph(Glyph::Degraded), number::limit(max)),
             Role::StateDegraded,
         ),
-        (_, Some(max)) => Cell::styled(format!(" of at most {}", number::duration(max)), Role::Muted),
+        (_, Some(max)) => Cell::styled(format!(" of at most {}", number::limit(max)), Role::Muted),
         (_, None) => Cell::empty(),
     };
     page.measured_with("  staleness", &it.staleness, |d| number::duration(*d), late);

@@ -194,7 +194,7 @@ impl<'a> Page<'a> {
             });
             let text = format!(
                 "may take at most {}{}",
-                number::duration(limit),
+                number::limit(limit),
                 if late { ": it is over" } else { "" }
             );
             self.indented(LABEL, &text, if late { Role::StateDegraded } else { Role::Muted });
@@ -245,7 +245,7 @@ impl<'a> Page<'a> {
             let (least, most) = (share(least), share(most));
             let share = if least == most { least } else { format!("{least} to {most}") };
             self.text(
-                &format!("within the {} that its topology allows: {share}", number::duration(limit)),
+                &format!("within the {} that its topology allows: {share}", number::limit(limit)),
                 Role::Text,
             );
         }

@@ -59,7 +59,7 @@ fn health(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
                 .and(Cell::measured(&look, &check.latency, |d| number::duration(*d)))
                 .then(format!("  {}", check.detail), Role::Text),
         );
-        page.fact("asks", &format!("{} every {}", check.url, number::duration(check.interval)));
+        page.fact("asks", &format!("{} every {}", check.url, number::limit(check.interval)));
         components(page, check);
         if check.state == HealthState::Unreachable {
             page.text(unreachable(it.state), Role::Muted);

@@ -129,7 +129,7 @@ impl Curve<'_> {
         if let Some(limit) = self.limit {
             said = said
                 .then(format!("  {} ", glyphs.get(Glyph::Vertical)), Role::StateDegraded)
-                .then(format!("{} allowed", number::duration(limit)), Role::Muted);
+                .then(format!("{} allowed", number::limit(limit)), Role::Muted);
         }
         let places = marks
             .into_iter()
