@@ -23,7 +23,7 @@ const VERY_WIDE: u16 = 190;
 
 const NARROW_COLUMNS: &[Column] = &columns(21, 12);
 const WIDE_COLUMNS: &[Column] = &columns(30, 16);
-const VERY_WIDE_COLUMNS: &[Column] = &columns(30, 23);
+const VERY_WIDE_COLUMNS: &[Column] = &columns(30, 21);
 
 /// By importance: a narrow terminal loses the largest priority first.
 const fn columns(name: u16, reads: u16) -> [Column; 15] {

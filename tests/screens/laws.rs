@@ -336,3 +336,11 @@ fn a_short_table_leaves_room_to_the_pane() {
     assert_eq!(begins("lag>1000"), 5);
     assert!(begins("") > 8);
 }
+
+/// Where there is room for every column, the reason of a state is one of them.
+#[test]
+fn a_very_wide_screen_says_why() {
+    let text = Stage::new(fixture::bad_day(), View::Consumers).text((200, 60), Dress::Default);
+    let line = text.lines().find(|line| line.contains("ORDERS/billing")).unwrap();
+    assert!(line.contains("no acknowledgement"), "{line}");
+}
