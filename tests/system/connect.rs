@@ -198,9 +198,21 @@ async fn tls() {
 
     let other = tempfile::tempdir().unwrap();
     let stranger = Certificates::make(other.path());
-    wrong.tls = TlsOptions { ca: Some(stranger.ca), ..TlsOptions::default() };
+    wrong.tls = TlsOptions { ca: Some(stranger.ca.clone()), ..TlsOptions::default() };
     let (kind, text) = fails(&wrong).await;
     assert_eq!(kind, FailureKind::Tls, "{text}");
+    let signed = format!("; none of the authorities in {} has signed it", stranger.ca.display());
+    assert!(text.starts_with(&format!("{url}: TLS: ")) && text.ends_with(&signed), "{text}");
+}
+
+#[tokio::test]
+async fn tls_where_the_server_speaks_none() {
+    let broker = Broker::start(Config::core());
+    let (kind, text) = fails(&options(&broker.url().replace("nats://", "tls://"))).await;
+    assert_eq!(kind, FailureKind::Tls, "{text}");
+    let hint =
+        "; the server does not speak TLS here: write nats:// instead of tls://, or give no certificates";
+    assert!(text.ends_with(hint), "{text}");
 }
 
 #[tokio::test]

@@ -232,6 +232,29 @@ async fn a_list_that_is_refused_is_known_to_be_not_whole_until_monitoring_tells_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_jetstream_domain_that_is_not_there_is_no_jetstream_that_is_not_in_use() {
+    let broker = Broker::start(Config::jetstream());
+    let mut options = NatsOptions::new(SourceId::from("nats"), &broker.url()).unwrap();
+    options.set_js_domain("nope");
+    let mut watch = Watch::with(options.clone());
+    watch
+        .until(SOON, "the domain is named", |world| {
+            let told = why(world, "streams and consumers").ok_or("nothing is missing")?;
+            ok(
+                told == "nobody answers $JS.nope.API: no such JetStream domain is reached from here"
+                    && world.source.state == SourceState::Degraded
+                    && world.source.partial.channels,
+                told,
+            )
+        })
+        .await;
+    watch.end().await;
+    let found = examine(&options).await.unwrap();
+    let list = found.rights.iter().find(|right| right.subject == "$JS.nope.API.STREAM.LIST").unwrap();
+    assert_eq!(list.outcome, Outcome::NoAnswer("nobody answers $JS.nope.API.STREAM.LIST".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_is_content_with_a_part() {
     let part = User::new("part", "secret").may_not_publish(&["$JS.>"]);
     let broker = Broker::start(Config::jetstream().user(User::new("app", "secret")).user(part));

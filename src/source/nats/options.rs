@@ -310,13 +310,22 @@ impl NatsOptions {
     }
 
     /// What may help against an error of TLS.
-    fn tls_hint(&self, detail: &str) -> &'static str {
-        if detail.contains("UnknownIssuer") && self.tls.ca.is_none() {
-            "; give its authority with --tls-ca"
-        } else if detail.contains("CertificateRequired") && self.tls.cert.is_none() {
-            "; give yours with --tls-cert and --tls-key"
-        } else {
-            ""
+    fn tls_hint(&self, detail: &str) -> String {
+        match &self.tls.ca {
+            _ if detail.contains("CertificateRequired") && self.tls.cert.is_none() => {
+                "; give yours with --tls-cert and --tls-key".to_owned()
+            }
+            // What answers is no TLS: servers without it talk first, in plain text.
+            _ if detail.contains("InvalidContentType") => {
+                "; the server does not speak TLS here: write nats:// instead of tls://, or give no certificates"
+                    .to_owned()
+            }
+            None if detail.contains("UnknownIssuer") => "; give its authority with --tls-ca".to_owned(),
+            // The second: an authority of the same name, with another key.
+            Some(ca) if detail.contains("UnknownIssuer") || detail.contains("BadSignature") => {
+                format!("; none of the authorities in {} has signed it", ca.display())
+            }
+            _ => String::new(),
         }
     }
 
@@ -332,9 +341,13 @@ impl NatsOptions {
                 (FailureKind::Unauthorized, format!("cannot sign in with {}: {detail}", self.auth))
             }
             ConnectErrorKind::Dns => (FailureKind::Unreachable, format!("cannot find the host: {detail}")),
-            ConnectErrorKind::TimedOut => {
-                (FailureKind::Unreachable, format!("no answer within {} s", CONNECT_WITHIN.as_secs()))
-            }
+            ConnectErrorKind::TimedOut => (
+                FailureKind::Unreachable,
+                format!(
+                    "no answer within {} s; is this the address of a NATS server?",
+                    CONNECT_WITHIN.as_secs()
+                ),
+            ),
             _ if detail.contains("uthentication") || detail.contains("uthorization") => {
                 (FailureKind::Unauthorized, format!("refused {}: {detail}", self.auth))
             }

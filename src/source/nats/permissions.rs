@@ -463,7 +463,7 @@ fn outcome(result: &Result<Bytes, Failure>) -> Outcome {
         Ok(_) => Outcome::Readable,
         Err(Failure::Denied(subject)) => Outcome::Denied(format!("permission denied for {subject}")),
         Err(Failure::Deaf(_)) => Outcome::NotTried("no answer can be received".to_owned()),
-        Err(Failure::NoResponders(subject)) if subject.contains(".STREAM.LIST") => {
+        Err(Failure::NoResponders(subject)) if subject.starts_with("$JS.API.STREAM.LIST") => {
             Outcome::NotInUse("JetStream is not enabled here".to_owned())
         }
         Err(Failure::Refused { err_code: codes::NOT_ENABLED | codes::NOT_ENABLED_FOR_ACCOUNT, .. }) => {

@@ -249,6 +249,15 @@ impl<'a> JetStream<'a> {
         self.timeouts = MOST_TIMEOUTS;
         match failure {
             Failure::Lost => {}
+            // Whoever names another JetStream than the server's own means that there is one.
+            Failure::NoResponders(_) if self.elsewhere.is_some() => {
+                let why = format!(
+                    "nobody answers {}: no such JetStream domain is reached from here",
+                    self.api.prefix
+                );
+                let remedy = "check --js-domain, or jetstream_domain and jetstream_api_prefix of the context";
+                desk.missing(Part::Streams, "streams and consumers", &why, remedy, true);
+            }
             Failure::NoResponders(_) => {
                 desk.missing(
                     Part::Streams,
