@@ -81,7 +81,10 @@ impl State {
         }
         let source = &batch.source;
         if self.aside.contains_key(source) {
-            return;
+            if !takes_over(batch) {
+                return;
+            }
+            self.aside.remove(source);
         }
         if !self.sources.contains_key(source) {
             // Not when the batch was closed: a merged one begins earlier.
@@ -498,4 +501,13 @@ fn wires(report: &ConsumerReport) -> impl PartialEq + '_ {
         crate::model::observation::Delivery::Push { subject, queue, .. } => Some((subject, queue)),
     };
     (&report.filters, subject, &report.members, report.durable, &report.metadata)
+}
+
+/// Whether a source that had stepped aside watches by itself again.
+fn takes_over(batch: &Batch) -> bool {
+    let mut reports = batch.observations.iter().rev().filter_map(|observed| match &observed.what {
+        Observation::Source(report) => Some(report),
+        _ => None,
+    });
+    reports.next().is_some_and(|last| last.same_as.is_none())
 }

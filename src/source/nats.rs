@@ -42,7 +42,7 @@ use async_nats::connection::State;
 use async_nats::{Client, Event, Message, ServerError, Subscriber};
 use futures_util::stream::{Stream, StreamExt, select_all};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 pub use self::acks::Books;
 use self::acks::tap;
@@ -56,6 +56,7 @@ use self::search::Wanted;
 use self::systems::{System, Systems};
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::{Command, ProbeLevel};
+use crate::model::id::SourceId;
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
 
 /// Before the first connection it is tried again after this; later async-nats tries by itself.
@@ -64,6 +65,8 @@ const RETRY_CONNECT: Duration = Duration::from_millis(500);
 const RETRY_CONNECT_LONGEST: Duration = Duration::from_secs(5);
 /// Monitoring endpoints are looked at when the connection has had so much time to be made.
 const HEAD_START: Duration = Duration::from_secs(1);
+/// A connection may be down for so long before a source that stepped aside takes over.
+const TAKE_OVER_AFTER: Duration = Duration::from_secs(10);
 /// Said of a connection that stood.
 const LOST: &str = "trying again";
 /// Searches that may wait: one for each stream of a large system.
@@ -71,8 +74,7 @@ const SEARCHES_WAITING: usize = 1024;
 /// Events of the connection that may wait to be looked at.
 const EVENTS_WAITING: usize = 1024;
 
-/// Watches one NATS system until nobody listens any more, or, when another of `systems` watches it already, until that
-/// has been told.
+/// Watches one NATS system until nobody listens any more. While another of `systems` watches it, nothing is told but that.
 pub async fn run(
     options: NatsOptions,
     systems: Systems,
@@ -102,9 +104,18 @@ pub async fn run(
         }
         // What the person chose outlives a connection.
         let (level, _) = watch::channel(options.probe);
-        while follow(&options, &systems, &desk, &link, &own, &level, &mut commands).await == After::Again {
+        let mut instead_of = None;
+        loop {
+            let side = Side { systems: &systems, instead_of: instead_of.as_ref() };
+            let after = follow(&options, &side, &desk, &link, &own, &level, &mut commands).await;
             link.send_replace(Link::Down);
             desk.interrupted();
+            if let After::Aside(other) = after {
+                desk.step_aside(other.clone());
+                desk.report();
+                systems.left(&other).await;
+                instead_of = Some(other);
+            }
         }
     };
     tokio::select! {
@@ -119,20 +130,28 @@ pub async fn run(
 }
 
 /// Why a connection is no longer followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum After {
-    /// Another source watches the same system.
-    Aside,
-    /// The server no longer lets us in with these credentials. A new connection reads them anew: what is in the files may have
-    /// been replaced, and a client that connects again by itself would not see it.
+    /// This other source watches the same system.
+    Aside(SourceId),
+    /// The server no longer lets us in with these credentials, or has been away for so long that another source may take our
+    /// place. A new connection reads the credentials anew: what is in the files may have been replaced, and a client that
+    /// connects again by itself would not see it.
     Again,
+}
+
+/// The other sources of the picture.
+struct Side<'a> {
+    systems: &'a Systems,
+    /// The one that this source stepped aside for, and that has been lost.
+    instead_of: Option<&'a SourceId>,
 }
 
 /// Connects and follows what can be seen by the connection, until the credentials no longer hold, or not at all where another
 /// source does so already.
 async fn follow(
     options: &NatsOptions,
-    systems: &Systems,
+    side: &Side<'_>,
     desk: &Desk,
     link: &watch::Sender<Link>,
     own: &Mutex<Option<Own>>,
@@ -140,7 +159,12 @@ async fn follow(
     commands: &mut broadcast::Receiver<Command>,
 ) -> After {
     let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
-    let (client, wire, mut inbox) = connect(options, systems, desk, event_sender, level, commands).await;
+    let systems = side.systems;
+    let Some((client, wire, mut inbox)) =
+        connect(options, systems, desk, event_sender, level, commands).await
+    else {
+        return systems.replaced(desk.source()).map_or(After::Again, After::Aside);
+    };
     if systems.several() {
         desk.requested();
         desk.requested();
@@ -149,11 +173,13 @@ async fn follow(
             () = receive(&wire, desk, &mut inbox) => return After::Again,
             () = refusals(&mut events, &wire) => return After::Again,
         };
-        if let Some(other) = systems.take(desk.source(), system).await {
-            desk.step_aside(other);
-            desk.report();
-            return After::Aside;
+        if let Some(other) = side.instead_of {
+            systems.spared(other).await;
         }
+        if let Some(other) = systems.take(desk.source(), system).await {
+            return After::Aside(other);
+        }
+        desk.stand_alone();
     }
     let refresh = Notify::new();
     let tell_connected = || {
@@ -184,11 +210,23 @@ async fn follow(
         () = hear(desk, advisories) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
         () = follow_commands(commands, &client, desk, &refresh, level, &wanted) => {}
+        () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
     }
     After::Again
 }
 
-/// Tries until the broker is reached.
+/// Until the connection has been down for long.
+async fn lost_for_long(mut link: watch::Receiver<Link>) {
+    // The sender outlives this.
+    while link.wait_for(|link| *link == Link::Down).await.is_ok() {
+        if timeout(TAKE_OVER_AFTER, link.wait_for(|link| *link != Link::Down)).await.is_err() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Tries until the broker is reached; `None` when another source has taken the place of this one meanwhile.
 async fn connect(
     options: &NatsOptions,
     systems: &Systems,
@@ -196,7 +234,7 @@ async fn connect(
     events: mpsc::Sender<Event>,
     level: &watch::Sender<ProbeLevel>,
     commands: &mut broadcast::Receiver<Command>,
-) -> (Client, Wire, Subscriber) {
+) -> Option<(Client, Wire, Subscriber)> {
     let mut wait = RETRY_CONNECT;
     loop {
         let events = events.clone();
@@ -204,7 +242,7 @@ async fn connect(
         let result = options.connect(move |event| drop(events.try_send(event))).await;
         let (error, refused) = match result {
             Ok(client) => match Wire::open(client.clone(), desk.clock()).await {
-                Ok((wire, inbox)) => return (client, wire, inbox),
+                Ok((wire, inbox)) => return Some((client, wire, inbox)),
                 Err(error) => (error.to_string(), false),
             },
             Err(failure) => (failure.to_string(), failure.kind != FailureKind::Unreachable),
@@ -213,6 +251,9 @@ async fn connect(
         desk.refused(refused);
         desk.report();
         systems.not_reached(desk.source());
+        if systems.replaced(desk.source()).is_some_and(|other| systems.watching(&other)) {
+            return None;
+        }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = asked_to_connect(commands, desk, level) => {}

@@ -1,5 +1,8 @@
 //! Two addresses of one system are one source; two systems, or two accounts of one, stay two.
 
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -151,11 +154,10 @@ async fn a_second_address_that_comes_up_late_steps_aside() {
     drop(silent);
     let (early, late) = (format!("b={}", broker.url()), format!("a=nats://127.0.0.1:{port}"));
     let args = ["--every".to_owned(), "200ms".into(), "--nats".into(), late, "--nats".into(), early];
-    let upstream = broker.url().rsplit('/').next().unwrap().to_owned();
     headwater::beside(move || {
         let mut stream = headwater::Stream::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
         stream.until(50, "the second is watched", |document| ids(document, "sources") == ["a", "b"]);
-        let _way = forward(port, upstream);
+        let _way = Way::open(port, &broker);
         let document =
             stream.until(100, "the late one steps aside", |document| ids(document, "sources") == ["b"]);
         assert_eq!(why_not(&document, "a"), ["same cluster and account as b; shown once"]);
@@ -163,19 +165,75 @@ async fn a_second_address_that_comes_up_late_steps_aside() {
     .await;
 }
 
-/// Another address of the same server: hands every byte through.
-fn forward(port: u16, upstream: String) -> std::thread::JoinHandle<()> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let (Ok(client), Ok(server)) = (client, std::net::TcpStream::connect(&upstream)) else {
-                continue;
-            };
-            let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            for (mut from, mut to) in [(client, server), back] {
-                from.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-            }
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_stepped_aside_takes_over_when_the_other_is_lost_for_good() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("orders").await;
+    jet::pull(&jet::stream(&client, "ORDERS", &["orders.>"]).await, "billing").await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let way = Way::open(port, &broker);
+    let (one, two) = (format!("a=nats://127.0.0.1:{port}"), format!("b={}", broker.url()));
+    headwater::beside(move || {
+        let args = ["--every", "200ms", "--nats", &one, "--nats", &two];
+        let mut stream = headwater::Stream::start(&args);
+        let watched = |document: &Value, source: &str| {
+            ids(document, "sources") == [source]
+                && ids(document, "consumers") == [format!("{source}/ORDERS/billing")]
+        };
+        let first = stream.until(50, "the first named watches", |document| watched(document, "a"));
+        assert_eq!(why_not(&first, "b"), ONCE);
+        way.cut();
+        stream.until(50, "the first is lost", |document| document["sources"][0]["state"] == "down");
+        let over = stream.until(300, "the second takes over", |document| watched(document, "b"));
+        assert_eq!(why_not(&over, "a"), ["same cluster and account as b; shown once"]);
+        assert_eq!(headwater::row(&over, "sources", "b")["state"], "up");
+        // Whoever has taken the place keeps it.
+        let _way = Way::open(port, &broker);
+        for _ in 0..40 {
+            assert!(watched(&stream.next(), "b"));
         }
     })
+    .await;
+}
+
+/// Another address of the same server: hands every byte through, until it is cut.
+struct Way {
+    port: u16,
+    cut: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+    listening: std::thread::JoinHandle<()>,
+}
+
+impl Way {
+    fn open(port: u16, broker: &Broker) -> Self {
+        let upstream = ("127.0.0.1", broker.port());
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let (cut, streams) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (ends, taken) = (Arc::clone(&cut), Arc::clone(&streams));
+        let listening = std::thread::spawn(move || {
+            for client in listener.incoming() {
+                if ends.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(upstream)) else { continue };
+                taken.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                for (mut from, mut to) in [(client, server), back] {
+                    from.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+            }
+        });
+        Self { port, cut, streams, listening }
+    }
+
+    fn cut(self) {
+        self.cut.store(true, Ordering::SeqCst);
+        // The listener waits for a connection: this one is its last.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.listening.join().unwrap();
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
 }

@@ -481,9 +481,14 @@ impl Desk {
         locked(&self.state).report.refused = refused;
     }
 
-    /// Another source watches the same system: nothing more comes from here.
+    /// Another source watches the same system: nothing more comes from here while it does.
     pub(super) fn step_aside(&self, other: SourceId) {
         locked(&self.state).report.same_as = Some(other);
+    }
+
+    /// No other source watches the same system.
+    pub(super) fn stand_alone(&self) {
+        locked(&self.state).report.same_as = None;
     }
 
     /// Those who answer requests have been asked once: who did not answer is none of them.

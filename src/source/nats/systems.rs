@@ -2,7 +2,8 @@
 //!
 //! Ids are scoped by source, so a system that is watched twice would be counted twice. Only the servers know who they are:
 //! each source asks, once it is connected, and looks whether another watches the same system already. Of several the one that
-//! was named first stays, unless it could not be reached in time.
+//! was named first stays, unless it could not be reached in time. When it is lost for long, one that had stepped aside takes its
+//! place, and keeps it.
 //!
 //! Two clusters may bear one name, and every account of a server without accounts is called `$G`: names alone prove nothing.
 //! It is one system when a server of the one answers to the other too, and the account, JetStream's domain and the subjects of
@@ -26,6 +27,8 @@ use crate::model::id::{Name, SourceId};
 
 /// Who was named earlier is waited for so long.
 const EARLIER_WITHIN: Duration = Duration::from_millis(1500);
+/// Who was lost may come back for so long: longer than the longest wait between two of its tries.
+const BACK_WITHIN: Duration = Duration::from_secs(8);
 /// A server may take so long to say who it is.
 const LONGEST: Duration = Duration::from_secs(1);
 /// After an answer, those of other servers are awaited so long.
@@ -123,8 +126,10 @@ enum Seat {
     NotReached,
     /// It is watched by this source.
     Watched(Box<System>),
-    /// It is watched by another source.
-    Aside,
+    /// It was watched by this source, and is not reached now.
+    Lost(Box<System>),
+    /// It is watched by that other source.
+    Aside(SourceId),
 }
 
 /// The sources of one picture, in the order in which they were named. Cheap to copy.
@@ -145,17 +150,50 @@ impl Systems {
         self.seats.borrow().len() > 1
     }
 
-    fn sit(&self, source: &SourceId, now: Seat) {
+    fn sit(&self, source: &SourceId, change: impl FnOnce(Seat) -> Seat) {
         self.seats.send_modify(|seats| {
             if let Some((_, seat)) = seats.iter_mut().find(|(id, _)| id == source) {
-                *seat = now;
+                *seat = change(std::mem::replace(seat, Seat::Trying));
             }
         });
     }
 
-    /// A try failed: nobody needs to wait.
+    /// A try failed: nobody needs to wait, and whoever stepped aside for this source may take its place.
     pub(super) fn not_reached(&self, source: &SourceId) {
-        self.sit(source, Seat::NotReached);
+        self.sit(source, |seat| match seat {
+            Seat::Watched(system) | Seat::Lost(system) => Seat::Lost(system),
+            Seat::Aside(other) => Seat::Aside(other),
+            Seat::Trying | Seat::NotReached => Seat::NotReached,
+        });
+    }
+
+    /// Who has taken the place of this source since it was lost.
+    pub(super) fn replaced(&self, source: &SourceId) -> Option<SourceId> {
+        self.seats.borrow().iter().find_map(|(id, seat)| match seat {
+            Seat::Aside(other) if id == source => Some(other.clone()),
+            _ => None,
+        })
+    }
+
+    fn watches(seats: &[(SourceId, Seat)], source: &SourceId) -> bool {
+        seats.iter().any(|(id, seat)| id == source && matches!(seat, Seat::Watched(_)))
+    }
+
+    /// Whether that source watches its system now.
+    pub(super) fn watching(&self, other: &SourceId) -> bool {
+        Self::watches(&self.seats.borrow(), other)
+    }
+
+    /// Until that source no longer watches its system.
+    pub(super) async fn left(&self, other: &SourceId) {
+        // The seats live as long as this does.
+        let _ = self.seats.subscribe().wait_for(|seats| !Self::watches(seats, other)).await;
+    }
+
+    /// Gives a source that was lost time to come back, before another takes its place.
+    pub(super) async fn spared(&self, other: &SourceId) {
+        let _ =
+            timeout(BACK_WITHIN, self.seats.subscribe().wait_for(|seats| Self::watches(seats, other))).await;
     }
 
     /// Takes the system for this source, unless another watches it: that one's id is returned then.
@@ -171,8 +209,18 @@ impl Systems {
                 Seat::Watched(theirs) if id != source && theirs.is(&system) => Some(id.clone()),
                 _ => None,
             });
+            if other.is_none() {
+                // Whoever is lost, and watched the same, finds its place taken.
+                let lost = |seat: &Seat| matches!(seat, Seat::Lost(theirs) if theirs.is(&system));
+                for (_, seat) in seats.iter_mut().filter(|(id, seat)| id != source && lost(seat)) {
+                    *seat = Seat::Aside(source.clone());
+                }
+            }
             if let Some((_, seat)) = seats.iter_mut().find(|(id, _)| id == source) {
-                *seat = if other.is_some() { Seat::Aside } else { Seat::Watched(Box::new(system)) };
+                *seat = match &other {
+                    Some(other) => Seat::Aside(other.clone()),
+                    None => Seat::Watched(Box::new(system)),
+                };
             }
         });
         other
@@ -243,6 +291,38 @@ mod tests {
         assert!(!all.is(&system(&["A"], Some("APP"))), "the other account would not be seen");
         let untold = System::monitored("A", "", None, &options);
         assert!(untold.is(&all) && !untold.is(&system(&["A"], Some("$G"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_place_was_taken_while_it_was_lost_steps_aside() {
+        let options = |id: &str| NatsOptions::new(SourceId::from(id), "nats://127.0.0.1").unwrap();
+        let (a, b) = (options("a"), options("b"));
+        let one = || system(&["A"], Some("$G"));
+        let systems = Systems::of([&a, &b]);
+        assert_eq!(systems.take(&a.source, one()).await, None);
+        assert_eq!(systems.take(&b.source, one()).await, Some("a".into()));
+        let (of_b, id) = (systems.clone(), a.source.clone());
+        let waiting = tokio::spawn(async move { of_b.left(&id).await });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!waiting.is_finished(), "a watches");
+        systems.not_reached(&a.source);
+        waiting.await.unwrap();
+        // One that comes back in time keeps its place.
+        let (of_a, source) = (systems.clone(), a.source.clone());
+        let back = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            of_a.take(&source, system(&["A"], Some("$G"))).await
+        });
+        systems.spared(&a.source).await;
+        assert_eq!((back.await.unwrap(), systems.take(&b.source, one()).await), (None, Some("a".into())));
+        systems.not_reached(&a.source);
+        systems.spared(&a.source).await;
+        assert_eq!(
+            (systems.take(&b.source, one()).await, systems.replaced(&a.source)),
+            (None, Some("b".into()))
+        );
+        systems.not_reached(&a.source);
+        assert_eq!(systems.replaced(&a.source), Some("b".into()), "it tries no more");
     }
 
     #[tokio::test(start_paused = true)]
