@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use headwater::engine::{Engine, EngineOptions};
-use headwater::model::id::{ChannelId, ConsumerId, SourceId};
+use headwater::model::id::{ChannelId, SourceId};
 use headwater::model::measured::Bounds;
 use headwater::model::observation::{
-    AckPolicy, BacklogReport, Batch, ChannelKind, ChannelReport, ClientReport, ConsumerReport, Delivery,
-    Listing, Observation, Observed, Position, Retention, SourceReport, SourceState,
+    BacklogReport, Batch, ChannelKind, ChannelReport, ClientReport, ConsumerReport, Listing, Observation,
+    Observed, Position, Retention, SourceReport, SourceState,
 };
 use headwater::model::time::{Mono, Stamp, Timestamp};
+
+#[path = "../tests/fixture/reports.rs"]
+mod reports;
 
 const STREAMS: u64 = 100;
 const EACH: u64 = 200;
@@ -58,29 +61,10 @@ fn consumer(stream: u64, n: u64, seq: u64) -> ConsumerReport {
     let (channel, name) = (format!("STREAM{stream:03}"), format!("service-{n}"));
     let position = Some(Position { consumer_seq: seq, channel_seq: seq, last_active: None });
     ConsumerReport {
-        id: ConsumerId::named(&source(), &channel, &name),
-        name: name.into(),
-        channel: ChannelId::named(&source(), &channel),
         filters: vec![format!("stream{stream:03}.created").into()],
-        durable: true,
-        delivery: Delivery::Pull,
-        ack: AckPolicy::Explicit,
-        ack_wait: Some(Duration::from_secs(30)),
-        max_deliver: Some(5),
-        max_in_flight: Some(1_000),
-        delivered: position,
-        floor: position,
         lag: Bounds::Exact(n % 7),
-        in_flight: Bounds::Exact(0),
-        redelivered: Bounds::Exact(0),
-        waiting_pulls: Some(1),
-        paused: None,
         created_at: Some(at(0).wall),
-        leader: None,
-        members: Vec::new(),
-        sampling: None,
-        description: None,
-        metadata: BTreeMap::new(),
+        ..reports::consumer(&source(), &channel, &name, position)
     }
 }
 

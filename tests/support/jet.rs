@@ -17,6 +17,20 @@ pub async fn stream(client: &async_nats::Client, name: &str, subjects: &[&str]) 
     .await
 }
 
+/// A stream that drops what has been processed.
+pub async fn work_queue(client: &async_nats::Client, name: &str, subjects: &[&str]) -> stream::Stream {
+    stream_with(
+        client,
+        stream::Config {
+            name: name.to_owned(),
+            subjects: subjects.iter().map(ToString::to_string).collect(),
+            retention: stream::RetentionPolicy::WorkQueue,
+            ..stream::Config::default()
+        },
+    )
+    .await
+}
+
 /// A stream with a configuration of the test's own.
 pub async fn stream_with(client: &async_nats::Client, config: stream::Config) -> stream::Stream {
     jetstream::new(client.clone()).create_stream(config).await.unwrap()

@@ -104,16 +104,7 @@ async fn every_kind(broker: &Broker) {
         ..Default::default()
     };
     orders.create_consumer(fast).await.unwrap();
-    let jobs = jet::stream_with(
-        &client,
-        stream::Config {
-            name: "JOBS".into(),
-            subjects: vec!["jobs.>".into()],
-            retention: stream::RetentionPolicy::WorkQueue,
-            ..Default::default()
-        },
-    )
-    .await;
+    let jobs = jet::work_queue(&client, "JOBS", &["jobs.>"]).await;
     let worker = jet::pull(&jobs, "worker").await;
     let cart = jet::stream_with(
         &client,

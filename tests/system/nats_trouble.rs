@@ -63,16 +63,7 @@ async fn unharmed_at(probe: ProbeLevel, more: &[&str]) {
     let ephemeral =
         consumer::pull::Config { inactive_threshold: Duration::from_secs(300), ..Default::default() };
     jet::pull_with(&orders, ephemeral).await;
-    let jobs = jet::stream_with(
-        &client,
-        stream::Config {
-            name: "JOBS".into(),
-            subjects: vec!["jobs.>".into()],
-            retention: stream::RetentionPolicy::WorkQueue,
-            ..Default::default()
-        },
-    )
-    .await;
+    let jobs = jet::work_queue(&client, "JOBS", &["jobs.>"]).await;
     jet::pull(&jobs, "worker").await;
     jet::publish(&client, "jobs.a", 3).await;
     jet::publish(&client, "orders.created", 4).await;

@@ -31,6 +31,18 @@ pub(super) struct ApiError {
     description: String,
 }
 
+impl ApiError {
+    /// As a failure to ask this.
+    pub(super) fn refusal(&self, subject: &str) -> Failure {
+        Failure::Refused {
+            subject: subject.to_owned(),
+            code: self.code,
+            err_code: self.err_code,
+            description: one_line(&self.description),
+        }
+    }
+}
+
 /// Numbers of errors that mean something to us.
 pub(super) mod codes {
     /// JetStream is off on this server.
@@ -79,12 +91,7 @@ impl Api<'_> {
         let mut reply: T = read(&subject, &answer.payload)?;
         match reply.error() {
             None => Ok((reply, answer.trip, answer.payload.len())),
-            Some(error) => Err(Failure::Refused {
-                subject,
-                code: error.code,
-                err_code: error.err_code,
-                description: one_line(&error.description),
-            }),
+            Some(error) => Err(error.refusal(&subject)),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::acks;
 use super::advisories::SUBJECTS;
-use super::api::codes;
+use super::api::{ApiError, codes};
 use super::lenient::{one_line, or_default};
 use super::options::{ConnectFailure, FailureKind, NatsOptions};
 use super::secret::Redacted;
@@ -386,26 +386,12 @@ impl Trial<'_> {
     async fn ask(&self, subject: &str, body: Bytes) -> Result<Bytes, Failure> {
         #[derive(Deserialize)]
         struct Envelope {
-            error: Option<Refusal>,
-        }
-        #[derive(Default, Deserialize)]
-        struct Refusal {
-            #[serde(default, deserialize_with = "or_default")]
-            code: u64,
-            #[serde(default, deserialize_with = "or_default")]
-            err_code: u64,
-            #[serde(default, deserialize_with = "or_default")]
-            description: String,
+            error: Option<ApiError>,
         }
         let payload = self.wire.ask(subject, body, PATIENCE).await?.payload;
         match serde_json::from_slice::<Envelope>(&payload) {
             Ok(Envelope { error: None }) => Ok(payload),
-            Ok(Envelope { error: Some(error) }) => Err(Failure::Refused {
-                subject: subject.to_owned(),
-                code: error.code,
-                err_code: error.err_code,
-                description: one_line(&error.description),
-            }),
+            Ok(Envelope { error: Some(error) }) => Err(error.refusal(subject)),
             Err(error) => {
                 Err(Failure::Unreadable { subject: subject.to_owned(), why: one_line(&error.to_string()) })
             }
