@@ -94,7 +94,7 @@ impl EngineOptions {
             probe: ProbeLevel::default(),
             origin: Origin::default(),
             system: None,
-            windows: Windows { rate: RATE_WINDOW, delay: DELAY_WINDOW },
+            windows: Windows::default(),
         }
     }
 
@@ -130,7 +130,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(options: EngineOptions) -> Self {
-        let state = State::new(options.started);
+        let state = State::new(options.started, options.windows);
         Self::with(options, state)
     }
 
@@ -219,7 +219,6 @@ impl Engine {
             state: &mut self.state,
             wiring: &self.wiring,
             topology: &self.topology,
-            windows: self.options.windows,
             now,
         });
         let watched = now.mono.since(self.options.started.mono);

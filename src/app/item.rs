@@ -481,7 +481,7 @@ impl<'a> Item<'a> {
 }
 
 fn flow_value<'a>(flow: &'a Flow, key: &str, snapshot: &'a Snapshot) -> Field<'a> {
-    let both = || flow.from.iter().chain(&flow.to).collect::<Vec<_>>();
+    let both = || flow.from.iter().chain(&*flow.to).collect::<Vec<_>>();
     match key {
         "kind" => Field::text(flow.kind.word()),
         "from" => Field::Words(flow.from.iter().map(super::super::model::id::ServiceId::as_str).collect()),
@@ -653,7 +653,7 @@ fn services_of<'a>(thing: &'a Thing, snapshot: &'a Snapshot) -> Vec<&'a ServiceI
             snapshot.entity(id).map(|row| row.owners.iter().map(|o| &o.service).collect()).unwrap_or_default()
         }
         Thing::Flow(id) => {
-            snapshot.flow(id).map(|row| row.from.iter().chain(&row.to).collect()).unwrap_or_default()
+            snapshot.flow(id).map(|row| row.from.iter().chain(&*row.to).collect()).unwrap_or_default()
         }
         Thing::Channel(id) => {
             snapshot.channel(id).map(|row| row.producers.iter().collect()).unwrap_or_default()

@@ -53,8 +53,8 @@ struct Book<'a> {
 pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
     let mut calls: BTreeMap<&ServiceId, BTreeSet<&ServiceId>> = BTreeMap::new();
     for flow in &rows.requests {
-        for caller in &flow.to {
-            calls.entry(caller).or_default().extend(&flow.from);
+        for caller in &*flow.to {
+            calls.entry(caller).or_default().extend(&*flow.from);
         }
     }
     let failing = rows
@@ -303,7 +303,7 @@ impl Book<'_> {
             .filter(|(f, _)| !self.said.contains(&Thing::Flow(f.id.clone())))
             .copied()
             .collect();
-        let services: BTreeSet<&ServiceId> = open.iter().flat_map(|(f, _)| &f.from).collect();
+        let services: BTreeSet<&ServiceId> = open.iter().flat_map(|(f, _)| &*f.from).collect();
         let is_root = |flow: &Flow| {
             !flow.from.iter().any(|s| self.reaches(s).iter().any(|t| t != s && services.contains(t)))
         };
@@ -356,7 +356,7 @@ fn is_bad(status: ConsumerStatus) -> bool {
 }
 
 fn who(consumer: &Consumer) -> Name {
-    match consumer.services.as_slice() {
+    match &*consumer.services {
         [one] => one.as_str().into(),
         [] => consumer.name.clone(),
         [first, rest @ ..] => format!("{first} +{}", rest.len()).into(),

@@ -12,10 +12,11 @@ use super::heard::{self, Heard};
 use super::progress::{self, ChannelPoint, Reading, Sample};
 use super::rates::{READINGS, Windows, base_of, elapsed, per_second, replaces};
 use super::status::{Case, Presence, Verdict, judge};
+use super::wiring::Bound;
 use super::words;
 use super::{staleness, trend};
 use crate::model::acks::AckTally;
-use crate::model::id::{ChannelId, ConsumerId, Name, SourceId};
+use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{
     BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
@@ -84,13 +85,36 @@ pub(super) struct ConsumerState {
     pub(super) listed_by: Name,
     /// The engine's revision when what decides who it is last changed.
     pub(super) rewired: u64,
+    /// Where it stands in the wiring. Not written down: whoever goes on wires everything anew.
+    #[serde(skip)]
+    pub(super) wired: Option<Wired>,
+    /// Its judgement and figures are those of all that it was told.
+    #[serde(skip)]
+    settled: bool,
+}
+
+/// Where a consumer stands in the wiring and among the rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Wired {
+    /// Whose it is.
+    pub(super) bound: Arc<Bound>,
+    /// The place of its row.
+    pub(super) row: usize,
+    /// The places of the flows that show its numbers.
+    pub(super) flows: Vec<usize>,
 }
 
 /// Numbers over a window: made once after a poll, for its own row and for those of its flows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Figures {
+    /// Deliveries per second, redeliveries included.
+    pub(super) delivered_rate: Measured<f64>,
     /// Messages processed per second.
     pub(super) acked_rate: Measured<f64>,
+    /// Messages per second that went wrong: given up, refused, terminated.
+    pub(super) errors_rate: Measured<f64>,
+    /// When its backlog will be gone.
+    pub(super) drain: Measured<Drain>,
     /// Append → processed.
     pub(super) delay: Option<Delay>,
     /// What was heard of its acknowledgements, when anything was.
@@ -152,12 +176,17 @@ impl ConsumerState {
             last_seen: None,
             revision: 0,
             figures: Figures {
+                delivered_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
                 acked_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
+                errors_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
+                drain: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
                 delay: None,
                 acks: None,
             },
             listed_by,
             rewired: 0,
+            wired: None,
+            settled: false,
         }
     }
 
@@ -166,6 +195,7 @@ impl ConsumerState {
         if self.polled.is_some_and(|last| poll.at.mono <= last.mono) {
             return;
         }
+        self.settled = false;
         self.draw();
         let how = Reading::of(report);
         let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
@@ -273,12 +303,14 @@ impl ConsumerState {
     pub(super) fn hear(&mut self, tally: &AckTally, at: Mono) {
         self.heard.add(tally, at);
         self.listened = Some(at);
+        self.settled = false;
     }
 
     /// They are not listened to any more.
     pub(super) fn unhear(&mut self) {
         self.heard.reset();
         self.listened = None;
+        self.settled = false;
     }
 
     /// What polls say of the delays of single messages.
@@ -288,6 +320,7 @@ impl ConsumerState {
 
     /// Something happened to one of its messages.
     pub(super) fn notice(&mut self, notice: &Notice) {
+        self.settled = false;
         match notice.kind {
             NoticeKind::GaveUp => self.gave_up.seen = self.gave_up.seen.saturating_add(1),
             NoticeKind::Terminated => self.gave_up.terminated = self.gave_up.terminated.saturating_add(1),
@@ -308,21 +341,61 @@ impl ConsumerState {
         self.samples.get(self.samples.len().saturating_sub(11)..).unwrap_or_default()
     }
 
+    /// Notices of it were missed: what they count is a lower bound from here on.
+    pub(super) fn missed(&mut self) {
+        self.gave_up.missed();
+        self.settled = false;
+    }
+
+    /// Takes its place; returns whether it is another one's now.
+    pub(super) fn wire(&mut self, wired: Wired) -> bool {
+        let moved = self.wired.as_ref().is_none_or(|before| before.bound != wired.bound);
+        self.settled &= !moved;
+        self.wired = Some(wired);
+        moved
+    }
+
+    /// Judges it and works out its figures, unless nothing came since that was done last.
+    pub(super) fn settle(&mut self, windows: Windows) {
+        if !self.settled {
+            self.judge();
+            self.measure(windows);
+            self.settled = true;
+        }
+    }
+
+    /// The same right after a poll, while all that it rests on is at hand. The first judgement waits for the wiring, which tells
+    /// whether anybody is there; whose acknowledgements come all the time waits for the next look.
+    pub(super) fn settle_again(&mut self, windows: Windows) {
+        if self.judged.is_some() && self.wired.is_some() && self.listened.is_none() {
+            self.settle(windows);
+        }
+    }
+
     /// Works out what its polls amount to.
-    pub(super) fn measure(&mut self, windows: Windows) {
+    fn measure(&mut self, windows: Windows) {
         let now = self.polled.map(|at| at.mono).max(self.listened);
         let acks = now.and_then(|now| self.heard.window(windows.delay, now)).map(Arc::new);
         let delay = match &acks {
             Some(acks) => Some(heard::delay(acks)),
             None => self.polled.and_then(|at| self.delays.distribution(windows.delay, at.mono)),
         };
-        self.figures = Figures { acked_rate: self.acked_rate(windows), delay, acks };
+        let ends = self.ends(windows);
+        let acked_rate = self.acked_rate(ends);
+        let drain = self.drain(match &acked_rate.bounds {
+            Bounds::Between { lo, hi } => Some(f64::midpoint(*lo, *hi)),
+            bounds => bounds.low().copied(),
+        });
+        let (delivered_rate, errors_rate) = (self.delivered_rate(ends), self.errors_rate(ends));
+        self.figures = Figures { delivered_rate, acked_rate, errors_rate, drain, delay, acks };
     }
 
-    /// Judges it; returns whether its status changed.
-    pub(super) fn judge(&mut self, presence: Presence, service: Option<&str>) -> bool {
-        let Some(report) = &self.report else { return false };
-        let (Some(polled), Some(first)) = (self.polled, self.first) else { return false };
+    fn judge(&mut self) {
+        let Some(report) = &self.report else { return };
+        let (Some(polled), Some(first)) = (self.polled, self.first) else { return };
+        let bound = self.wired.as_ref().map(|wired| &wired.bound);
+        let presence = bound.map_or(Presence::NotKnown, |bound| bound.presence);
+        let service = bound.and_then(|bound| bound.services.first()).map(ServiceId::as_str);
         let Verdict { status, why, from, or_earlier } = judge(&Case {
             report,
             samples: &self.samples,
@@ -346,19 +419,18 @@ impl ConsumerState {
         let before = self.status;
         self.why = why;
         if status == before && !newly {
-            return false;
+            return;
         }
         self.status = status;
         let at = from.map_or(polled.wall, |s| s.wall);
         let since_start = newly && self.was_there && status != ConsumerStatus::Unknown;
         self.since = Since { at, or_earlier: or_earlier || since_start };
-        !newly && before != status
     }
 
     /// Deliveries per second, redeliveries included: Δ deliveries ÷ Δ time.
-    pub(super) fn delivered_rate(&self, windows: Windows) -> Measured<f64> {
+    fn delivered_rate(&self, ends: Option<(&Sample, &Sample)>) -> Measured<f64> {
         let at = self.measured_at();
-        let Some((base, last)) = self.ends(windows) else {
+        let Some((base, last)) = ends else {
             return Measured::unknown(words::ONE_POLL.clone(), at);
         };
         let (Some((c1, _)), Some((c2, _))) = (base.delivered, last.delivered) else {
@@ -371,9 +443,9 @@ impl ConsumerState {
     }
 
     /// Messages processed per second: see [`progress`].
-    fn acked_rate(&self, windows: Windows) -> Measured<f64> {
+    fn acked_rate(&self, ends: Option<(&Sample, &Sample)>) -> Measured<f64> {
         let at = self.measured_at();
-        let (Some((base, last)), Some(report)) = (self.ends(windows), &self.report) else {
+        let (Some((base, last)), Some(report)) = (ends, &self.report) else {
             return Measured::unknown(words::ONE_POLL.clone(), at);
         };
         let time = elapsed(&base.at, &last.at, true);
@@ -387,9 +459,9 @@ impl ConsumerState {
     }
 
     /// Messages per second that went wrong: given up, refused, terminated.
-    pub(super) fn errors_rate(&self, windows: Windows) -> Measured<f64> {
+    fn errors_rate(&self, ends: Option<(&Sample, &Sample)>) -> Measured<f64> {
         let at = self.measured_at();
-        let Some((base, last)) = self.ends(windows) else {
+        let Some((base, last)) = ends else {
             return Measured::unknown(words::ONE_POLL.clone(), at);
         };
         let errors = (last.abandoned + last.refused).saturating_sub(base.abandoned + base.refused);
@@ -459,7 +531,7 @@ impl ConsumerState {
         }
     }
 
-    pub(super) fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
+    fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
         let bounds = match trend::drain(self.recent(), processed_rate) {
             // Nothing waits for delivery, and what is in flight may still be worked on.
             Bounds::Exact(Drain::Never)

@@ -214,15 +214,16 @@ impl Delays {
             return None;
         }
         let from = self.samples.partition_point(|s| now.since(s.at) > window);
-        let mut samples: Vec<Sample> = self.samples.range(from..).copied().collect();
-        samples.sort_unstable_by_key(|s| (s.nanos, s.error));
+        // Only what the figures need: half the bytes to copy and to sort.
+        let mut samples: Vec<(i64, u64)> = self.samples.range(from..).map(|s| (s.nanos, s.error)).collect();
+        samples.sort_unstable();
         let at = |percent: usize| {
             let rank = (samples.len() * percent).div_ceil(100).max(1) - 1;
             samples.get(rank).copied()
         };
         let figures = [at(50), at(95), at(99), samples.last().copied()];
-        let error = figures.iter().flatten().map(|s| s.error).max();
-        let [p50, p95, p99, max] = figures.map(|figure| figure.map(|s| s.nanos));
+        let error = figures.iter().flatten().map(|(_, error)| *error).max();
+        let [p50, p95, p99, max] = figures.map(|figure| figure.map(|(nanos, _)| nanos));
         Some(Delay {
             p50,
             p95,
@@ -231,7 +232,7 @@ impl Delays {
             count,
             method: DelayMethod::Interval,
             error: error.map(Duration::from_nanos),
-            negative: samples.iter().filter(|s| s.nanos < 0).count() as u64,
+            negative: samples.iter().filter(|(nanos, _)| *nanos < 0).count() as u64,
         })
     }
 }

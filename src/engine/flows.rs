@@ -1,5 +1,8 @@
 //! Numbers of flows and of bare subjects.
 
+use std::sync::Arc;
+
+use super::consumers::ConsumerState;
 use super::delay;
 use super::plans::{FlowPlan, Numbers, SubjectPlan};
 use super::rates::{Meter, Windows};
@@ -28,21 +31,35 @@ struct Figures {
 }
 
 /// The row of a flow.
-pub(super) fn row(plan: &FlowPlan, state: &State, windows: Windows) -> Flow {
+pub(super) fn row(plan: &FlowPlan, state: &State) -> Flow {
+    let windows = state.windows;
     let figures = match &plan.numbers {
-        Numbers::Consumer { shared } => consumed(plan, *shared, state, windows),
+        Numbers::Consumer { .. } => {
+            let consumer = plan.consumer.as_ref().and_then(|id| state.consumers.get(id));
+            return of_consumer(plan, consumer, state.structure_at.wall);
+        }
         Numbers::Delivered(keys) => delivered(keys, state, windows),
         Numbers::Answered(keys) => answered(keys, state, windows),
         Numbers::Channel { only } => appended(plan, *only, state, windows),
         Numbers::Unknown(why) => nothing(why, state.structure_at.wall),
     };
+    flow(plan, figures)
+}
+
+/// The row of a flow whose numbers are those of its consumer; `at` tells since when it is known that there is none.
+pub(super) fn of_consumer(plan: &FlowPlan, consumer: Option<&ConsumerState>, at: Timestamp) -> Flow {
+    let shared = matches!(plan.numbers, Numbers::Consumer { shared: true });
+    flow(plan, consumer.map_or_else(|| nothing(&words::BY_SILENT, at), |of| consumed(of, shared)))
+}
+
+fn flow(plan: &FlowPlan, figures: Figures) -> Flow {
     Flow {
         id: plan.id.clone(),
         kind: plan.kind,
         kind_likely: plan.kind_likely,
-        from: plan.from.clone(),
+        from: Arc::clone(&plan.from),
         from_likely: plan.from_likely,
-        to: plan.to.clone(),
+        to: Arc::clone(&plan.to),
         channel: plan.channel.clone(),
         label: plan.label.clone(),
         consumer: plan.consumer.clone(),
@@ -54,7 +71,7 @@ pub(super) fn row(plan: &FlowPlan, state: &State, windows: Windows) -> Flow {
         history: figures.history,
         declared: plan.declared,
         last_seen: figures.last_seen,
-        evidence: plan.evidence.clone(),
+        evidence: Arc::clone(&plan.evidence),
     }
 }
 
@@ -71,12 +88,9 @@ fn nothing(why: &crate::model::id::Name, at: Timestamp) -> Figures {
 }
 
 /// What the consumer has processed: redeliveries move no data.
-fn consumed(plan: &FlowPlan, shared: bool, state: &State, windows: Windows) -> Figures {
-    let Some(consumer) = plan.consumer.as_ref().and_then(|id| state.consumers.get(id)) else {
-        return nothing(&words::BY_SILENT, state.structure_at.wall);
-    };
+fn consumed(consumer: &ConsumerState, shared: bool) -> Figures {
     let mut rate = consumer.figures.acked_rate.clone();
-    let mut errors = consumer.errors_rate(windows);
+    let mut errors = consumer.figures.errors_rate.clone();
     if shared {
         rate = at_most(rate);
         errors = at_most(errors);

@@ -109,7 +109,7 @@ fn declared(state: &State, wiring: &Wiring, topology: &Topology) -> Vec<EntityPl
     for flow in &wiring.flows {
         let Some(plan) = flow.entity.as_ref().and_then(|id| entities.get_mut(id)) else { continue };
         let entity = &mut plan.row;
-        for service in &flow.to {
+        for service in &*flow.to {
             if flow.kind == FlowKind::Request {
                 let evidence = flow.evidence.first().cloned();
                 let asks = entity.readers.iter().any(|r| r.service == *service && r.operation == flow.label);
@@ -217,7 +217,7 @@ fn conflicts(entity: &Entity) -> Vec<Name> {
 fn guessed(state: &State, wiring: &Wiring) -> Vec<EntityPlan> {
     let mut readers: BTreeMap<&ChannelId, BTreeSet<&ServiceId>> = BTreeMap::new();
     for (consumer, bound) in state.consumers.values().zip(wiring.consumers.values()) {
-        readers.entry(&consumer.channel).or_default().extend(&bound.services);
+        readers.entry(&consumer.channel).or_default().extend(&*bound.services);
     }
     let mut entities: BTreeMap<EntityId, EntityPlan> = BTreeMap::new();
     for (id, channel) in &state.channels {
@@ -235,7 +235,7 @@ fn guessed(state: &State, wiring: &Wiring) -> Vec<EntityPlan> {
         plan.channels.insert(id.clone());
         let entity = &mut plan.row;
         if let Some(producers) = wiring.producers.get(id) {
-            for service in &producers.services {
+            for service in &*producers.services {
                 if !entity.owners.iter().any(|o| &o.service == service) {
                     entity.owners.push(Owner {
                         service: service.clone(),

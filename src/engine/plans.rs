@@ -27,15 +27,15 @@ pub(super) struct FlowPlan {
     pub(super) id: FlowId,
     pub(super) kind: FlowKind,
     pub(super) kind_likely: bool,
-    pub(super) from: Vec<ServiceId>,
+    pub(super) from: Arc<[ServiceId]>,
     pub(super) from_likely: bool,
-    pub(super) to: Vec<ServiceId>,
+    pub(super) to: Arc<[ServiceId]>,
     pub(super) channel: Option<ChannelId>,
     pub(super) label: Name,
     pub(super) consumer: Option<ConsumerId>,
     pub(super) entity: Option<EntityId>,
     pub(super) declared: bool,
-    pub(super) evidence: Vec<Evidence>,
+    pub(super) evidence: Arc<[Evidence]>,
     pub(super) numbers: Numbers,
 }
 
@@ -102,10 +102,10 @@ pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
     }
     limits(identity, &flows, wiring);
     for plan in flows.values() {
-        for service in &plan.from {
+        for service in &*plan.from {
             wiring.services.entry(service.clone()).or_default().flows_out.push(plan.id.clone());
         }
-        for service in &plan.to {
+        for service in &*plan.to {
             wiring.services.entry(service.clone()).or_default().flows_in.push(plan.id.clone());
         }
     }
@@ -256,7 +256,7 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
             consumer: Some(consumer.clone()),
             entity: None,
             declared: false,
-            evidence,
+            evidence: evidence.into(),
             numbers: Numbers::Consumer { shared: false },
         });
     }
@@ -345,15 +345,15 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                     id: id("subject", channel.as_str(), service.as_str()),
                     kind: FlowKind::Event,
                     kind_likely: true,
-                    from: if not_itself { from.services } else { Vec::new() },
+                    from: if not_itself { from.services } else { [].into() },
                     from_likely: not_itself,
-                    to: vec![service.clone()],
+                    to: [service.clone()].into(),
                     channel: Some(channel),
                     label: s.subject.clone(),
                     consumer: None,
                     entity: None,
                     declared: false,
-                    evidence,
+                    evidence: evidence.into(),
                     numbers: Numbers::Delivered(counters(state, wiring, source, service, &s.subject)),
                 });
             }
@@ -377,16 +377,17 @@ fn upstreams(state: &State, wiring: &Wiring) -> Vec<FlowPlan> {
                 kind_likely: false,
                 from: producers.map(|p| p.services.clone()).unwrap_or_default(),
                 from_likely: producers.is_some_and(|p| p.likely),
-                to: Vec::new(),
+                to: [].into(),
                 channel: Some(down.clone()),
                 label: format!("{} of {upstream}", fed.how).into(),
                 consumer: None,
                 entity: None,
                 declared: false,
-                evidence: vec![Evidence::observed(
+                evidence: [Evidence::observed(
                     format!("configuration of {}", channel.report.name),
                     state.structure_at.wall,
-                )],
+                )]
+                .into(),
                 numbers: Numbers::Channel { only },
             });
         }
@@ -404,15 +405,19 @@ fn limits(identity: &Identity<'_>, flows: &BTreeMap<FlowId, FlowPlan>, wiring: &
             let Some(bound) = plan.consumer.as_ref().and_then(|c| wiring.consumers.get_mut(c)) else {
                 continue;
             };
+            let bound = Arc::make_mut(bound);
             bound.max_delay = match (bound.max_delay, max_delay) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
-            for copy in service.copies.iter().filter(|c| c.via.as_ref() == Some(name)) {
-                if !bound.feeds.contains(&copy.entity) {
-                    bound.feeds.push(copy.entity.clone());
+            let copies = service.copies.iter().filter(|c| c.via.as_ref() == Some(name)).map(|c| &c.entity);
+            let mut feeds: Vec<EntityId> = bound.feeds.to_vec();
+            for entity in copies {
+                if !feeds.contains(entity) {
+                    feeds.push(entity.clone());
                 }
             }
+            bound.feeds = feeds.into();
         }
     }
 }

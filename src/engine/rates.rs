@@ -26,6 +26,12 @@ pub struct Windows {
     pub delay: Duration,
 }
 
+impl Default for Windows {
+    fn default() -> Self {
+        Self { rate: super::RATE_WINDOW, delay: super::DELAY_WINDOW }
+    }
+}
+
 /// Readings kept of one counter: enough for ten polls and the rate window.
 pub(super) const READINGS: usize = 16;
 

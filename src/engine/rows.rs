@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::consumers::ConsumerState;
+use super::consumers::{ConsumerState, Wired};
 use super::rates::Windows;
 use super::state::{Dirty, State};
 use super::wiring::{Bound, Wiring};
 use super::{causes, flows, services, sorted, totals};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, ServiceId, SourceId, StoreId};
-use crate::model::measured::{Bounds, Evidence};
+use crate::model::measured::Evidence;
 use crate::model::snapshot::{Cause, Channel, Consumer, Entity, Flow, Service, Source, Store, Totals};
 use crate::model::time::Stamp;
 use crate::topology::Topology;
@@ -28,8 +28,8 @@ pub(super) struct Cache {
     consumers: Vec<Arc<Consumer>>,
     /// In the order of the wiring's plans.
     flows: Vec<Arc<Flow>>,
-    /// After a change of wiring: the rows that stay, in the new order, with gaps for those that are new.
-    reordered: Option<Vec<Option<Arc<Flow>>>>,
+    /// The wiring is another one than at the last look.
+    rewired: bool,
     causes: Vec<Cause>,
     /// The revision up to which everything has been looked at.
     seen: Option<u64>,
@@ -41,7 +41,6 @@ pub(super) struct Inputs<'a> {
     pub(super) state: &'a mut State,
     pub(super) wiring: &'a Wiring,
     pub(super) topology: &'a Topology,
-    pub(super) windows: Windows,
     pub(super) now: Stamp,
 }
 
@@ -59,15 +58,18 @@ pub(super) struct Built {
 }
 
 pub(super) fn build(inputs: Inputs<'_>) -> Built {
-    let Inputs { cache, state, wiring, topology, windows, now } = inputs;
-    let dirty = std::mem::take(&mut state.dirty);
-    let rewired = cache.reordered.is_some();
+    let Inputs { cache, state, wiring, topology, now } = inputs;
+    let windows = state.windows;
+    let mut dirty = std::mem::take(&mut state.dirty);
+    dirty.consumers.sort();
+    dirty.consumers.dedup();
+    let rewired = std::mem::take(&mut cache.rewired);
     let moved = rewired || cache.seen != Some(state.revision);
     cache.seen = Some(state.revision);
     if moved {
-        cache.consumers(state, wiring, windows, &dirty, rewired);
+        cache.consumers(state, wiring, &dirty.consumers);
         cache.channels(state, wiring, windows, &dirty, rewired);
-        cache.flows(state, wiring, windows, &dirty);
+        cache.flows(state, wiring, &dirty);
         keep(&mut cache.sources, state.sources.iter().map(|(id, s)| (id.clone(), s.row(id, windows))));
         let consumers = &cache.consumers;
         let entities = wiring.entities.iter().map(|e| e.fill(state, consumers, state.structure_at.wall));
@@ -108,66 +110,48 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
 }
 
 impl Cache {
-    /// Puts the lists in the order of a new wiring. What was known of a thing that is still wired the same stays; the rest is
-    /// dirty.
+    /// Puts the lists in the order of a new wiring. Rows of things that are still wired the same stay; those of consumers that
+    /// are not are dirty; what is new gets its row.
     pub(super) fn rewired(&mut self, state: &mut State, before: &Wiring, now: &Wiring) {
-        let mut rows = std::mem::take(&mut self.flows).into_iter().zip(&before.flows).peekable();
-        let mut reordered = Vec::with_capacity(now.flows.len());
-        for plan in &now.flows {
-            while rows.peek().is_some_and(|(_, old)| old.id < plan.id) {
-                rows.next();
-            }
-            let same = rows.next_if(|(_, old)| old.id == plan.id).filter(|(_, old)| *old == plan);
-            reordered.push(same.map(|(row, _)| row));
-        }
-        self.reordered = Some(reordered);
-        let mut old = before.consumers.iter().peekable();
-        for (id, bound) in &now.consumers {
-            while old.peek().is_some_and(|(before, _)| *before < id) {
-                old.next();
-            }
-            if old.next_if(|(before, _)| *before == id).is_none_or(|(_, before)| before != bound) {
+        self.rewired = true;
+        let mut old = std::mem::take(&mut self.consumers).into_iter().peekable();
+        for (id, consumer) in &mut state.consumers {
+            let Some(bound) = now.consumers.get(id) else { continue };
+            let flows = now.index.consumers.get(id).cloned().unwrap_or_default();
+            let wired = Wired { bound: Arc::clone(bound), row: self.consumers.len(), flows };
+            let moved = consumer.wire(wired);
+            while old.next_if(|row| row.id < *id).is_some() {}
+            let kept = old.next_if(|row| row.id == *id);
+            if moved && kept.is_some() {
                 state.dirty.consumers.push(id.clone());
             }
+            self.consumers.push(kept.unwrap_or_else(|| {
+                consumer.settle(state.windows);
+                Arc::new(consumer_row(consumer, bound))
+            }));
+        }
+        let mut old = std::mem::take(&mut self.flows).into_iter().zip(&before.flows).peekable();
+        for plan in &now.flows {
+            while old.next_if(|(_, before)| before.id < plan.id).is_some() {}
+            let same = old.next_if(|(_, before)| before.id == plan.id).filter(|(_, before)| *before == plan);
+            let row = same.map(|(row, _)| row);
+            self.flows.push(row.unwrap_or_else(|| Arc::new(flows::row(plan, state))));
         }
     }
 
-    fn consumers(
-        &mut self,
-        state: &mut State,
-        wiring: &Wiring,
-        windows: Windows,
-        dirty: &Dirty,
-        rewired: bool,
-    ) {
-        let changed: BTreeSet<&ConsumerId> = dirty.consumers.iter().collect();
-        let mut made = Vec::with_capacity(changed.len());
-        for id in changed {
-            let Some(consumer) = state.consumers.get_mut(id) else { continue };
-            let bound = wiring.consumers.get(id);
-            let presence = bound.map_or(super::status::Presence::NotKnown, |b| b.presence);
-            let service = bound.and_then(|b| b.services.first()).map(ServiceId::as_str);
-            consumer.judge(presence, service);
-            consumer.measure(windows);
-            made.push(Arc::new(consumer_row(consumer, bound, windows)));
-        }
-        if !rewired {
-            for row in made {
-                let at = self.consumers.binary_search_by(|old| old.id.cmp(&row.id));
-                if let Some(place) = at.ok().and_then(|at| self.consumers.get_mut(at)) {
-                    *place = row;
+    /// The rows of consumers of which something came, and of the flows that show their numbers.
+    fn consumers(&mut self, state: &mut State, wiring: &Wiring, dirty: &[ConsumerId]) {
+        let (windows, known_at) = (state.windows, state.structure_at.wall);
+        each(&mut state.consumers, dirty, |consumer| {
+            consumer.settle(windows);
+            let Some(wired) = &consumer.wired else { return };
+            put(&mut self.consumers, wired.row, consumer_row(consumer, &wired.bound));
+            for at in &wired.flows {
+                if let Some(plan) = wiring.flows.get(*at) {
+                    put(&mut self.flows, *at, flows::of_consumer(plan, Some(consumer), known_at));
                 }
             }
-            return;
-        }
-        let mut made = made.into_iter().peekable();
-        let mut old = std::mem::take(&mut self.consumers).into_iter().peekable();
-        for id in state.consumers.keys() {
-            while old.next_if(|row| row.id < *id).is_some() {}
-            let before = old.next_if(|row| row.id == *id);
-            let now = made.next_if(|row| row.id == *id);
-            self.consumers.extend(now.or(before));
-        }
+        });
     }
 
     fn channels(&mut self, state: &State, wiring: &Wiring, windows: Windows, dirty: &Dirty, rewired: bool) {
@@ -181,7 +165,7 @@ impl Cache {
                 rate: channel.rate(windows),
                 bytes_rate: channel.bytes_rate(windows),
                 history: channel.history.clone(),
-                producers: wiring.producers.get(id).map(|p| p.services.clone()).unwrap_or_default(),
+                producers: wiring.producers.get(id).map(|p| p.services.to_vec()).unwrap_or_default(),
                 evidence,
             }))
         };
@@ -209,29 +193,47 @@ impl Cache {
         }
     }
 
-    fn flows(&mut self, state: &State, wiring: &Wiring, windows: Windows, dirty: &Dirty) {
+    /// The rows of flows whose numbers are those of channels and counters.
+    fn flows(&mut self, state: &State, wiring: &Wiring, dirty: &Dirty) {
         let index = &wiring.index;
-        let of_consumers = dirty.consumers.iter().filter_map(|id| index.consumers.get(id));
         let of_channels = dirty.channels.iter().filter_map(|id| index.channels.get(id));
         let of_meters = dirty.meters.iter().filter_map(|key| index.meters.get(key));
-        let changed: BTreeSet<usize> =
-            of_consumers.chain(of_channels).chain(of_meters).flatten().copied().collect();
-        let make = |at: usize| {
-            let plan = wiring.flows.get(at)?;
-            Some(Arc::new(flows::row(plan, state, windows)))
-        };
-        if let Some(reordered) = self.reordered.take() {
-            let rows = reordered.into_iter().enumerate();
-            self.flows = rows
-                .filter_map(|(at, row)| row.filter(|_| !changed.contains(&at)).or_else(|| make(at)))
-                .collect();
-            return;
-        }
+        let changed: BTreeSet<usize> = of_channels.chain(of_meters).flatten().copied().collect();
         for at in changed {
-            if let (Some(place), Some(row)) = (self.flows.get_mut(at), make(at)) {
-                *place = row;
+            if let Some(plan) = wiring.flows.get(at) {
+                put(&mut self.flows, at, flows::row(plan, state));
             }
         }
+    }
+}
+
+fn put<R>(rows: &mut [Arc<R>], at: usize, row: R) {
+    if let Some(place) = rows.get_mut(at) {
+        *place = Arc::new(row);
+    }
+}
+
+/// Does something with each of these (sorted) consumers that is there. Those of a channel were polled together and stand
+/// together: mostly the next one wanted is the next one there, and need not be looked for.
+fn each(
+    consumers: &mut BTreeMap<ConsumerId, ConsumerState>,
+    wanted: &[ConsumerId],
+    mut act: impl FnMut(&mut ConsumerState),
+) {
+    let mut rest = wanted;
+    while let Some((first, mut after)) = rest.split_first() {
+        let mut there = consumers.range_mut::<ConsumerId, _>(first..);
+        if let Some((_, consumer)) = there.next().filter(|(id, _)| *id == first) {
+            act(consumer);
+            while let (Some((next, others)), Some((id, consumer))) = (after.split_first(), there.next()) {
+                if id != next {
+                    break;
+                }
+                act(consumer);
+                after = others;
+            }
+        }
+        rest = after;
     }
 }
 
@@ -246,10 +248,9 @@ fn keep<K: Ord, R: PartialEq>(old: &mut BTreeMap<K, Arc<R>>, rows: impl Iterator
         .collect();
 }
 
-fn consumer_row(consumer: &ConsumerState, bound: Option<&Bound>, windows: Windows) -> Consumer {
-    let acked_rate = consumer.figures.acked_rate.clone();
-    let known = bound.map_or(&[][..], |b| &b.evidence);
-    let mut evidence = Vec::with_capacity(2 + known.len());
+fn consumer_row(consumer: &ConsumerState, bound: &Bound) -> Consumer {
+    let figures = &consumer.figures;
+    let mut evidence = Vec::with_capacity(2 + bound.evidence.len());
     if let Some(polled) = consumer.polled {
         evidence.push(Evidence::observed(consumer.listed_by.clone(), polled.wall));
     } else {
@@ -259,35 +260,31 @@ fn consumer_row(consumer: &ConsumerState, bound: Option<&Bound>, windows: Window
     if let Some(backlog) = &consumer.backlog {
         evidence.push(Evidence::observed(backlog.how.clone(), consumer.staleness.at));
     }
-    evidence.extend_from_slice(known);
-    let drain = consumer.drain(match &acked_rate.bounds {
-        Bounds::Between { lo, hi } => Some(f64::midpoint(*lo, *hi)),
-        bounds => bounds.low().copied(),
-    });
+    evidence.extend_from_slice(&bound.evidence);
     Consumer {
         report: consumer.report.clone(),
         id: consumer.id.clone(),
         name: consumer.name.clone(),
         channel: consumer.channel.clone(),
         source: consumer.source.clone(),
-        services: bound.map(|b| b.services.clone()).unwrap_or_default(),
-        services_likely: bound.is_some_and(|b| b.likely),
+        services: Arc::clone(&bound.services),
+        services_likely: bound.likely,
         lag: consumer.told(|r| &r.lag),
         in_flight: consumer.told(|r| &r.in_flight),
         redelivered: consumer.told(|r| &r.redelivered),
         gave_up: consumer.gave_up(),
         staleness: consumer.staleness.clone(),
-        delivered_rate: consumer.delivered_rate(windows),
-        drain,
-        acked_rate,
+        delivered_rate: figures.delivered_rate.clone(),
+        acked_rate: figures.acked_rate.clone(),
+        drain: figures.drain.clone(),
         status: consumer.status,
         why: consumer.why.clone(),
         since: consumer.since,
         trend: consumer.trend(),
-        delay: consumer.figures.delay.clone(),
-        acks: consumer.figures.acks.clone(),
-        max_delay: bound.and_then(|b| b.max_delay),
-        feeds: bound.map(|b| b.feeds.clone()).unwrap_or_default(),
+        delay: figures.delay.clone(),
+        acks: figures.acks.clone(),
+        max_delay: bound.max_delay,
+        feeds: Arc::clone(&bound.feeds),
         lag_history: consumer.lag_history.clone(),
         staleness_history: consumer.staleness_history.clone(),
         evidence,

@@ -12,6 +12,7 @@ use super::changes::Changes;
 use super::channels::ChannelState;
 use super::consumers::{ConsumerState, Poll};
 use super::health::CheckState;
+use super::rates::Windows;
 use super::services::ServiceMemory;
 use super::sources::SourceMemory;
 use super::totals::TotalsState;
@@ -63,6 +64,8 @@ pub(super) struct State {
     pub(super) changes: Changes,
     pub(super) totals: TotalsState,
     pub(super) traces: Traces,
+    /// How much of the past numbers cover.
+    pub(super) windows: Windows,
     /// Not written down: whoever goes on makes all rows anew.
     #[serde(skip)]
     pub(super) dirty: Dirty,
@@ -70,8 +73,8 @@ pub(super) struct State {
 
 impl State {
     /// Nothing remembered, at the start.
-    pub(super) fn new(started: Stamp) -> Self {
-        Self { latest: started, structure_at: started, swept: started, ..Self::default() }
+    pub(super) fn new(started: Stamp, windows: Windows) -> Self {
+        Self { latest: started, structure_at: started, swept: started, windows, ..Self::default() }
     }
 
     pub(super) fn ingest(&mut self, batch: &Batch) {
@@ -154,7 +157,7 @@ impl State {
                 if told.lost {
                     // Notices were missed meanwhile: what they count is a lower bound from here on.
                     for consumer in self.consumers.values_mut().filter(|c| &c.source == source) {
-                        consumer.gave_up.missed();
+                        consumer.missed();
                         consumer.revision = revision;
                         self.dirty.consumers.push(consumer.id.clone());
                     }
@@ -379,6 +382,7 @@ impl State {
         if let Some(memory) = self.sources.get(source) {
             consumer.age(&memory.clocks);
         }
+        consumer.settle_again(self.windows);
         consumer.revision = revision;
         if rewired {
             consumer.rewired = revision;

@@ -42,7 +42,7 @@ fn the_first_batches_make_a_picture() {
     assert_eq!(second.channel(&"nats/ORDERS".into()).unwrap().rate.bounds, Bounds::Exact(10.0));
     assert_eq!(second.totals.events.bounds, Bounds::Exact(10.0));
     assert_eq!(second.flows.len(), 1);
-    assert_eq!(second.flows[0].to, ["billing".into()]);
+    assert_eq!(second.flows[0].to[..], ["billing".into()]);
 }
 
 #[test]

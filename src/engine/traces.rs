@@ -109,7 +109,7 @@ fn row(followed: &Followed, state: &State, wiring: &Wiring) -> Trace {
         Leg {
             consumer: consumer.id.clone(),
             name: consumer.name.clone(),
-            services: bound.map(|b| b.services.clone()).unwrap_or_default(),
+            services: bound.map(|b| b.services.to_vec()).unwrap_or_default(),
             services_likely: bound.is_some_and(|b| b.likely),
             state: verdict.state,
             why: verdict.why,
@@ -129,7 +129,7 @@ fn row(followed: &Followed, state: &State, wiring: &Wiring) -> Trace {
     let producers = wiring.producers.get(&message.id.channel);
     Trace {
         message: message.clone(),
-        producers: producers.map(|p| p.services.clone()).unwrap_or_default(),
+        producers: producers.map(|p| p.services.to_vec()).unwrap_or_default(),
         producers_likely: producers.is_some_and(|p| p.likely),
         legs,
         convergence,

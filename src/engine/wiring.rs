@@ -26,7 +26,7 @@ use crate::topology::{Topology, subject};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wiring {
     pub(super) services: BTreeMap<ServiceId, Node>,
-    pub(super) consumers: BTreeMap<ConsumerId, Bound>,
+    pub(super) consumers: BTreeMap<ConsumerId, Arc<Bound>>,
     /// Channels that keep nothing.
     pub(super) subjects: BTreeMap<ChannelId, SubjectPlan>,
     /// By id, sorted.
@@ -67,19 +67,19 @@ impl Node {
 /// To whom a consumer belongs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Bound {
-    pub(super) services: Vec<ServiceId>,
+    pub(super) services: Arc<[ServiceId]>,
     pub(super) likely: bool,
-    pub(super) evidence: Vec<Evidence>,
+    pub(super) evidence: Arc<[Evidence]>,
     pub(super) presence: Presence,
     /// Entities whose copies it feeds.
-    pub(super) feeds: Vec<EntityId>,
+    pub(super) feeds: Arc<[EntityId]>,
     pub(super) max_delay: Option<std::time::Duration>,
 }
 
 /// Who sends to a channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Producers {
-    pub(super) services: Vec<ServiceId>,
+    pub(super) services: Arc<[ServiceId]>,
     pub(super) likely: bool,
     pub(super) evidence: Vec<Evidence>,
 }
@@ -211,33 +211,24 @@ fn bind_consumers(
     let known = known(wiring);
     let before = before.filter(|before| before.known == known);
     for (id, consumer) in &state.consumers {
-        let binding = match before.and_then(|b| Some((b, b.consumers.get(id)?))) {
+        let (services, likely, evidence) = match before.and_then(|b| Some((b, b.consumers.get(id)?))) {
             // Who listens where it delivers to can change without it; the rest cannot.
-            Some((before, bound)) if consumer.rewired <= before.revision && !pushes(consumer) => Binding {
-                services: bound.services.clone(),
-                likely: bound.likely,
-                tool: None,
-                evidence: bound.evidence.clone(),
-            },
-            _ => bind_consumer(state, identity, wiring, &known, consumer),
+            Some((before, bound)) if consumer.rewired <= before.revision && !pushes(consumer) => {
+                (Arc::clone(&bound.services), bound.likely, Arc::clone(&bound.evidence))
+            }
+            _ => {
+                let binding = bind_consumer(state, identity, wiring, &known, consumer);
+                (binding.services.into(), binding.likely, binding.evidence.into())
+            }
         };
-        for service in &binding.services {
+        for service in &*services {
             let node = wiring.services.entry(service.clone()).or_default();
             node.consumers.push(id.clone());
-            node.know(&binding.evidence);
+            node.know(&evidence);
         }
-        let presence = presence(state, wiring, &consumer.source, &binding.services, unnamed);
-        wiring.consumers.insert(
-            id.clone(),
-            Bound {
-                services: binding.services,
-                likely: binding.likely,
-                evidence: binding.evidence,
-                presence,
-                feeds: Vec::new(),
-                max_delay: None,
-            },
-        );
+        let presence = presence(state, wiring, &consumer.source, &services, unnamed);
+        let bound = Bound { services, likely, evidence, presence, feeds: [].into(), max_delay: None };
+        wiring.consumers.insert(id.clone(), Arc::new(bound));
     }
     wiring.known = known;
 }
@@ -320,7 +311,8 @@ fn producers(state: &State, identity: &Identity<'_>, wiring: &Wiring) -> BTreeMa
     let mut out: BTreeMap<ChannelId, Producers> = BTreeMap::new();
     for (id, channel) in &state.channels {
         let report = &channel.report;
-        let mut found = Producers::default();
+        let mut services = Vec::new();
+        let mut evidence = Vec::new();
         for service in identity.topology.services.values() {
             let published = service.publishes.iter().map(|p| (&p.broker, &p.channel, &p.stream, &p.origin));
             let provided =
@@ -333,16 +325,18 @@ fn producers(state: &State, identity: &Identity<'_>, wiring: &Wiring) -> BTreeMa
                         (None, None) => false,
                     };
                 if here {
-                    if !found.services.contains(&service.id) {
-                        found.services.push(service.id.clone());
+                    if !services.contains(&service.id) {
+                        services.push(service.id.clone());
                     }
-                    found.evidence.push(origin.evidence());
+                    evidence.push(origin.evidence());
                 }
             }
         }
-        if found.services.is_empty() {
-            found = likely_producer(&report.name, &report.subjects, wiring);
-        }
+        let found = if services.is_empty() {
+            likely_producer(&report.name, &report.subjects, wiring)
+        } else {
+            Producers { services: services.into(), likely: false, evidence }
+        };
         if !found.services.is_empty() {
             out.insert(id.clone(), found);
         }
@@ -368,7 +362,7 @@ pub(super) fn likely_producer(name: &str, subjects: &[Name], wiring: &Wiring) ->
     let named = wiring.services.keys().find(|s| same_word(s.as_str(), word));
     match named {
         Some(service) => Producers {
-            services: vec![service.clone()],
+            services: [service.clone()].into(),
             likely: true,
             evidence: vec![Evidence::inferred(format!("rule: the first word \"{word}\" is its name"))],
         },

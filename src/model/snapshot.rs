@@ -406,7 +406,7 @@ pub struct Consumer {
     /// Its source.
     pub source: SourceId,
     /// Who it is.
-    pub services: Vec<ServiceId>,
+    pub services: Arc<[ServiceId]>,
     /// Whether `services` is a conclusion and not declared: shown with `~`.
     pub services_likely: bool,
     /// Messages waiting for delivery.
@@ -442,7 +442,7 @@ pub struct Consumer {
     /// The longest delay that its topology allows.
     pub max_delay: Option<Duration>,
     /// Entities whose copies it feeds.
-    pub feeds: Vec<EntityId>,
+    pub feeds: Arc<[EntityId]>,
     /// Lag over time.
     pub lag_history: History,
     /// Staleness in seconds over time (the upper bound, where there are two).
@@ -506,11 +506,11 @@ pub struct Flow {
     /// Whether `kind` is a conclusion: messages on a plain subject may ask for an answer, which is not seen.
     pub kind_likely: bool,
     /// Who sends: owners and publishers; for a request the one who answers.
-    pub from: Vec<ServiceId>,
+    pub from: Arc<[ServiceId]>,
     /// Whether `from` is a conclusion: shown with `~`.
     pub from_likely: bool,
     /// Who receives; for a request those who ask. Empty: unknown.
-    pub to: Vec<ServiceId>,
+    pub to: Arc<[ServiceId]>,
     /// Through which channel.
     pub channel: Option<ChannelId>,
     /// The subject, event, feed or operation, as people call it.
@@ -534,7 +534,7 @@ pub struct Flow {
     /// When traffic was last seen on it.
     pub last_seen: Option<Timestamp>,
     /// How it is known.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Arc<[Evidence]>,
 }
 
 /// How bad something is.

@@ -25,6 +25,17 @@ struct Published<'t> {
     evidence: Vec<Evidence>,
 }
 
+impl<'t> Published<'t> {
+    fn new(
+        channel: Option<&'t Name>,
+        stream: Option<&'t Name>,
+        broker: Option<&'t Name>,
+        entity: Option<&'t EntityId>,
+    ) -> Self {
+        Self { by: Vec::new(), channel, stream, broker, entity, evidence: Vec::new() }
+    }
+}
+
 /// Each declared reader of an event or feed; and what is published and read by nobody.
 pub(super) fn reads(
     state: &State,
@@ -32,49 +43,43 @@ pub(super) fn reads(
     wiring: &Wiring,
     heard: &mut BTreeSet<(SourceId, Name, ServiceId)>,
 ) -> Vec<FlowPlan> {
-    let (events, feeds) = published(identity);
+    let published = published(identity);
     let mut plans = Vec::new();
-    let mut read: BTreeSet<(FlowKind2, &str)> = BTreeSet::new();
+    let mut read: BTreeSet<What<'_>> = BTreeSet::new();
     for service in identity.topology.services.values() {
-        for c in &service.consumes {
-            read.insert((FlowKind2::Event, &c.event));
-            let from = events.get(&*c.event);
+        let events = service.consumes.iter().map(|c| Wanted {
+            kind: FlowKind::Event,
+            name: &c.event,
+            service: &service.id,
+            broker: c.broker.as_ref(),
+            channel: c.channel.as_ref(),
+            reader: c.consumer.as_ref(),
+            provider: None,
+            origin: &c.origin,
+        });
+        let feeds = service.follows_feeds.iter().map(|f| Wanted {
+            kind: FlowKind::Feed,
+            name: &f.feed,
+            service: &service.id,
+            broker: f.broker.as_ref(),
+            channel: f.channel.as_ref(),
+            reader: f.consumer.as_ref(),
+            provider: f.from.as_ref(),
+            origin: &f.origin,
+        });
+        for wanted in events.chain(feeds) {
+            let what = (wanted.kind, &**wanted.name);
+            let from = published.get(&what);
+            read.insert(what);
             let wanted = Wanted {
-                kind: FlowKind::Event,
-                name: &c.event,
-                service: &service.id,
-                broker: c.broker.as_ref().or_else(|| from.and_then(|p| p.broker)),
-                channel: c.channel.as_ref().or_else(|| from.and_then(|p| p.channel)),
-                reader: c.consumer.as_ref(),
-                origin: &c.origin,
+                broker: wanted.broker.or_else(|| from.and_then(|p| p.broker)),
+                channel: wanted.channel.or_else(|| from.and_then(|p| p.channel)),
+                ..wanted
             };
             plans.push(declared_read(state, identity, wiring, &wanted, from, heard));
         }
-        for f in &service.follows_feeds {
-            read.insert((FlowKind2::Feed, &f.feed));
-            let from = feeds.get(&*f.feed);
-            let wanted = Wanted {
-                kind: FlowKind::Feed,
-                name: &f.feed,
-                service: &service.id,
-                broker: f.broker.as_ref().or_else(|| from.and_then(|p| p.broker)),
-                channel: f.channel.as_ref().or_else(|| from.and_then(|p| p.channel)),
-                reader: f.consumer.as_ref(),
-                origin: &f.origin,
-            };
-            let mut plan = declared_read(state, identity, wiring, &wanted, from, heard);
-            if let (true, Some(provider)) = (plan.from.is_empty(), &f.from) {
-                plan.from = vec![provider.clone()];
-            }
-            plans.push(plan);
-        }
     }
-    let unread_events = events.iter().map(|(name, p)| (FlowKind::Event, FlowKind2::Event, *name, p));
-    let unread_feeds = feeds.iter().map(|(name, p)| (FlowKind::Feed, FlowKind2::Feed, *name, p));
-    for (kind, key, name, from) in unread_events.chain(unread_feeds) {
-        if read.contains(&(key, name)) {
-            continue;
-        }
+    for ((kind, name), from) in published.into_iter().filter(|(what, _)| !read.contains(what)) {
         let channel = stored(state, identity, from.broker, from.stream, from.channel);
         // A channel that takes in this alone counts it; one that takes in more bounds it.
         let only = channel.as_ref().and_then(|id| state.channels.get(id)).is_some_and(|c| {
@@ -84,9 +89,9 @@ pub(super) fn reads(
             id: id(kind.word(), name, ""),
             kind,
             kind_likely: false,
-            from: from.by.clone(),
+            from: from.by.into(),
             from_likely: false,
-            to: Vec::new(),
+            to: [].into(),
             numbers: if channel.is_some() {
                 Numbers::Channel { only }
             } else {
@@ -97,55 +102,39 @@ pub(super) fn reads(
             consumer: None,
             entity: from.entity.cloned(),
             declared: true,
-            evidence: from.evidence.clone(),
+            evidence: from.evidence.into(),
         });
     }
     plans
 }
 
-/// Sortable stand-in for [`FlowKind`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum FlowKind2 {
-    Event,
-    Feed,
-}
+/// An event or a feed, by its name.
+type What<'t> = (FlowKind, &'t str);
 
-type ByName<'t> = BTreeMap<&'t str, Published<'t>>;
-
-fn published<'t>(identity: &Identity<'t>) -> (ByName<'t>, ByName<'t>) {
-    let (mut events, mut feeds) = (ByName::new(), ByName::new());
-    let topology = identity.topology;
-    for service in topology.services.values() {
+fn published<'t>(identity: &Identity<'t>) -> BTreeMap<What<'t>, Published<'t>> {
+    let mut out: BTreeMap<What<'t>, Published<'t>> = BTreeMap::new();
+    for service in identity.topology.services.values() {
+        let mut add = |what: What<'t>, says: Published<'t>, origin: &Origin| {
+            let published = out.entry(what).or_insert(says);
+            published.by.push(service.id.clone());
+            published.evidence.push(origin.evidence());
+        };
         for p in &service.publishes {
-            let entry = events.entry(&p.event).or_insert_with(|| Published {
-                by: Vec::new(),
-                channel: p.channel.as_ref(),
-                stream: p.stream.as_ref(),
-                broker: p.broker.as_ref(),
-                entity: p.entity.as_ref(),
-                evidence: Vec::new(),
-            });
-            entry.by.push(service.id.clone());
-            entry.evidence.push(p.origin.evidence());
+            let says =
+                Published::new(p.channel.as_ref(), p.stream.as_ref(), p.broker.as_ref(), p.entity.as_ref());
+            add((FlowKind::Event, &p.event), says, &p.origin);
         }
         for p in &service.provides_feeds {
-            let entry = feeds.entry(&p.feed).or_insert_with(|| Published {
-                by: Vec::new(),
-                channel: p.channel.as_ref(),
-                stream: p.stream.as_ref(),
-                broker: p.broker.as_ref(),
-                entity: p.entity.as_ref(),
-                evidence: Vec::new(),
-            });
-            entry.by.push(service.id.clone());
-            entry.evidence.push(p.origin.evidence());
+            let says =
+                Published::new(p.channel.as_ref(), p.stream.as_ref(), p.broker.as_ref(), p.entity.as_ref());
+            add((FlowKind::Feed, &p.feed), says, &p.origin);
         }
     }
-    for published in events.values_mut().chain(feeds.values_mut()) {
+    for published in out.values_mut() {
         published.by.sort();
         published.by.dedup();
     }
-    (events, feeds)
+    out
 }
 
 /// A declared read, kind aside.
@@ -156,6 +145,8 @@ struct Wanted<'t> {
     broker: Option<&'t Name>,
     channel: Option<&'t Name>,
     reader: Option<&'t Reader>,
+    /// Who provides it, if nobody says so himself.
+    provider: Option<&'t ServiceId>,
     origin: &'t Origin,
 }
 
@@ -188,19 +179,20 @@ fn declared_read(
             numbers = Numbers::Unknown(silent(state, wanted));
         }
     }
+    let from_whom = from.map(|p| p.by.as_slice()).filter(|by| !by.is_empty());
     FlowPlan {
         id: id(wanted.kind.word(), wanted.name, wanted.service.as_str()),
         kind: wanted.kind,
         kind_likely: false,
-        from: from.map(|p| p.by.clone()).unwrap_or_default(),
+        from: from_whom.unwrap_or(wanted.provider.map_or(&[], std::slice::from_ref)).into(),
         from_likely: false,
-        to: vec![wanted.service.clone()],
+        to: [wanted.service.clone()].into(),
         channel,
         label: wanted.name.clone(),
         consumer,
         entity: from.and_then(|p| p.entity.cloned()),
         declared: true,
-        evidence,
+        evidence: evidence.into(),
         numbers,
     }
 }

@@ -1,6 +1,7 @@
 //! Operations: what responders count, what the topology declares to be answered and called.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{FlowPlan, Numbers, counters};
 use crate::engine::identity::Identity;
@@ -26,15 +27,15 @@ pub(super) fn operations(
         id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),
         kind: FlowKind::Request,
         kind_likely: false,
-        from: vec![service.clone()],
+        from: [service.clone()].into(),
         from_likely: false,
-        to: Vec::new(),
+        to: [].into(),
         channel: None,
         label: on.clone(),
         consumer: None,
         entity: None,
         declared: false,
-        evidence: Vec::new(),
+        evidence: [].into(),
         numbers: Numbers::Answered(Vec::new()),
     };
     for (service, node) in &wiring.services {
@@ -49,8 +50,8 @@ pub(super) fn operations(
                 if let Numbers::Answered(keys) = &mut plan.numbers {
                     keys.push((source.clone(), key));
                 }
-                plan.evidence
-                    .push(Evidence::observed(format!("micro service {name}"), state.structure_at.wall));
+                let seen = Evidence::observed(format!("micro service {name}"), state.structure_at.wall);
+                plan.evidence = and(&plan.evidence, seen);
                 heard.insert((source.clone(), endpoint.subject.clone(), service.clone()));
             }
         }
@@ -63,7 +64,7 @@ pub(super) fn operations(
             plan.label = answer.operation.clone();
             plan.declared = true;
             plan.entity.clone_from(&answer.entity);
-            plan.evidence.push(answer.origin.evidence());
+            plan.evidence = and(&plan.evidence, answer.origin.evidence());
             if plan.numbers == Numbers::Answered(Vec::new()) {
                 plan.numbers = uncounted(state, identity, wiring, &service.id, answer.protocol, on, heard);
             }
@@ -83,12 +84,17 @@ pub(super) fn operations(
                 ..blank(service, operation)
             });
             if !plan.to.contains(&caller.id) {
-                plan.to.push(caller.id.clone());
+                plan.to = and(&plan.to, caller.id.clone());
             }
-            plan.evidence.push(origin.evidence());
+            plan.evidence = and(&plan.evidence, origin.evidence());
         }
     }
     operations.into_values().collect()
+}
+
+/// A shared list with one more at its end.
+fn and<T: Clone>(list: &[T], more: T) -> Arc<[T]> {
+    list.iter().cloned().chain([more]).collect()
 }
 
 /// The numbers of an operation that no responder counts: of the subscription on its subject, if there is one.

@@ -77,7 +77,7 @@ fn declared_flows_exist_before_anything_is_seen() {
     );
     assert!(snapshot.flows.iter().all(|f| f.declared && f.rate.bounds.why_unknown().is_some()));
     let call = flow(&snapshot, "request:orders/orders.order.get");
-    assert_eq!((call.from.clone(), call.to.clone()), (vec!["orders".into()], vec!["shipping".into()]));
+    assert_eq!((&*call.from, &*call.to), (&["orders".into()][..], &["shipping".into()][..]));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_declared_flow_gets_the_numbers_of_its_consumer() {
     assert_eq!(shared.rate.bounds, Bounds::Between { lo: 0.0, hi: 20.0 });
     let row = snapshot.consumer(&"main/ORDERS/billing".into()).unwrap();
     assert_eq!(
-        (row.max_delay, row.feeds.as_slice()),
+        (row.max_delay, &*row.feeds),
         (Some(Duration::from_millis(500)), &["Order".into()][..])
     );
     assert!(!row.services_likely);
@@ -141,7 +141,7 @@ fn a_source_without_the_broker_s_name_is_that_broker_when_no_other_can_be() {
     engine.ingest(&poll(10, &channel("nats", "ORDERS"), &[consumer("nats", "ORDERS", "worker")]));
     let snapshot = engine.tick(at(20));
     let row = snapshot.consumer(&"nats/ORDERS/worker".into()).unwrap();
-    assert_eq!((row.services.as_slice(), row.services_likely), (&["billing".into()][..], false));
+    assert_eq!((&*row.services, row.services_likely), (&["billing".into()][..], false));
     assert!(snapshot.not_watched.is_empty(), "{:?}", snapshot.not_watched);
 }
 
