@@ -189,7 +189,7 @@ impl Engine {
 
     /// Takes what a source saw.
     pub fn ingest(&mut self, batch: &Batch) {
-        self.state.ingest(batch);
+        self.state.ingest(batch, self.options.probe);
     }
 
     /// What polls alone say of the delays of single messages of a consumer: what its passive figures are made of.
@@ -247,8 +247,8 @@ impl Engine {
             flows: built.flows,
             causes: built.causes,
             totals: built.totals,
-            traces: traces::rows(&self.state, &self.wiring),
-            searches: self.state.traces.searches(),
+            traces: built.traces,
+            searches: built.searches,
         }
     }
 }

@@ -25,7 +25,6 @@ pub(super) struct ChannelState {
     /// Bytes kept; a sum of what came only while nothing is removed.
     bytes: Counter,
     pub(super) history: History,
-    pub(super) revision: u64,
 }
 
 /// What a poll of a channel revealed.
@@ -53,7 +52,6 @@ impl ChannelState {
             appended: Counter::default(),
             bytes: Counter::default(),
             history: History::default(),
-            revision: 0,
         };
         state.count(at, true, false);
         state

@@ -77,8 +77,6 @@ pub(super) struct ConsumerState {
     pub(super) history: History,
     /// When anything was last delivered.
     pub(super) last_seen: Option<Timestamp>,
-    /// The engine's revision when it last changed.
-    pub(super) revision: u64,
     /// What its polls amount to, as judged last.
     pub(super) figures: Figures,
     /// By what polls of it are known: the same words in every row.
@@ -174,7 +172,6 @@ impl ConsumerState {
             newest: None,
             history: History::default(),
             last_seen: None,
-            revision: 0,
             figures: Figures {
                 delivered_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
                 acked_rate: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),

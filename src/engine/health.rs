@@ -15,20 +15,18 @@ pub(super) struct CheckState {
     pub(super) report: HealthReport,
     pub(super) at: Stamp,
     pub(super) history: History,
-    pub(super) revision: u64,
 }
 
 impl CheckState {
-    pub(super) fn new(report: &HealthReport, at: Stamp, revision: u64) -> Self {
-        let mut state = Self { report: report.clone(), at, history: History::default(), revision };
+    pub(super) fn new(report: &HealthReport, at: Stamp) -> Self {
+        let mut state = Self { report: report.clone(), at, history: History::default() };
         state.draw();
         state
     }
 
-    pub(super) fn take(&mut self, report: &HealthReport, at: Stamp, revision: u64) {
+    pub(super) fn take(&mut self, report: &HealthReport, at: Stamp) {
         self.report = report.clone();
         self.at = at;
-        self.revision = revision;
         self.draw();
     }
 

@@ -157,8 +157,6 @@ pub(super) struct Meter {
     pub(super) counted: Stamp,
     /// Messages per second over time.
     pub(super) history: History,
-    /// The engine's revision when it last changed.
-    pub(super) revision: u64,
 }
 
 /// What a meter says over a window.

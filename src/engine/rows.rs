@@ -10,11 +10,13 @@ use super::consumers::{ConsumerState, Wired};
 use super::rates::Windows;
 use super::state::{Dirty, State};
 use super::wiring::{Bound, Wiring};
-use super::{causes, flows, services, sorted, totals};
+use super::{causes, flows, services, sorted, totals, traces};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, ServiceId, SourceId, StoreId};
 use crate::model::measured::Evidence;
+use crate::model::message::SearchReport;
 use crate::model::snapshot::{Cause, Channel, Consumer, Entity, Flow, Service, Source, Store, Totals};
 use crate::model::time::Stamp;
+use crate::model::trace::Trace;
 use crate::topology::Topology;
 
 /// Rows as they were made last.
@@ -31,6 +33,8 @@ pub(super) struct Cache {
     /// The wiring is another one than at the last look.
     rewired: bool,
     causes: Vec<Cause>,
+    traces: Arc<[Trace]>,
+    searches: Arc<[SearchReport]>,
     /// The revision up to which everything has been looked at.
     seen: Option<u64>,
 }
@@ -54,6 +58,8 @@ pub(super) struct Built {
     pub(super) consumers: Vec<Arc<Consumer>>,
     pub(super) flows: Vec<Arc<Flow>>,
     pub(super) causes: Vec<Cause>,
+    pub(super) traces: Arc<[Trace]>,
+    pub(super) searches: Arc<[SearchReport]>,
     pub(super) totals: Totals,
 }
 
@@ -74,6 +80,10 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
         let consumers = &cache.consumers;
         let entities = wiring.entities.iter().map(|e| e.fill(state, consumers, state.structure_at.wall));
         keep(&mut cache.entities, entities.map(|e| (e.id.clone(), e)));
+        cache.traces = traces::rows(state, wiring);
+    }
+    if rewired || dirty.searches {
+        cache.searches = state.traces.searches();
     }
     if rewired || dirty.services {
         keep(&mut cache.stores, services::stores(state, topology).into_iter().map(|s| (s.id.clone(), s)));
@@ -105,6 +115,8 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
         consumers: cache.consumers.clone(),
         flows: cache.flows.clone(),
         causes: cache.causes.clone(),
+        traces: Arc::clone(&cache.traces),
+        searches: Arc::clone(&cache.searches),
         totals,
     }
 }

@@ -52,7 +52,6 @@ pub(super) struct SourceMemory {
     pub(super) responders: BTreeMap<Name, Arc<ResponderReport>>,
     #[serde(with = "super::pairs")]
     pub(super) traffic: BTreeMap<TrafficKey, Meter>,
-    pub(super) revision: u64,
 }
 
 /// What a source's report of itself revealed.
@@ -85,7 +84,6 @@ impl SourceMemory {
             left: BTreeMap::new(),
             responders: BTreeMap::new(),
             traffic: BTreeMap::new(),
-            revision: 0,
         }
     }
 
@@ -110,10 +108,9 @@ impl SourceMemory {
         at.broker.unwrap_or_else(|| at.wall.offset(self.clocks.get(&None).map_or(0, |clock| clock.nanos)))
     }
 
-    pub(super) fn report(&mut self, report: &SourceReport, at: Stamp, revision: u64) -> Told {
+    pub(super) fn report(&mut self, report: &SourceReport, at: Stamp) -> Told {
         let before = std::mem::replace(&mut self.report, report.clone());
         self.heard = at;
-        self.revision = revision;
         let mut told = Told {
             rewired: before.kind != report.kind
                 || before.unavailable != report.unavailable
@@ -172,7 +169,6 @@ impl SourceMemory {
         &mut self,
         listing: &Listing<ClientReport>,
         at: Stamp,
-        revision: u64,
         changes: &mut Changes,
     ) -> bool {
         // The first list tells who is not there, too.
@@ -196,7 +192,6 @@ impl SourceMemory {
             }
             if before.is_none_or(|b| **b != *report) {
                 self.clients.insert(key, Arc::new(report.clone()));
-                self.revision = revision;
             }
         }
         if listing.complete {
@@ -219,7 +214,7 @@ impl SourceMemory {
     }
 
     /// Takes the list of responders; returns whether what they answer changed.
-    pub(super) fn list_responders(&mut self, listing: &Listing<ResponderReport>, revision: u64) -> bool {
+    pub(super) fn list_responders(&mut self, listing: &Listing<ResponderReport>) -> bool {
         let mut rewired = false;
         for report in &listing.entries {
             let before = self.responders.get(&report.name);
@@ -229,7 +224,6 @@ impl SourceMemory {
             rewired |= before.is_none_or(|b| operations(b) != operations(report));
             if before.is_none_or(|b| **b != *report) {
                 self.responders.insert(report.name.clone(), Arc::new(report.clone()));
-                self.revision = revision;
             }
         }
         if listing.complete {
@@ -242,7 +236,7 @@ impl SourceMemory {
     }
 
     /// Adds counters; returns whether something is counted that was not before.
-    pub(super) fn count(&mut self, traffic: &Traffic, at: Stamp, revision: u64) -> bool {
+    pub(super) fn count(&mut self, traffic: &Traffic, at: Stamp) -> bool {
         let mut new = false;
         for (key, count) in &traffic.counts {
             let meter = self.traffic.entry(key.clone()).or_insert_with(|| {
@@ -250,7 +244,6 @@ impl SourceMemory {
                 Meter::default()
             });
             meter.add(count, at);
-            meter.revision = revision;
         }
         self.answered(at);
         new
@@ -293,15 +286,15 @@ mod tests {
     fn a_lost_and_regained_connection_is_told() {
         let mut source = SourceMemory::new(at(0));
         assert_eq!(
-            source.report(&up(SourceState::Up), at(10), 1).text.as_deref(),
+            source.report(&up(SourceState::Up), at(10)).text.as_deref(),
             Some("connected to nats://a:4222")
         );
         let down = SourceReport { error: Some("connection refused".into()), ..up(SourceState::Down) };
-        let told = source.report(&down, at(1_000), 2);
+        let told = source.report(&down, at(1_000));
         assert!(told.lost);
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 lost: connection refused"));
-        assert_eq!(source.report(&up(SourceState::Connecting), at(1_500), 3).text, None);
-        let told = source.report(&up(SourceState::Up), at(2_000), 4);
+        assert_eq!(source.report(&up(SourceState::Connecting), at(1_500)).text, None);
+        let told = source.report(&up(SourceState::Up), at(2_000));
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 is back"));
     }
 
@@ -313,7 +306,7 @@ mod tests {
         let own = ClientReport { own: true, since: Some(at(0).wall), ..other.clone() };
         for s in 1..6 {
             let rewired =
-                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), s, &mut changes);
+                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), &mut changes);
             assert_eq!(rewired, s == 1);
         }
         assert!(changes.list().is_empty());
@@ -325,12 +318,12 @@ mod tests {
         let mut source = SourceMemory::new(at(0));
         let mut changes = Changes::default();
         let orders = client("orders", &[]);
-        assert!(source.list_clients(&all(vec![orders.clone()]), at(0), 1, &mut changes));
-        assert!(!source.list_clients(&all(vec![orders.clone()]), at(1_000), 2, &mut changes));
-        assert!(source.list_clients(&all(vec![]), at(2_000), 3, &mut changes));
-        assert!(source.list_clients(&all(vec![orders.clone()]), at(3_000), 4, &mut changes));
+        assert!(source.list_clients(&all(vec![orders.clone()]), at(0), &mut changes));
+        assert!(!source.list_clients(&all(vec![orders.clone()]), at(1_000), &mut changes));
+        assert!(source.list_clients(&all(vec![]), at(2_000), &mut changes));
+        assert!(source.list_clients(&all(vec![orders.clone()]), at(3_000), &mut changes));
         let later = ClientReport { since: Some(at(3_500).wall), ..orders };
-        source.list_clients(&all(vec![later]), at(4_000), 5, &mut changes);
+        source.list_clients(&all(vec![later]), at(4_000), &mut changes);
         let texts: Vec<_> = changes.list().iter().map(|c| format!("{} ×{}", c.text, c.times)).collect();
         assert_eq!(texts, ["orders reconnected ×2", "orders disconnected ×1"]);
     }

@@ -17,6 +17,7 @@ use super::services::ServiceMemory;
 use super::sources::SourceMemory;
 use super::totals::TotalsState;
 use super::traces::Traces;
+use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use crate::model::observation::{
     BacklogReport, Batch, ChannelReport, ConsumerReport, HealthState, Listing, Notice, NoticeKind,
@@ -35,6 +36,8 @@ pub(super) struct Dirty {
     pub(super) consumers: Vec<ConsumerId>,
     pub(super) channels: Vec<ChannelId>,
     pub(super) meters: Vec<(SourceId, TrafficKey)>,
+    /// What searches came to.
+    pub(super) searches: bool,
     /// Programs, responders, health checks or what programs send.
     pub(super) services: bool,
 }
@@ -43,7 +46,7 @@ pub(super) struct Dirty {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) generation: u64,
-    /// Counts up with every change; rows remember at which they were made.
+    /// Counts up with every change: rows are made at one.
     pub(super) revision: u64,
     /// Revision of the last change to who there is and what is connected to what.
     pub(super) structure: u64,
@@ -77,7 +80,8 @@ impl State {
         Self { latest: started, structure_at: started, swept: started, windows, ..Self::default() }
     }
 
-    pub(super) fn ingest(&mut self, batch: &Batch) {
+    /// Takes what a source saw, at a level at which `probe` is allowed.
+    pub(super) fn ingest(&mut self, batch: &Batch, probe: ProbeLevel) {
         self.revision += 1;
         if batch.at.mono > self.latest.mono {
             self.latest = batch.at;
@@ -98,18 +102,18 @@ impl State {
         for observed in &batch.observations {
             self.observe(source, observed.at, &observed.what);
         }
-        for (id, tally) in &batch.acks {
+        // What was on its way when listening ended would stand there as heard just now.
+        for (id, tally) in batch.acks.iter().filter(|_| probe >= ProbeLevel::Acks) {
             // Of one that no list has told of yet nothing is known to show it with.
             if let Some(consumer) = self.consumers.get_mut(id) {
                 consumer.hear(tally, batch.at.mono);
-                consumer.revision = self.revision;
                 self.dirty.consumers.push(id.clone());
             }
         }
         if !batch.traffic.is_empty() {
             let revision = self.revision;
             let memory = self.sources.get_mut(source);
-            if memory.is_some_and(|memory| memory.count(&batch.traffic, batch.at, revision)) {
+            if memory.is_some_and(|memory| memory.count(&batch.traffic, batch.at)) {
                 self.structure = revision;
             }
             let counted = batch.traffic.counts.keys();
@@ -153,12 +157,11 @@ impl State {
                     self.step_aside(source, other);
                     return;
                 }
-                let told = memory.report(report, at, revision);
+                let told = memory.report(report, at);
                 if told.lost {
                     // Notices were missed meanwhile: what they count is a lower bound from here on.
                     for consumer in self.consumers.values_mut().filter(|c| &c.source == source) {
                         consumer.missed();
-                        consumer.revision = revision;
                         self.dirty.consumers.push(consumer.id.clone());
                     }
                 }
@@ -178,14 +181,14 @@ impl State {
                 self.dirty.services = true;
                 let changes = &mut self.changes;
                 let Some(memory) = self.sources.get_mut(source) else { return };
-                if memory.list_clients(listing, at, revision, changes) {
+                if memory.list_clients(listing, at, changes) {
                     self.structure = revision;
                 }
             }
             Observation::Responders(listing) => {
                 self.dirty.services = true;
                 let Some(memory) = self.sources.get_mut(source) else { return };
-                if memory.list_responders(listing, revision) {
+                if memory.list_responders(listing) {
                     self.structure = revision;
                 }
             }
@@ -193,14 +196,17 @@ impl State {
             Observation::Notice(notice) => self.notice(source, at, notice),
             Observation::Step(step) => self.traces.step(step),
             Observation::Message(message) => self.traces.message(message),
-            Observation::Search(search) => self.traces.search(search),
+            Observation::Search(search) => {
+                self.dirty.searches = true;
+                self.traces.search(search);
+            }
             Observation::Health(report) => {
                 self.dirty.services = true;
                 let checks = self.health.entry(report.service.clone()).or_default();
                 if let Some(check) = checks.get_mut(&report.check) {
-                    check.take(report, at, revision);
+                    check.take(report, at);
                 } else {
-                    checks.insert(report.check.clone(), CheckState::new(report, at, revision));
+                    checks.insert(report.check.clone(), CheckState::new(report, at));
                     self.structure = revision;
                 }
             }
@@ -233,8 +239,7 @@ impl State {
             let thing = || Thing::Channel(report.id.clone());
             let name = &report.name;
             let Some(channel) = self.channels.get_mut(&report.id) else {
-                let mut state = ChannelState::new(source.clone(), report.clone(), at, first);
-                state.revision = revision;
+                let state = ChannelState::new(source.clone(), report.clone(), at, first);
                 self.channels.insert(report.id.clone(), state);
                 self.structure = revision;
                 if !first {
@@ -244,7 +249,6 @@ impl State {
                 continue;
             };
             let revealed = channel.poll(report.clone(), at);
-            channel.revision = revision;
             self.dirty.channels.push(report.id.clone());
             if revealed.rewired {
                 self.structure = revision;
@@ -345,9 +349,8 @@ impl State {
             return;
         }
         let was_there = self.was_there(channel);
-        let mut state =
+        let state =
             ConsumerState::new(id.clone(), name.clone(), channel.clone(), source.clone(), at, was_there);
-        state.revision = self.revision;
         self.consumers.insert(id, state);
         self.structure = self.revision;
     }
@@ -383,7 +386,6 @@ impl State {
             consumer.age(&memory.clocks);
         }
         consumer.settle_again(self.windows);
-        consumer.revision = revision;
         if rewired {
             consumer.rewired = revision;
         }
@@ -409,13 +411,11 @@ impl State {
 
     fn read_backlog(&mut self, source: &SourceId, at: Stamp, backlog: &BacklogReport) {
         let broker_now = self.sources.get(source).map_or(at.wall, |s| s.broker_time(&at));
-        let revision = self.revision;
         if let Some(consumer) = self.consumers.get_mut(&backlog.consumer) {
             consumer.backlog(backlog.clone(), broker_now);
             if let Some(memory) = self.sources.get(source) {
                 consumer.age(&memory.clocks);
             }
-            consumer.revision = revision;
             self.dirty.consumers.push(backlog.consumer.clone());
         }
     }
@@ -433,7 +433,6 @@ impl State {
             }
             if let Some(consumer) = self.consumers.get_mut(id) {
                 consumer.notice(notice);
-                consumer.revision = revision;
                 self.dirty.consumers.push(id.clone());
             } else if let (NoticeKind::GaveUp, Some(channel)) = (notice.kind, &notice.channel) {
                 // The notice came before the first list: the count must not be lost.
@@ -442,7 +441,6 @@ impl State {
                 let mut state =
                     ConsumerState::new(id.clone(), name, channel.clone(), source.clone(), at, was_there);
                 state.notice(notice);
-                state.revision = revision;
                 self.consumers.insert(id.clone(), state);
                 self.structure = revision;
             }

@@ -106,7 +106,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let in_flight = *case.report.in_flight.low().unwrap_or(&0);
     if lag == 0 {
         return if in_flight == 0 {
-            keeps_up(case, "nothing waits")
+            keeps_up(case, &words::NOTHING_WAITS)
         } else {
             only_in_flight(case, in_flight)
         };
@@ -151,7 +151,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         return Verdict::now(Slow, "catches up after it fell behind");
     }
     if advanced || case.advanced.is_some() || case.idle.is_some() {
-        return keeps_up(case, "advances");
+        return keeps_up(case, &words::ADVANCES);
     }
     if enough(SIGN) {
         return Verdict::now(Unknown, "nothing acknowledged since watching began; too early to tell");
@@ -159,20 +159,20 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     Verdict::now(Unknown, words::TOO_SHORT.clone())
 }
 
-fn keeps_up(case: &Case<'_>, why: &str) -> Verdict {
+fn keeps_up(case: &Case<'_>, why: &Name) -> Verdict {
     if case.gave_up > 0 {
         return Verdict::now(
             ConsumerStatus::GaveUp,
             "keeps up, and has given messages up: they are lost to it",
         );
     }
-    Verdict::now(ConsumerStatus::Ok, why)
+    Verdict::now(ConsumerStatus::Ok, why.clone())
 }
 
 /// Nothing pending, something in flight: ordinary, unless it has come again and nothing has been acknowledged for longer
 /// than that takes.
 fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
-    let Some(last) = case.samples.last() else { return keeps_up(case, "nothing waits") };
+    let Some(last) = case.samples.last() else { return keeps_up(case, &words::NOTHING_WAITS) };
     let again = last.redelivered.is_some_and(|n| n > 0);
     // What is pending comes and goes meanwhile; the last moment without any work counts.
     let from = latest([case.advanced, case.free]).unwrap_or(case.began);
@@ -191,7 +191,7 @@ fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
         if latest([case.advanced, case.free]).is_none() && (again || handed_long_ago(case)) {
             return Verdict::now(ConsumerStatus::Unknown, words::TOO_SHORT.clone());
         }
-        keeps_up(case, "nothing waits for delivery")
+        keeps_up(case, &words::NOTHING_PENDING)
     })
 }
 

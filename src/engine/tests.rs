@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::sample::{all, at, batch, channel, client, consumed, consumer, filled, poll, source_up};
 use super::*;
+use crate::model::acks::AckTally;
 use crate::model::measured::Bounds;
 use crate::model::observation::Observation;
 use crate::model::snapshot::ConsumerStatus;
@@ -170,4 +171,23 @@ fn a_topology_that_is_edited_badly_is_told() {
     assert_eq!(&*snapshot.changes[0].text, "topology not reloaded: 1 problem, the last good one stays");
     engine.set_topology(None, state(&[]));
     assert_eq!(&*engine.tick(at(3_000)).changes[0].text, "topology reloaded");
+}
+
+#[test]
+fn what_was_on_its_way_when_listening_ended_is_not_heard() {
+    let mut engine = engine();
+    engine.ingest(&orders_at(1, 10, 10, 0));
+    let said = |ms| {
+        let mut tally = AckTally { acknowledged: 5, ..AckTally::default() };
+        tally.delays.record(20_000_000);
+        let mut batch = batch("nats", ms, Vec::new());
+        batch.acks.insert("nats/ORDERS/billing".into(), tally);
+        batch
+    };
+    engine.set_probe(ProbeLevel::Acks);
+    engine.ingest(&said(1_500));
+    assert!(billing(&engine.tick(at(1_600))).acks.is_some());
+    engine.set_probe(ProbeLevel::Passive);
+    engine.ingest(&said(1_700));
+    assert_eq!(billing(&engine.tick(at(1_800))).acks, None);
 }

@@ -4,7 +4,8 @@
 //! when: a floor that has passed the message, a position that has not reached it. The reasons for which a consumer will never have it
 //! are tried in the order in which they are certain.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -83,25 +84,33 @@ impl Traces {
     }
 
     /// What searches came to, oldest first.
-    pub(super) fn searches(&self) -> Vec<SearchReport> {
+    pub(super) fn searches(&self) -> Arc<[SearchReport]> {
         self.searches.iter().cloned().collect()
     }
 }
 
 /// The rows of all followed messages, newest last.
-pub(super) fn rows(state: &State, wiring: &Wiring) -> Vec<Trace> {
-    let followed = state.traces.followed.iter();
-    followed.map(|followed| row(followed, state, wiring)).collect()
+pub(super) fn rows(state: &State, wiring: &Wiring) -> Arc<[Trace]> {
+    let Traces { followed, abandoned, .. } = &state.traces;
+    if followed.is_empty() {
+        return [].into();
+    }
+    let abandoned = abandoned.iter().map(|(consumer, seq)| (consumer, *seq)).collect();
+    followed.iter().map(|followed| row(followed, &abandoned, state, wiring)).collect()
 }
 
-fn row(followed: &Followed, state: &State, wiring: &Wiring) -> Trace {
+fn row(
+    followed: &Followed,
+    abandoned: &HashSet<(&ConsumerId, u64)>,
+    state: &State,
+    wiring: &Wiring,
+) -> Trace {
     let message = &followed.message;
     let legs = consumers_of(&state.consumers, &message.id.channel).map(|consumer| {
         let bound = wiring.consumers.get(&consumer.id);
         let steps: Vec<AckStep> =
             followed.steps.iter().filter(|s| s.consumer == consumer.id).cloned().collect();
-        let gave_up =
-            state.traces.abandoned.iter().any(|(id, seq)| *id == consumer.id && *seq == message.id.seq);
+        let gave_up = abandoned.contains(&(&consumer.id, message.id.seq));
         let verdict = verdict(consumer, message, &steps, gave_up);
         let settled = steps
             .iter()

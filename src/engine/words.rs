@@ -35,6 +35,11 @@ words! {
     BY_NOTICES = "Δ (given up + refused + terminated) ÷ Δ time";
     BY_SILENT = "declared; nothing seen";
 
+    // How most consumers fare.
+    NOTHING_WAITS = "nothing waits";
+    NOTHING_PENDING = "nothing waits for delivery";
+    ADVANCES = "advances";
+
     // Reasons for which something is unknown.
     ONE_POLL = "one reading so far: a rate needs two";
     NOT_REPORTED = "the broker does not report it";

@@ -2,10 +2,10 @@
 //!
 //! Three tiers keep 2 minutes by the second, 30 minutes by ten seconds and 4 hours by the minute: at most
 //! 600 values of four bytes for a number that is always known, and next to nothing for one that never moves.
-//! Tiers are shared (`Arc`): publishing a history costs three reference counts, and appending copies
-//! only the tier that changed.
+//! What is complete is shared (`Arc`) and never changed: publishing a history costs three reference counts, and a sample copies
+//! a tier only when it begins a new slot of it.
 
-use std::collections::VecDeque;
+use std::iter::{once, repeat_n};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -18,28 +18,32 @@ const TIERS: [(u64, usize); 3] = [(1, 120), (10, 180), (60, 240)];
 /// History of one number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    tiers: [Arc<Tier>; 3],
+    tiers: [Tier; 3],
 }
 
-/// Values of equal width, oldest first. A gap is NaN.
+/// Values of equal width. A gap is NaN.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Tier {
-    /// Index (time ÷ width) of the newest value.
-    newest: u64,
-    /// The values; the newest is still filling.
+    /// The complete ones, oldest first.
     #[serde(with = "gaps")]
-    values: VecDeque<f32>,
-    /// How many samples are in the newest value's mean.
+    complete: Arc<[f32]>,
+    /// The mean of the samples in the newest slot, which is still filling.
+    filling: f32,
+    /// How many those are; 0 before the first sample ever.
     samples: u32,
+    /// Index (time ÷ width) of the newest slot.
+    newest: u64,
 }
 
 impl History {
     /// Adds a sample. Several samples in one slot are averaged; slots without any are gaps. A sample older than
-    /// the newest slot is ignored: time does not run backwards within one watching.
+    /// the newest slot is ignored: time does not run backwards within one watching. So is what is no number.
     pub fn push(&mut self, at: Mono, value: f64) {
+        if value.is_nan() {
+            return;
+        }
         for (tier, (width, keep)) in self.tiers.iter_mut().zip(TIERS) {
-            let slot = at.0 / (width * 1_000_000_000);
-            Arc::make_mut(tier).push(slot, value as f32, keep);
+            tier.push(slot(at, width), value as f32, keep);
         }
     }
 
@@ -47,86 +51,81 @@ impl History {
     /// `now`: slots after the last sample are gaps (NaN), so that silence is visible as such. Shorter than
     /// `n` when watching has not lasted that long.
     pub fn last(&self, width: u64, n: usize, now: Mono) -> Vec<f32> {
-        let Some(tier) = self.tiers.iter().zip(TIERS).find(|(_, (w, _))| *w == width).map(|(tier, _)| tier)
-        else {
-            return Vec::new();
-        };
-        if tier.values.is_empty() {
-            return Vec::new();
-        }
-        let silent = usize::try_from((now.0 / (width * 1_000_000_000)).saturating_sub(tier.newest))
-            .unwrap_or(usize::MAX);
-        let kept = n.saturating_sub(silent).min(tier.values.len());
-        let mut out: Vec<f32> = tier.values.iter().skip(tier.values.len() - kept).copied().collect();
+        let tier = self.tiers.iter().zip(TIERS).find(|(_, (w, _))| *w == width).map(|(tier, _)| tier);
+        let Some(tier) = tier.filter(|tier| tier.samples > 0) else { return Vec::new() };
+        let silent = usize::try_from(slot(now, width).saturating_sub(tier.newest)).unwrap_or(usize::MAX);
+        let kept = n.saturating_sub(silent).min(tier.complete.len() + 1);
+        let complete = tier.complete.len() - kept.saturating_sub(1);
+        let complete = tier.complete.get(complete..).unwrap_or_default();
+        let mut out: Vec<f32> = complete.iter().copied().chain((kept > 0).then_some(tier.filling)).collect();
         out.resize(kept + silent.min(n), f32::NAN);
         out
     }
 
     /// No sample ever.
     pub fn is_empty(&self) -> bool {
-        self.tiers.iter().all(|tier| tier.values.is_empty())
+        self.tiers.iter().all(|tier| tier.samples == 0)
     }
 
     /// Bytes held, for the budget.
     pub fn bytes(&self) -> usize {
-        self.tiers.iter().map(|tier| tier.values.capacity() * size_of::<f32>()).sum()
+        self.tiers.iter().map(|tier| size_of_val(&*tier.complete)).sum()
     }
+}
+
+/// The slot of this width that an instant is in.
+fn slot(at: Mono, width: u64) -> u64 {
+    at.0 / (width * 1_000_000_000)
 }
 
 /// Gaps are equal to gaps: two runs of the same input must compare as the same.
 impl PartialEq for Tier {
     fn eq(&self, other: &Self) -> bool {
         let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
-        (self.newest, self.samples, self.values.len()) == (other.newest, other.samples, other.values.len())
-            && self.values.iter().zip(&other.values).all(same)
+        (self.newest, self.samples, self.complete.len())
+            == (other.newest, other.samples, other.complete.len())
+            && self.filling == other.filling
+            && self.complete.iter().zip(&*other.complete).all(same)
     }
 }
 
 impl Tier {
     fn push(&mut self, slot: u64, value: f32, keep: usize) {
-        if self.values.is_empty() {
-            self.newest = slot;
-            self.samples = 1;
-            self.values.push_back(value);
+        if self.samples > 0 && slot < self.newest {
             return;
         }
-        if slot < self.newest {
-            return;
-        }
-        if slot == self.newest {
+        if self.samples > 0 && slot == self.newest {
             self.samples = self.samples.saturating_add(1);
-            if let Some(last) = self.values.back_mut() {
-                *last = if last.is_nan() { value } else { *last + (value - *last) / self.samples as f32 };
-            }
+            self.filling += (value - self.filling) / self.samples as f32;
             return;
         }
-        let gap = usize::try_from(slot - self.newest - 1).unwrap_or(usize::MAX);
-        if gap >= keep {
-            self.values.clear();
-        } else {
-            self.values.extend(std::iter::repeat_n(f32::NAN, gap));
+        if self.samples > 0 {
+            let gap = usize::try_from(slot - self.newest - 1).unwrap_or(usize::MAX);
+            self.complete = if gap >= keep - 1 {
+                [].into()
+            } else {
+                // With the slot that was filling, the gap and the new one there are `keep`.
+                let old = self.complete.len().saturating_sub(keep - 2 - gap);
+                let old = self.complete.get(old..).unwrap_or_default();
+                old.iter().copied().chain(once(self.filling)).chain(repeat_n(f32::NAN, gap)).collect()
+            };
         }
-        self.values.push_back(value);
-        while self.values.len() > keep {
-            self.values.pop_front();
-        }
-        self.newest = slot;
-        self.samples = 1;
+        (self.filling, self.samples, self.newest) = (value, 1, slot);
     }
 }
 
 /// JSON has no NaN: gaps are `null`.
 mod gaps {
-    use std::collections::VecDeque;
+    use std::sync::Arc;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(values: &VecDeque<f32>, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(values: &[f32], s: S) -> Result<S::Ok, S::Error> {
         s.collect_seq(values.iter().map(|v| (!v.is_nan()).then_some(*v)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<VecDeque<f32>, D::Error> {
-        let values = VecDeque::<Option<f32>>::deserialize(d)?;
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<[f32]>, D::Error> {
+        let values = Vec::<Option<f32>>::deserialize(d)?;
         Ok(values.into_iter().map(|v| v.unwrap_or(f32::NAN)).collect())
     }
 }

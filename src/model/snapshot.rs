@@ -65,9 +65,9 @@ pub struct Snapshot {
     /// The whole traffic by kind.
     pub totals: Totals,
     /// Messages that are followed, the newest last.
-    pub traces: Vec<Trace>,
+    pub traces: Arc<[Trace]>,
     /// What searches for messages came to, the newest last.
-    pub searches: Vec<SearchReport>,
+    pub searches: Arc<[SearchReport]>,
 }
 
 /// Where a snapshot comes from.
@@ -638,8 +638,8 @@ impl Snapshot {
             flows: Vec::new(),
             causes: Vec::new(),
             changes: Vec::new(),
-            traces: Vec::new(),
-            searches: Vec::new(),
+            traces: [].into(),
+            searches: [].into(),
             totals: Totals {
                 events: unknown(),
                 feeds: unknown(),

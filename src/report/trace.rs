@@ -23,7 +23,7 @@ pub const SCHEMA: &str = "headwater.trace.v1";
 /// The messages that are followed as tables.
 pub fn render(snapshot: &Snapshot, glyphs: Glyphs, room: Option<usize>) -> String {
     let mut paper = Paper { out: String::new(), glyphs, room };
-    for trace in &snapshot.traces {
+    for trace in &*snapshot.traces {
         one(&mut paper, trace, snapshot);
     }
     paper.out

@@ -20,7 +20,8 @@ fn find(channel: &str, search: Search, before: Option<u64>) -> Command {
 /// The sources answer.
 fn answer(snapshot: &mut Snapshot, channel: &str, search: Search, outcome: SearchOutcome) {
     let channel = ChannelId::new(format!("nats/{channel}"));
-    snapshot.searches.push(SearchReport { channel, search, outcome, looked_at: 250, bytes: 1_000 });
+    let report = SearchReport { channel, search, outcome, looked_at: 250, bytes: 1_000 };
+    snapshot.searches = snapshot.searches.iter().cloned().chain([report]).collect();
 }
 
 #[test]
@@ -181,7 +182,7 @@ fn messages_and_their_consumers_are_walked_through() {
     assert_eq!(desk.effects.last(), Some(&Effect::Copy("nats/BILLING #40211".to_owned())));
     // One alone is no list: the keys go to its consumers.
     desk.change(|snapshot| {
-        snapshot.traces.truncate(1);
+        snapshot.traces = snapshot.traces[..1].into();
     });
     assert_eq!(desk.app.current_list(), ListId::Legs);
     desk.keys("j");

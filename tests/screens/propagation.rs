@@ -117,7 +117,7 @@ fn an_empty_view_says_what_to_do() {
         ("empty", fixture::bad_day()),
         ("empty-acks", {
             let mut snapshot = fixture::followed();
-            snapshot.traces.clear();
+            snapshot.traces = [].into();
             snapshot
         }),
     ] {
@@ -140,15 +140,14 @@ fn searching(outcomes: &[(&str, SearchOutcome)]) -> Stage {
     }
     stage.press(&[Action::Accept]);
     let snapshot = std::sync::Arc::make_mut(&mut stage.snapshot);
-    for (channel, outcome) in outcomes {
-        snapshot.searches.push(SearchReport {
-            channel: ChannelId::named(&fixture::parts::nats(), channel),
-            search: Search::Field { name: "user_id".into(), value: "42".into() },
-            outcome: outcome.clone(),
-            looked_at: 250,
-            bytes: 120_400,
-        });
-    }
+    let reports = outcomes.iter().map(|(channel, outcome)| SearchReport {
+        channel: ChannelId::named(&fixture::parts::nats(), channel),
+        search: Search::Field { name: "user_id".into(), value: "42".into() },
+        outcome: outcome.clone(),
+        looked_at: 250,
+        bytes: 120_400,
+    });
+    snapshot.searches = snapshot.searches.iter().cloned().chain(reports).collect();
     stage.press(&[]);
     let snapshot = std::sync::Arc::clone(&stage.snapshot);
     stage.app.sync(&snapshot, now);

@@ -102,10 +102,7 @@ fn a_declared_flow_gets_the_numbers_of_its_consumer() {
     let shared = flow(&snapshot, "event:OrderPaid>shipping");
     assert_eq!(shared.rate.bounds, Bounds::Between { lo: 0.0, hi: 20.0 });
     let row = snapshot.consumer(&"main/ORDERS/billing".into()).unwrap();
-    assert_eq!(
-        (row.max_delay, &*row.feeds),
-        (Some(Duration::from_millis(500)), &["Order".into()][..])
-    );
+    assert_eq!((row.max_delay, &*row.feeds), (Some(Duration::from_millis(500)), &["Order".into()][..]));
     assert!(!row.services_likely);
     assert_eq!(snapshot.totals.events.bounds, Bounds::Exact(20.0), "counted once, where it comes in");
 }

@@ -43,7 +43,7 @@ fn trace(report: ConsumerReport, more: Vec<Observation>) -> Trace {
     let mut seen = vec![message(50)];
     seen.extend(more);
     engine.ingest(&batch("nats", 2_000, seen));
-    engine.tick(at(2_001)).traces.pop().expect("the message is followed")
+    engine.tick(at(2_001)).traces.last().cloned().expect("the message is followed")
 }
 
 fn leg(report: ConsumerReport, more: Vec<Observation>) -> Leg {
