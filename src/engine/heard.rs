@@ -24,6 +24,17 @@ const SLOTS: usize = 120;
 pub(super) struct Heard {
     slots: VecDeque<(u64, AckTally)>,
     total: AckTally,
+    /// The slots of the window that do not change any more, added up once. Not written down: it can be made again.
+    #[serde(skip)]
+    complete: Option<Complete>,
+}
+
+/// The slots `from..upto`, added up.
+#[derive(Clone, Debug, PartialEq)]
+struct Complete {
+    from: u64,
+    upto: u64,
+    sum: AckTally,
 }
 
 impl Heard {
@@ -46,14 +57,26 @@ impl Heard {
     }
 
     /// Everything heard in the window that ends `now`; `None` when nothing was acknowledged in it.
-    pub(super) fn window(&self, window: Duration, now: Mono) -> Option<AckTally> {
+    pub(super) fn window(&mut self, window: Duration, now: Mono) -> Option<AckTally> {
         let sum = if window == Duration::MAX {
             self.total.clone()
         } else {
             let slots = u64::try_from(window.as_nanos() / SLOT.as_nanos()).unwrap_or(u64::MAX);
             let from = slot_of(now).saturating_sub(slots);
-            let mut sum = AckTally::default();
-            self.slots.iter().filter(|(slot, _)| *slot >= from).for_each(|(_, tally)| sum.merge(tally));
+            let (upto, filling) = self.slots.back()?;
+            let mut sum = match &self.complete {
+                Some(known) if (known.from, known.upto) == (from, *upto) => known.sum.clone(),
+                _ => {
+                    let mut sum = AckTally::default();
+                    let inside = self.slots.iter().filter(|(slot, _)| (from..*upto).contains(slot));
+                    inside.for_each(|(_, tally)| sum.merge(tally));
+                    self.complete = Some(Complete { from, upto: *upto, sum: sum.clone() });
+                    sum
+                }
+            };
+            if *upto >= from {
+                sum.merge(filling);
+            }
             sum
         };
         (sum.acknowledged > 0).then_some(sum)

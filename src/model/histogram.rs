@@ -76,14 +76,33 @@ impl Histogram {
 
     /// Adds all of another's values. The order of merging does not matter.
     pub fn merge(&mut self, other: &Self) {
-        for (bucket, n) in other.buckets.iter().zip(&other.counts) {
-            self.add(*bucket, *n);
+        if other.buckets.len() < 4 {
+            other.buckets.iter().zip(&other.counts).for_each(|(bucket, n)| self.add(*bucket, *n));
+        } else {
+            self.merge_buckets(other);
         }
         self.count = self.count.saturating_add(other.count);
         self.negative = self.negative.saturating_add(other.negative);
         if let Some((min, max)) = other.extremes {
             self.stretch(min, max);
         }
+    }
+
+    /// Both lists in one pass: where there are many, inserting one by one would move the rest each time.
+    fn merge_buckets(&mut self, other: &Self) {
+        let most = self.buckets.len() + other.buckets.len();
+        let (mut buckets, mut counts) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let mut ours = self.buckets.iter().zip(&self.counts).peekable();
+        let mut theirs = other.buckets.iter().zip(&other.counts).peekable();
+        while let Some(bucket) =
+            ours.peek().into_iter().chain(theirs.peek()).map(|(bucket, _)| **bucket).min()
+        {
+            let of = |n: Option<(&u16, &u64)>| n.map_or(0, |(_, n)| *n);
+            let mine = of(ours.next_if(|(b, _)| **b == bucket));
+            buckets.push(bucket);
+            counts.push(mine.saturating_add(of(theirs.next_if(|(b, _)| **b == bucket))));
+        }
+        (self.buckets, self.counts) = (buckets, counts);
     }
 
     fn add(&mut self, bucket: u16, n: u64) {
