@@ -251,6 +251,18 @@ fn the_cost_is_always_said() {
 /// At 80 columns the first line keeps what matters most, whatever else there is to say: whose system, that it is not real, that
 /// time stands still, how many services are up, what is listened to, what is lost, and what watching costs.
 #[test]
+fn what_is_simulated_says_how_to_get_the_real_one_where_there_is_room() {
+    let header = |origin, width| {
+        let snapshot = Snapshot { origin, ..fixture::good_day() };
+        let text = Stage::new(snapshot, View::Flows).text((width, 24), Dress::Default);
+        text.lines().next().unwrap().to_owned()
+    };
+    assert!(header(Origin::Simulated, 200).contains("for real: nats-server on PATH, or --broker URL"));
+    assert!(header(Origin::Simulated, 130).contains("real: nats-server on PATH"));
+    assert!(!header(Origin::Live, 200).contains("real"));
+}
+
+#[test]
 fn the_header_keeps_what_matters() {
     let (lost, later) = fixture::disconnected();
     let mut many = fixture::bad_day();

@@ -79,6 +79,8 @@ impl Piece {
 /// Ranks of the steps by which pieces give way, the largest first. What is wrong, what is not real and how much is up stay
 /// longest; then what watching costs; what the terminal or another view tells too goes first.
 mod rank {
+    pub(super) const HOW_TO_BE_REAL_IN_SHORT: u8 = 22;
+    pub(super) const HOW_TO_BE_REAL: u8 = 21;
     pub(super) const WATCHING_IN_SHORT: u8 = 20;
     pub(super) const COST_WITHOUT_WORD: u8 = 19;
     pub(super) const PASSIVE: u8 = 18;
@@ -147,7 +149,15 @@ fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
     ];
     match snapshot.origin {
         Origin::Live => {}
-        Origin::Simulated => pieces.push(Piece::new(Cell::styled(" SIMULATED ", Role::Badge))),
+        Origin::Simulated => {
+            pieces.push(Piece::new(Cell::styled(" SIMULATED ", Role::Badge)));
+            let how = |text: &str| Cell::styled(text, Role::Muted);
+            pieces.push(
+                Piece::new(how("for real: nats-server on PATH, or --broker URL"))
+                    .shorter(rank::HOW_TO_BE_REAL_IN_SHORT, how("real: nats-server on PATH"))
+                    .gone(rank::HOW_TO_BE_REAL),
+            );
+        }
         Origin::Replayed => pieces.push(Piece::new(Cell::styled(" REPLAYED ", Role::Badge))),
     }
     let (mut working, mut in_trouble) = (0, 0);
