@@ -685,6 +685,7 @@ fn distinct(mut words: Vec<&str>) -> Field<'_> {
 /// The word of a severity, as filters and screens say it.
 pub const fn severity_word(severity: Severity) -> &'static str {
     match severity {
+        Severity::Unseen => "unseen",
         Severity::Degraded => "degraded",
         Severity::Lost => "gave_up",
         Severity::Stalled => "stalled",

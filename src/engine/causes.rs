@@ -104,11 +104,13 @@ impl Book<'_> {
             let why = source.report.error.as_deref().unwrap_or("not reached");
             let what_stays =
                 if source.answered_at.is_some() { "; its last values stay, and age" } else { "" };
+            // Endpoints that do not answer from here may answer others: nothing is known to be down.
+            let unseen = &*source.report.kind == "health";
             self.said.insert(Thing::Source(source.id.clone()));
             self.causes.push(Cause {
                 thing: Thing::Source(source.id.clone()),
                 name: source.id.as_str().into(),
-                severity: Severity::Down,
+                severity: if unseen { Severity::Unseen } else { Severity::Down },
                 text: format!("{}: {why}{what_stays}", source.report.address).into(),
                 since: Since { at: source.since, or_earlier: source.answered_at.is_none() },
                 team: None,

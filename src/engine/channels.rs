@@ -119,7 +119,7 @@ impl ChannelState {
             (Some(0.0), _, _) => Measured::exact(0.0, at, words::BY_APPENDED.clone()),
             (Some(rate), Some(bytes), Some(messages @ 1..)) => {
                 let value = rate * bytes as f64 / messages as f64;
-                Measured::new(Bounds::About { value, error: None }, at, words::BY_MEAN_SIZE.clone())
+                Measured::new(Bounds::About { value, within: None }, at, words::BY_MEAN_SIZE.clone())
             }
             (None, _, _) => Measured::unknown(words::ONE_POLL.clone(), at),
             _ => Measured::unknown(words::NO_SIZE.clone(), at),
@@ -170,7 +170,7 @@ mod tests {
         let purged = ChannelReport { messages: Some(10), bytes: Some(1_000), ..filled(&base, 110) };
         state.poll(purged, at(1_000));
         assert_eq!(state.rate(WINDOWS).bounds, Bounds::Exact(10.0));
-        assert_eq!(state.bytes_rate(WINDOWS).bounds, Bounds::About { value: 1_000.0, error: None });
+        assert_eq!(state.bytes_rate(WINDOWS).bounds, Bounds::About { value: 1_000.0, within: None });
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) struct ConsumerState {
     pub(super) seen: Stamp,
     /// It was there when watching its channel began.
     pub(super) was_there: bool,
+    /// How it read at the last poll.
+    how: Option<Reading>,
     /// Polls since it began (anew).
     samples: Vec<Sample>,
     /// The first of them: rates over the whole run begin here.
@@ -147,6 +149,7 @@ impl ConsumerState {
             polled: None,
             seen,
             was_there,
+            how: None,
             samples: Vec::with_capacity(READINGS + 1),
             first: None,
             advanced: None,
@@ -194,7 +197,8 @@ impl ConsumerState {
         }
         self.settled = false;
         self.draw();
-        let how = Reading::of(report);
+        let how = Reading::of(report, poll.channel);
+        self.how = Some(how);
         let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
         let remade = matches!(
             (self.report.as_ref().and_then(|r| r.created_at), report.created_at),
@@ -442,11 +446,11 @@ impl ConsumerState {
     /// Messages processed per second: see [`progress`].
     fn acked_rate(&self, ends: Option<(&Sample, &Sample)>) -> Measured<f64> {
         let at = self.measured_at();
-        let (Some((base, last)), Some(report)) = (ends, &self.report) else {
+        let (Some((base, last)), Some(how)) = (ends, self.how) else {
             return Measured::unknown(words::ONE_POLL.clone(), at);
         };
         let time = elapsed(&base.at, &last.at, true);
-        let Some(count) = progress::processed(base, last, Reading::of(report)) else {
+        let Some(count) = progress::processed(base, last, how) else {
             return Measured::unknown(words::NOT_REPORTED.clone(), at);
         };
         if time.is_zero() {

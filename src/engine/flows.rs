@@ -120,7 +120,7 @@ fn sized(rate: &Measured<f64>, size: Option<f64>) -> Measured<f64> {
         }
         (Some(size), Some(_)) => {
             let bounds = match rate.bounds.clone() {
-                Bounds::Exact(value) => Bounds::About { value: value * size, error: None },
+                Bounds::Exact(value) => Bounds::About { value: value * size, within: None },
                 other => other.map(|v| v * size),
             };
             Measured::new(bounds, rate.at, words::BY_MEAN_SIZE.clone())
@@ -272,7 +272,7 @@ pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, win
     }
     let at = rate.map_or(state.structure_at.wall, |(_, at)| at);
     let measured = |value: f64| {
-        let bounds = if exact { Bounds::Exact(value) } else { Bounds::About { value, error: None } };
+        let bounds = if exact { Bounds::Exact(value) } else { Bounds::About { value, within: None } };
         Measured::new(bounds, at, words::BY_SUBSCRIPTIONS.clone())
     };
     let unknown = || Measured::unknown(words::NOT_COUNTED.clone(), at);

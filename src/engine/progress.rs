@@ -16,9 +16,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::id::Name;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ChannelKind, ChannelReport, ConsumerReport};
 use crate::model::time::Stamp;
+use crate::topology::subject;
 
 /// A consumer's numbers at one poll.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +117,7 @@ impl Sample {
 }
 
 /// How a consumer reads, as far as the formulas need it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Reading {
     /// How it acknowledges.
     pub(super) ack: AckPolicy,
@@ -126,10 +128,15 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn of(report: &ConsumerReport) -> Self {
+    pub(super) fn of(report: &ConsumerReport, channel: Option<&ChannelReport>) -> Self {
+        let covered = |on: &Name| report.filters.iter().any(|filter| subject::covers(filter, on));
+        // What another channel feeds in has that one's subjects.
+        let own = channel.filter(|channel| channel.fed_by.is_empty()).map(|channel| &channel.subjects);
         Self {
             ack: report.ack,
-            unfiltered: report.filters.is_empty() || report.filters.iter().any(|f| &**f == ">"),
+            unfiltered: report.filters.is_empty()
+                || report.filters.iter().any(|f| &**f == ">")
+                || own.is_some_and(|subjects| !subjects.is_empty() && subjects.iter().all(covered)),
             ack_wait_ns: report.ack_wait.map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
         }
     }
@@ -214,20 +221,20 @@ pub(super) fn processed(a: &Sample, b: &Sample, how: Reading) -> Option<Bounds<u
         }
         // Without a mark or a refusal there is no sign of a redelivery: then the highest count is the likely one.
         if redeliveries(a, b, how) == 0 {
-            return Some(Bounds::About { value: best, error: Some(hi - lo) });
+            return Some(Bounds::About { value: best, within: Some((lo, hi)) });
         }
         return Some(Bounds::Between { lo, hi });
     }
     if how.ack != AckPolicy::None && how.unfiltered {
         // Kafka and the like: the committed position is all there is.
         if let (None, Some((_, f1)), Some((_, f2))) = (b.delivered, a.floor, b.floor) {
-            return Some(Bounds::About { value: f2.saturating_sub(f1), error: None });
+            return Some(Bounds::About { value: f2.saturating_sub(f1), within: None });
         }
         if let (Some(l1), Some(l2), Some(b1), Some(b2)) =
             (a.channel.last_seq, b.channel.last_seq, a.backlog(), b.backlog())
         {
             let n = delta(l2, l1).saturating_sub(delta(b2, b1)).max(0);
-            return Some(Bounds::About { value: count(n), error: None });
+            return Some(Bounds::About { value: count(n), within: None });
         }
     }
     None
@@ -298,6 +305,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn filters_that_leave_nothing_out_are_none() {
+        use crate::engine::sample::{channel, consumer};
+        use crate::model::observation::FedBy;
+        let filtered = |filters: &[&str]| ConsumerReport {
+            filters: filters.iter().map(|f| (*f).into()).collect(),
+            ..consumer("nats", "ORDERS", "billing")
+        };
+        let orders = channel("nats", "ORDERS");
+        let reads_all = |filters: &[&str], channel| Reading::of(&filtered(filters), channel).unfiltered;
+        assert!(reads_all(&[], None) && reads_all(&[">"], None) && reads_all(&["orders.>"], Some(&orders)));
+        assert!(!reads_all(&["orders.>"], None) && !reads_all(&["orders.paid"], Some(&orders)));
+        let other = "nats/OTHER".into();
+        let upstream = FedBy { channel: other, how: "source".into(), lag: None, silent_for: None };
+        let fed = ChannelReport { fed_by: vec![upstream], ..channel("nats", "ORDERS") };
+        assert!(!reads_all(&["orders.>"], Some(&fed)), "what feeds it has other subjects");
+    }
+
+    #[test]
     fn a_poison_message_is_no_progress() {
         // It comes again and again: deliveries grow, nothing else does.
         let a = poll(0, 10, 10, 9, 5, 1);
@@ -328,7 +353,7 @@ pub(super) mod tests {
     fn a_filtered_consumer_without_redeliveries_is_estimated_with_its_error() {
         // Every third message matches: s grows by 30, c by 10, pending fell by 4, so D is in 4..=10.
         let (a, b) = (poll(0, 100, 300, 300, 6, 0), poll(1, 110, 330, 330, 2, 0));
-        assert_eq!(processed(&a, &b, FILTERED), Some(Bounds::About { value: 10, error: Some(6) }));
+        assert_eq!(processed(&a, &b, FILTERED), Some(Bounds::About { value: 10, within: Some((4, 10)) }));
     }
 
     #[test]
@@ -369,7 +394,7 @@ pub(super) mod tests {
         let plain = |s, floor| Sample { delivered: None, in_flight: None, ..poll(s, 0, 0, floor, 3, 0) };
         assert_eq!(
             processed(&plain(0, 100), &plain(1, 140), EXPLICIT),
-            Some(Bounds::About { value: 40, error: None })
+            Some(Bounds::About { value: 40, within: None })
         );
     }
 

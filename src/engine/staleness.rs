@@ -76,8 +76,8 @@ pub(super) fn staleness(inputs: &Inputs<'_>) -> Measured<Duration> {
             between(inputs.newest.map_or(0, age).max(0).min(hi), hi)
         }
         Bounds::Exact(appended) => certain(age(*appended), error),
-        Bounds::About { value, error: spread } => {
-            let spread = spread.map(|t| Duration::from_nanos(u64::try_from(t.0).unwrap_or(0)));
+        Bounds::About { value, within } => {
+            let spread = within.map(|(lo, hi)| value.age_since(lo).max(hi.age_since(*value)));
             about(age(*value), spread.zip(error).map(|(a, b)| a + b))
         }
         Bounds::Between { lo, hi } => between(age(*hi).max(0), age(*lo)),
@@ -92,20 +92,23 @@ fn certain(nanos: i64, error: Option<Duration>) -> Bounds<Duration> {
     let age = Duration::from_nanos(positive);
     match error {
         Some(error) if error <= NEGLIGIBLE.max(age / SHARE) => Bounds::Exact(age),
-        error => Bounds::About { value: age, error },
+        error => around(age, error),
     }
+}
+
+/// An estimate that is wrong by at most `error` either way.
+fn around(age: Duration, error: Option<Duration>) -> Bounds<Duration> {
+    Bounds::About { value: age, within: error.map(|error| (age.saturating_sub(error), age + error)) }
 }
 
 /// An estimate; a negative one beyond its error is a disagreement of clocks, which is said and not clamped away.
 fn about(nanos: i64, error: Option<Duration>) -> Bounds<Duration> {
     if let Ok(age) = u64::try_from(nanos) {
-        return Bounds::About { value: Duration::from_nanos(age), error };
+        return around(Duration::from_nanos(age), error);
     }
     let ahead = Duration::from_nanos(nanos.unsigned_abs());
     match error {
-        Some(error) if ahead <= error.max(NEGLIGIBLE) => {
-            Bounds::About { value: Duration::ZERO, error: Some(error.max(ahead)) }
-        }
+        Some(error) if ahead <= error.max(NEGLIGIBLE) => around(Duration::ZERO, Some(error.max(ahead))),
         _ => Bounds::unknown(format!(
             "clocks disagree: the message is stamped {} ms after the present",
             ahead.as_millis()
@@ -208,17 +211,17 @@ mod tests {
         let loose = clocks(0, Duration::from_millis(300));
         assert_eq!(
             of(&SOME, &NONE, Some(&old), &loose, 0, 10_000),
-            Bounds::About { value: S(1), error: Some(Duration::from_millis(300)) }
+            around(S(1), Some(Duration::from_millis(300)))
         );
         let none = BTreeMap::new();
         assert_eq!(
             of(&SOME, &NONE, Some(&old), &none, 0, 10_000),
-            Bounds::About { value: S(1), error: None }
+            Bounds::About { value: S(1), within: None }
         );
         let other = BacklogReport { stamped_by: Some("n2".into()), ..old };
         assert_eq!(
             of(&SOME, &NONE, Some(&other), &clocks(0, Duration::ZERO), 0, 10_000),
-            Bounds::About { value: S(1), error: None }
+            Bounds::About { value: S(1), within: None }
         );
     }
 
@@ -256,7 +259,7 @@ mod tests {
         );
         assert_eq!(
             of(&SOME, &NONE, Some(&early), &clocks(0, S(1)), 0, 10_000),
-            Bounds::About { value: Duration::ZERO, error: Some(S(1)) }
+            around(Duration::ZERO, Some(S(1)))
         );
     }
 }

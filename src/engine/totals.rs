@@ -72,7 +72,7 @@ impl Sum {
         let bounds = match self {
             Self { known: 0, .. } => return Measured::unknown(words::NOT_COUNTED.clone(), at),
             Self { short: true, .. } => Bounds::AtLeast(self.value),
-            Self { rough: true, .. } => Bounds::About { value: self.value, error: None },
+            Self { rough: true, .. } => Bounds::About { value: self.value, within: None },
             Self { .. } => Bounds::Exact(self.value),
         };
         Measured::new(bounds, at, words::BY_SUM.clone())
@@ -139,7 +139,7 @@ pub(super) fn totals(
             let value = (errors.value / requests.value).clamp(0.0, 1.0);
             // A share of some may be more or less than that of all.
             let partly = requests.short || requests.rough;
-            let bounds = if partly { Bounds::About { value, error: None } } else { Bounds::Exact(value) };
+            let bounds = if partly { Bounds::About { value, within: None } } else { Bounds::Exact(value) };
             Measured::new(bounds, requests.at.unwrap_or(wall), words::BY_SUM.clone())
         }
         (1.., _) => Measured::unknown("no requests", wall),
@@ -283,6 +283,6 @@ mod tests {
         let never = after(vec![("far", state(SourceState::Connecting))]);
         assert_eq!(never.events.bounds, Bounds::AtLeast(10.0));
         let lost = after(vec![("nats", state(SourceState::Down))]);
-        assert_eq!(lost.events.bounds, Bounds::About { value: 10.0, error: None });
+        assert_eq!(lost.events.bounds, Bounds::About { value: 10.0, within: None });
     }
 }

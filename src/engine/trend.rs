@@ -12,6 +12,10 @@ use crate::model::snapshot::{Drain, Trend};
 const BEGINS: f64 = 0.10;
 /// A change of fewer messages than this is none.
 const NOISE: f64 = 2.0;
+/// However small beside a large lag, a change that nearly every later sample confirms is a trend too: Kendall's τ against time
+/// (the Mann–Kendall test) of at least this, over so many samples, which chance gives less than once in a hundred times.
+const STEADY_CHANGE: f64 = 0.7;
+const CONFIRMED_BY: usize = 7;
 
 /// The trend of the lag over the samples, oldest first: the mean of their last third against that of the first.
 pub(super) fn trend(samples: &[Sample], before: Trend) -> Trend {
@@ -24,18 +28,40 @@ pub(super) fn trend(samples: &[Sample], before: Trend) -> Trend {
     let first = lags.clone().take(third).sum::<f64>() / third as f64;
     let last = lags.clone().skip(known - third).sum::<f64>() / third as f64;
     let change = last - first;
-    let scale = (lags.sum::<f64>() / known as f64 * BEGINS).max(NOISE);
-    let goes = |trend: Trend, by: f64| {
-        let needed = if before == trend { scale / 2.0 } else { scale };
-        by >= needed
+    let scale = (lags.clone().sum::<f64>() / known as f64 * BEGINS).max(NOISE);
+    let order = if known < CONFIRMED_BY { 0.0 } else { tau(lags) };
+    let goes = |trend: Trend, sign: f64| {
+        let ease = if before == trend { 2.0 } else { 1.0 };
+        let (by, order) = (change * sign, order * sign);
+        by >= scale / ease || (by >= NOISE / ease && order >= STEADY_CHANGE / ease)
     };
-    if goes(Trend::Growing, change) {
+    if goes(Trend::Growing, 1.0) {
         Trend::Growing
-    } else if goes(Trend::Draining, -change) {
+    } else if goes(Trend::Draining, -1.0) {
         Trend::Draining
     } else {
         Trend::Steady
     }
+}
+
+/// Kendall's τ of values against their order: pairs that rise less pairs that fall, of all pairs.
+fn tau(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let (mut sum, mut pairs) = (0.0, 0.0);
+    let mut later = values.clone();
+    for value in values {
+        later.next();
+        for next in later.clone() {
+            pairs += 1.0;
+            sum += if next > value {
+                1.0
+            } else if next < value {
+                -1.0
+            } else {
+                0.0
+            };
+        }
+    }
+    if pairs > 0.0 { sum / pairs } else { 0.0 }
 }
 
 /// When the backlog (pending and in flight) will be gone.
@@ -61,7 +87,7 @@ pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<D
         let seconds = backlog as f64 / rate;
         Bounds::About {
             value: Drain::In(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
-            error: None,
+            within: None,
         }
     };
     if known.any(|(s, _)| s.lag == Some(0)) {
@@ -92,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn a_large_lag_that_grows_by_little_but_always_grows() {
+        let grown: Vec<u64> = (0..10).map(|s| 53_000 + s * 25).collect();
+        assert_eq!(trend(&lags(&grown), Trend::Steady), Trend::Growing);
+        let drained: Vec<u64> = (0..10).map(|s| 53_000 - s * 25).collect();
+        assert_eq!(trend(&lags(&drained), Trend::Steady), Trend::Draining);
+        let wavers = [53_000, 53_040, 52_990, 53_030, 53_010, 53_050, 52_980, 53_020, 53_000, 53_030];
+        assert_eq!(trend(&lags(&wavers), Trend::Steady), Trend::Steady);
+    }
+
+    #[test]
     fn the_arrow_does_not_flicker() {
         // 7 % growth does not begin a trend, but does not end one either.
         let slight = lags(&[100, 100, 102, 104, 107, 107]);
@@ -103,7 +139,7 @@ mod tests {
     fn drain_time_is_backlog_by_its_decrease() {
         assert_eq!(
             drain(&lags(&[100, 90, 80, 70, 60]), None),
-            Bounds::About { value: Drain::In(Duration::from_secs(6)), error: None }
+            Bounds::About { value: Drain::In(Duration::from_secs(6)), within: None }
         );
         assert_eq!(drain(&lags(&[60, 70, 80, 90, 100]), Some(5.0)), Bounds::Exact(Drain::Never));
         assert_eq!(drain(&lags(&[60, 30, 10, 5, 0]), None), Bounds::Exact(Drain::Empty));
@@ -114,7 +150,7 @@ mod tests {
     fn a_lag_that_comes_and_goes_drains_at_the_processed_rate() {
         assert_eq!(
             drain(&lags(&[2, 0, 4, 1, 4]), Some(8.0)),
-            Bounds::About { value: Drain::In(Duration::from_millis(500)), error: None }
+            Bounds::About { value: Drain::In(Duration::from_millis(500)), within: None }
         );
         assert_eq!(drain(&lags(&[0, 1, 2, 3, 4]), Some(0.0)), Bounds::Exact(Drain::Never));
     }

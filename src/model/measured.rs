@@ -16,12 +16,12 @@ pub enum Bounds<T> {
     Exact(T),
     /// A lower bound: what was already so when watching began, or what was only partly counted. `≥`
     AtLeast(T),
-    /// An estimate, with its error on either side where one can be given. `~`
+    /// An estimate, with what the truth is in where that can be told. `~`
     About {
         /// The estimate.
         value: T,
-        /// Half the width of the interval that the truth is in.
-        error: Option<T>,
+        /// The lowest and the highest that the truth can be: the estimate need not be in the middle.
+        within: Option<(T, T)>,
     },
     /// The truth is in `lo..=hi`.
     Between {
@@ -88,7 +88,9 @@ impl<T> Bounds<T> {
         match self {
             Self::Exact(v) => Bounds::Exact(f(v)),
             Self::AtLeast(v) => Bounds::AtLeast(f(v)),
-            Self::About { value, error } => Bounds::About { value: f(value), error: error.map(f) },
+            Self::About { value, within } => {
+                Bounds::About { value: f(value), within: within.map(|(lo, hi)| (f(lo), f(hi))) }
+            }
             Self::Between { lo, hi } => Bounds::Between { lo: f(lo), hi: f(hi) },
             Self::Unknown(why) => Bounds::Unknown(why),
         }

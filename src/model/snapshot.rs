@@ -541,6 +541,8 @@ pub struct Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// Cannot be seen from here; whether it works is not known.
+    Unseen,
     /// Works, with a flaw.
     Degraded,
     /// Messages were given up: data is lost to somebody.

@@ -343,11 +343,10 @@ impl Inexact {
                 let v = finite(scale(v));
                 (v, NotExact { kind: "at_least", lo: v, hi: None, why: None })
             }
-            Bounds::About { value, error } => {
+            Bounds::About { value, within } => {
                 let value = scale(value);
-                let error = error.map(&scale);
-                let lo = error.and_then(|e| finite((value - e).max(0.0)));
-                let hi = error.and_then(|e| finite(value + e));
+                let (lo, hi) = within.map(|(lo, hi)| (scale(lo), scale(hi))).unzip();
+                let (lo, hi) = (lo.and_then(finite), hi.and_then(finite));
                 (finite(value), NotExact { kind: "about", lo, hi, why: None })
             }
             Bounds::Between { lo, hi } => {

@@ -63,6 +63,7 @@ pub const fn health(state: HealthState) -> (Glyph, Role) {
 /// How bad a cause is.
 pub const fn severity(severity: Severity) -> (Glyph, Role) {
     match severity {
+        Severity::Unseen => (Glyph::Unknown, Role::StateUnknown),
         Severity::Degraded => (Glyph::Degraded, Role::StateDegraded),
         Severity::Lost => (Glyph::GaveUp, Role::StateGaveUp),
         Severity::Stalled => (Glyph::Stalled, Role::StateStalled),

@@ -35,7 +35,7 @@ impl Trial {
 
     fn judge(&self) -> Verdict {
         let last = self.samples.last().unwrap();
-        let how = Reading::of(&self.report);
+        let how = Reading::of(&self.report, None);
         let moved = self.samples.windows(2).rfind(|w| advanced(&w[0], &w[1], how)).map(|w| w[1].at);
         let report = ConsumerReport {
             lag: Bounds::Exact(last.lag.unwrap()),

@@ -14,6 +14,7 @@ fn lines(causes: &[Cause]) -> Vec<String> {
     let mut out = Vec::new();
     for cause in causes {
         let severity = match cause.severity {
+            Severity::Unseen => "unseen",
             Severity::Degraded => "degraded",
             Severity::Lost => "lost",
             Severity::Stalled => "stalled",
@@ -229,5 +230,5 @@ fn what_never_answered_has_no_last_values() {
     engine.ingest(&batch("health", 0, vec![Observation::Source(Box::new(none))]));
     engine.ingest(&health(100, "billing", HealthState::Unreachable, "connection refused"));
     let causes = lines(&engine.tick(at(200)).causes);
-    assert_eq!(causes, ["down health: 10 endpoints: no health endpoint answers from here"]);
+    assert_eq!(causes, ["unseen health: 10 endpoints: no health endpoint answers from here"]);
 }

@@ -97,7 +97,7 @@ fn a_declared_flow_gets_the_numbers_of_its_consumer() {
     assert_eq!(own.consumer, Some("main/ORDERS/billing".into()));
     assert_eq!(own.channel, Some("main/ORDERS".into()));
     assert_eq!(own.rate.bounds, Bounds::Exact(20.0));
-    assert_eq!(own.bytes_rate.bounds, Bounds::About { value: 2_000.0, error: None });
+    assert_eq!(own.bytes_rate.bounds, Bounds::About { value: 2_000.0, within: None });
     // One consumer for two events: each is at most the whole.
     let shared = flow(&snapshot, "event:OrderPaid>shipping");
     assert_eq!(shared.rate.bounds, Bounds::Between { lo: 0.0, hi: 20.0 });

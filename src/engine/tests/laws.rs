@@ -271,7 +271,7 @@ proptest! {
         let said = &billing(&snapshot).acked_rate.bounds;
         let truth = (world.acked - acked) as f64;
         let (lo, hi) = match said {
-            Bounds::About { value, error: Some(error) } => (value - error, value + error),
+            Bounds::About { within: Some((lo, hi)), .. } => (*lo, *hi),
             bounds => (*bounds.low().unwrap(), *bounds.high().unwrap()),
         };
         prop_assert!(lo <= truth && truth <= hi, "{said:?}, in truth {truth}");

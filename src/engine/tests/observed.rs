@@ -130,8 +130,8 @@ fn a_listener_on_a_bare_subject_has_a_flow_with_its_rate() {
     assert_eq!((&flow.from[..], flow.from_likely), (&["prices".into()][..], true));
     assert_eq!(flow.last_seen, Some(at(2_000).wall));
     let row = snapshot.channel(flow.channel.as_ref().unwrap()).unwrap();
-    assert_eq!(row.rate.bounds, Bounds::About { value: 10.0, error: None });
-    assert_eq!(snapshot.totals.events.bounds, Bounds::About { value: 10.0, error: None });
+    assert_eq!(row.rate.bounds, Bounds::About { value: 10.0, within: None });
+    assert_eq!(snapshot.totals.events.bounds, Bounds::About { value: 10.0, within: None });
 }
 
 #[test]

@@ -134,8 +134,10 @@ impl<'a> Page<'a> {
         }
         let mut cell = Cell::measured(&self.look, value, &format);
         let spoken = match &value.bounds {
-            Bounds::About { error: Some(error), .. } => format!("  give or take {}", format(error)),
-            Bounds::About { error: None, .. } => "  an estimate".to_owned(),
+            Bounds::About { within: Some((lo, hi)), .. } => {
+                format!("  between {} and {}", format(lo), format(hi))
+            }
+            Bounds::About { within: None, .. } => "  an estimate".to_owned(),
             Bounds::AtLeast(_) => "  at least: what was so before is not counted".to_owned(),
             _ => String::new(),
         };

@@ -368,7 +368,7 @@ mod tests {
         let secs = |s: &u64| duration(Duration::from_secs(*s));
         assert_eq!(bounds(U, &Bounds::Exact(3), secs), "3.0 s");
         assert_eq!(bounds(U, &Bounds::AtLeast(125), secs), "≥2m05");
-        assert_eq!(bounds(U, &Bounds::About { value: 40, error: None }, secs), "~40 s");
+        assert_eq!(bounds(U, &Bounds::About { value: 40, within: None }, secs), "~40 s");
         assert_eq!(bounds(U, &Bounds::Between { lo: 3, hi: 5 }, secs), "3.0–5.0 s");
         assert_eq!(bounds(U, &Bounds::Between { lo: 3, hi: 125 }, secs), "3.0 s–2m05");
         assert_eq!(bounds(U, &Bounds::Between { lo: 0, hi: 125 }, secs), "≤2m05");
