@@ -121,7 +121,7 @@ fn consumer<'a>(snapshot: &'a Snapshot, id: &str) -> &'a Consumer {
 }
 
 /// Whether the truth is in what is said, which must not be "unknown".
-fn holds<T: PartialOrd>(said: &Measured<T>, truth: T) -> bool {
+fn holds(said: &Measured<u64>, truth: u64) -> bool {
     match &said.bounds {
         Bounds::Exact(value) => *value == truth,
         Bounds::AtLeast(low) => *low <= truth,
