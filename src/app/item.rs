@@ -325,6 +325,18 @@ pub fn counted_services(snapshot: &Snapshot) -> (impl Iterator<Item = &Service> 
     (all().filter(move |service| left_out == 0 || !service.only_named), left_out)
 }
 
+/// The number by which a list opens, where there is one.
+pub fn opening_number(list: ListId) -> Option<&'static str> {
+    match list {
+        ListId::Busiest | ListId::Flows => Some("rate"),
+        ListId::Stalest => Some("stale"),
+        ListId::Consumers => Some("lag"),
+        ListId::Legs => Some("delay"),
+        ListId::Entities => Some("copies"),
+        ListId::Services | ListId::Causes | ListId::Changes | ListId::Traces => None,
+    }
+}
+
 /// The order in which a list opens: what needs a person first, then what is largest.
 pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
     let largest = |item: &Item<'_>, key: &'static str| match item.value(key, snapshot) {

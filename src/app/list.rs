@@ -4,6 +4,7 @@
 //! that filters and sorting speak of.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::id::Name;
@@ -78,6 +79,8 @@ pub struct Sort {
 #[derive(Debug, Clone, Default)]
 pub struct List {
     order: StableOrder<RowId>,
+    /// Rows whose number in the order was never known while they stood here: their place means nothing yet.
+    unranked: BTreeSet<RowId>,
     selected: Option<RowId>,
     /// The person made the selection. One that nobody made is the top row, whatever stands there.
     chosen: bool,
@@ -205,10 +208,12 @@ impl List {
             item::sort_opening(id, &mut items, snapshot);
         }
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
+        let ranked = self.rank(id, &items, snapshot, at_once);
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
         if at_once || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces) {
             self.order.reset(wanted);
         } else {
+            self.order.place_anew(&ranked);
             self.order.follow(&wanted, now);
         }
         let place = self.selected.as_ref().and_then(|row| self.rows().iter().position(|other| other == row));
@@ -218,6 +223,33 @@ impl List {
         // the view away from the top, where the worst stands.
         self.place(if self.chosen { place.unwrap_or(self.index) } else { 0 });
         self.chosen &= self.selected.is_some();
+    }
+    /// Notes which rows have a place that means nothing yet, and returns those whose number is known now for the first time:
+    /// patience is for what changes, not for what was never ranked. A number that is lost and comes back is a change.
+    fn rank(
+        &mut self,
+        id: ListId,
+        items: &[Item<'_>],
+        snapshot: &Snapshot,
+        at_once: bool,
+    ) -> BTreeSet<RowId> {
+        let Some(key) = self.sort.map(|sort| sort.key).or_else(|| item::opening_number(id)) else {
+            self.unranked.clear();
+            return BTreeSet::new();
+        };
+        let (unknown, known): (Vec<_>, Vec<_>) =
+            items.iter().partition(|item| matches!(item.value(key, snapshot), Field::Unknown));
+        let before = std::mem::take(&mut self.unranked);
+        let shown: BTreeSet<&RowId> = self.order.shown().iter().collect();
+        self.unranked = unknown
+            .into_iter()
+            .map(Item::row_id)
+            .filter(|row| at_once || before.contains(row) || !shown.contains(row))
+            .collect();
+        if before.is_empty() {
+            return before;
+        }
+        known.into_iter().map(Item::row_id).filter(|row| before.contains(row)).collect()
     }
 }
 

@@ -69,6 +69,14 @@ impl<Id: Ord + Clone> StableOrder<Id> {
         self.out_of_place = out_of_place;
     }
 
+    /// These rows have no place any more: they take theirs at once, as new ones do.
+    pub fn place_anew(&mut self, rows: &BTreeSet<Id>) {
+        if !rows.is_empty() {
+            self.shown.retain(|id| !rows.contains(id));
+            self.out_of_place.retain(|id, _| !rows.contains(id));
+        }
+    }
+
     /// When a row will move if nothing changes, for the run loop's timer.
     pub fn next_move(&self) -> Option<Duration> {
         self.out_of_place.values().min().map(|since| *since + SETTLE)
@@ -175,6 +183,17 @@ mod tests {
         assert_eq!(shown(&rows), "xcb");
         rows.follow(&[], at(3.3));
         assert_eq!(shown(&rows), "");
+    }
+
+    #[test]
+    fn a_row_placed_anew_moves_at_once_and_the_others_have_patience() {
+        let mut rows = StableOrder::default();
+        rows.reset(order("abcd"));
+        rows.place_anew(&BTreeSet::from(['d']));
+        rows.follow(&order("dacb"), at(0.0));
+        assert_eq!(shown(&rows), "dabc");
+        rows.follow(&order("dacb"), at(3.0));
+        assert_eq!(shown(&rows), "dacb");
     }
 
     #[test]

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::plans::Numbers;
 use super::state::State;
 use super::wiring::Wiring;
 use super::words;
-use crate::model::id::Name;
+use crate::model::id::{Name, SourceId};
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{ChannelKind, Partial, SourceState};
 use crate::model::series::History;
@@ -26,12 +27,32 @@ use crate::topology::word::BrokerKind;
 /// What is remembered of the whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct TotalsState {
-    events: History,
-    feeds: History,
-    requests: History,
-    errors: History,
-    /// The second for which the histories were last written.
+    events: Drawn,
+    feeds: Drawn,
+    requests: Drawn,
+    errors: Drawn,
+}
+
+/// The past of one number: of what was measured, when it was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Drawn {
+    history: History,
+    /// When the newest of what was last drawn was measured: without anything newer there is nothing to draw.
+    at: Option<Timestamp>,
+    /// The second that was last drawn.
     second: Option<u64>,
+}
+
+impl Drawn {
+    fn push(&mut self, now: &Stamp, value: Option<f64>, at: Option<Timestamp>) {
+        let second = Some(now.mono.0 / 1_000_000_000);
+        // Not "later": a clock may be set back.
+        let (Some(value), true) = (value, at.is_some() && at != self.at && second != self.second) else {
+            return;
+        };
+        (self.at, self.second) = (at, second);
+        self.history.push(now.mono, value);
+    }
 }
 
 /// A sum that says how much of it is known.
@@ -44,10 +65,13 @@ struct Sum {
     /// A part is not known: the whole is more.
     short: bool,
     at: Option<Timestamp>,
+    /// What of it is measured now, and when the newest of that was: the rest is what was last known of sources that are lost.
+    fresh: f64,
+    fresh_at: Option<Timestamp>,
 }
 
 impl Sum {
-    fn add(&mut self, rate: &Measured<f64>) {
+    fn add(&mut self, rate: &Measured<f64>, lost: bool) {
         let Some(value) = rate.low() else {
             self.short = true;
             return;
@@ -56,15 +80,23 @@ impl Sum {
         self.known += 1;
         self.short |= matches!(rate.bounds, Bounds::AtLeast(_));
         self.rough |= rate.bounds.exact().is_none();
-        self.at = self.at.max(Some(rate.at));
+        self.measured_at(*value, rate.at, lost);
+    }
+
+    fn measured_at(&mut self, value: f64, at: Timestamp, lost: bool) {
+        self.at = self.at.max(Some(at));
+        if !lost {
+            self.fresh += value;
+            self.fresh_at = self.fresh_at.max(Some(at));
+        }
     }
 
     /// Adds a part of a rate that is known as a whole only.
-    fn add_part(&mut self, part: f64, whole: &Measured<f64>) {
+    fn add_part(&mut self, part: f64, whole: &Measured<f64>, lost: bool) {
         self.value += part;
         self.known += 1;
         self.rough = true;
-        self.at = self.at.max(Some(whole.at));
+        self.measured_at(part, whole.at, lost);
     }
 
     fn measured(&self, now: Timestamp) -> Measured<f64> {
@@ -94,6 +126,11 @@ fn whole(state: &State) -> (Partial, bool) {
     (partial, old)
 }
 
+/// Whether nothing is heard of a source now.
+fn is_lost(state: &State, source: &SourceId) -> bool {
+    state.sources.get(source).is_none_or(|source| !source.is_up())
+}
+
 /// Sums up.
 pub(super) fn totals(
     state: &mut State,
@@ -111,26 +148,31 @@ pub(super) fn totals(
         if wiring.subjects.get(&report.id).is_some_and(|s| s.kept) {
             continue;
         }
+        let lost = is_lost(state, &channel.source);
         // A copy of another channel is fed: what it takes over is traffic once more.
         if !report.fed_by.is_empty() && report.subjects.is_empty() {
-            feeds.add(&channel.rate);
+            feeds.add(&channel.rate, lost);
             continue;
         }
         if let (Some(mixed), Some(all)) = (wiring.index.mixed.get(&report.id), channel.rate.low()) {
             let feed = feed_part(flows, mixed).min(*all);
-            feeds.add_part(feed, &channel.rate);
-            events.add_part(all - feed, &channel.rate);
+            feeds.add_part(feed, &channel.rate, lost);
+            events.add_part(all - feed, &channel.rate, lost);
             continue;
         }
         let feed = report.kind == ChannelKind::KeyValue || wiring.index.feeds.contains(&report.id);
-        if feed { feeds.add(&channel.rate) } else { events.add(&channel.rate) }
+        if feed { feeds.add(&channel.rate, lost) } else { events.add(&channel.rate, lost) }
     }
     let (mut requests, mut errors) = (sum(partial.responders || partial.clients), Sum::default());
-    let asked = wiring.index.requests.iter().filter_map(|at| flows.get(*at));
-    for flow in asked.filter(|f| f.rate.low().is_some()) {
-        requests.add(&flow.rate);
+    let asked = wiring.index.requests.iter().filter_map(|at| flows.get(*at).zip(wiring.flows.get(*at)));
+    for (flow, plan) in asked.filter(|(flow, _)| flow.rate.low().is_some()) {
+        let lost = match &plan.numbers {
+            Numbers::Answered(keys) => keys.iter().all(|(source, _)| is_lost(state, source)),
+            _ => false,
+        };
+        requests.add(&flow.rate, lost);
         if flow.errors_rate.low().is_some() {
-            errors.add(&flow.errors_rate);
+            errors.add(&flow.errors_rate, lost);
         }
     }
     let wall = now.wall;
@@ -145,30 +187,23 @@ pub(super) fn totals(
         (1.., _) => Measured::unknown("no requests", wall),
         _ => Measured::unknown(words::NOT_COUNTED.clone(), wall),
     };
-    let (events, feeds, requests) = (events.measured(wall), feeds.measured(wall), requests.measured(wall));
     let memory = &mut state.totals;
-    let second = now.mono.0 / 1_000_000_000;
-    if memory.second != Some(second) {
-        memory.second = Some(second);
-        let draw = |history: &mut History, value: &Measured<f64>| {
-            if let Some(value) = value.low() {
-                history.push(now.mono, *value);
-            }
-        };
-        draw(&mut memory.events, &events);
-        draw(&mut memory.feeds, &feeds);
-        draw(&mut memory.requests, &requests);
-        draw(&mut memory.errors, &error_share);
+    for (past, sum) in
+        [(&mut memory.events, &events), (&mut memory.feeds, &feeds), (&mut memory.requests, &requests)]
+    {
+        past.push(now, Some(sum.fresh), sum.fresh_at);
     }
+    let fresh_share = (requests.fresh > 0.0).then(|| (errors.fresh / requests.fresh).clamp(0.0, 1.0));
+    memory.errors.push(now, fresh_share, errors.fresh_at);
     Totals {
-        events,
-        feeds,
-        requests,
+        events: events.measured(wall),
+        feeds: feeds.measured(wall),
+        requests: requests.measured(wall),
         error_share,
-        events_history: memory.events.clone(),
-        feeds_history: memory.feeds.clone(),
-        requests_history: memory.requests.clone(),
-        error_history: memory.errors.clone(),
+        events_history: memory.events.history.clone(),
+        feeds_history: memory.feeds.history.clone(),
+        requests_history: memory.requests.history.clone(),
+        error_history: memory.errors.history.clone(),
     }
 }
 
@@ -236,7 +271,6 @@ mod tests {
     use super::*;
     use crate::engine::sample::{all, at, batch, channel, filled, source_up};
     use crate::engine::{Engine, EngineOptions};
-    use crate::model::id::SourceId;
     use crate::model::observation::{Batch, Observation, SourceReport};
 
     fn report(change: impl FnOnce(&mut SourceReport)) -> Observation {
@@ -284,5 +318,81 @@ mod tests {
         assert_eq!(never.events.bounds, Bounds::AtLeast(10.0));
         let lost = after(vec![("nats", state(SourceState::Down))]);
         assert_eq!(lost.events.bounds, Bounds::About { value: 10.0, within: None });
+    }
+
+    /// What is drawn of the events, by the second; a gap is a `-`.
+    fn drawn(totals: &Totals, seconds: u64) -> String {
+        let values = totals.events_history.last(1, 100, at(seconds * 1_000 + 10).mono);
+        let value = |v: &f32| if v.is_nan() { "-".to_owned() } else { format!("{}", v.round()) };
+        values.iter().map(value).collect::<Vec<_>>().join(" ")
+    }
+
+    fn count(source: &str, second: u64, messages: u64) -> Batch {
+        let list = Observation::Channels(all(vec![filled(&channel(source, "ORDERS"), messages)]));
+        batch(source, second * 1_000, vec![list])
+    }
+
+    #[test]
+    fn what_nobody_measured_is_not_drawn_whether_the_loss_is_told_or_not() {
+        for told in [true, false] {
+            let mut engine = Engine::new(EngineOptions::new(at(0)));
+            engine.ingest(&batch("nats", 0, vec![source_up()]));
+            for second in 0..=14 {
+                match second {
+                    5 if told => {
+                        let down = report(|report| report.state = SourceState::Down);
+                        engine.ingest(&batch("nats", 5_000, vec![down]));
+                    }
+                    5..=9 => {}
+                    10 => {
+                        engine.ingest(&batch("nats", 10_000, vec![source_up()]));
+                        engine.ingest(&count("nats", 10, 100));
+                    }
+                    _ => engine.ingest(&count("nats", second, second * 10)),
+                }
+                let totals = engine.tick(at(second * 1_000 + 10)).totals;
+                if second == 9 {
+                    assert_eq!(drawn(&totals, 9), "10 10 10 10 - - - - -", "told: {told}");
+                }
+            }
+            let totals = engine.tick(at(14_010)).totals;
+            assert_eq!(drawn(&totals, 14), "10 10 10 10 - - - - - 10 10 10 10 10", "told: {told}");
+        }
+    }
+
+    #[test]
+    fn of_several_sources_those_are_drawn_that_are_not_lost() {
+        let mut engine = Engine::new(EngineOptions::new(at(0)));
+        for source in ["nats", "west"] {
+            engine.ingest(&batch(source, 0, vec![source_up()]));
+        }
+        for second in 0..=8 {
+            engine.ingest(&count("nats", second, second * 10));
+            if !(4..=6).contains(&second) {
+                engine.ingest(&count("west", second, second * 5));
+            }
+            if second == 4 {
+                engine.ingest(&batch("west", 4_001, vec![report(|report| report.state = SourceState::Down)]));
+            } else if second == 7 {
+                engine.ingest(&batch("west", 7_001, vec![source_up()]));
+            }
+            engine.tick(at(second * 1_000 + 10));
+        }
+        let totals = engine.tick(at(8_010)).totals;
+        assert_eq!(drawn(&totals, 8), "15 15 15 10 10 10 15 15");
+        assert_eq!(totals.events.bounds, Bounds::Exact(15.0));
+    }
+
+    #[test]
+    fn a_slow_poll_is_drawn_when_it_comes() {
+        let mut engine = Engine::new(EngineOptions::new(at(0)));
+        engine.ingest(&batch("nats", 0, vec![source_up()]));
+        for second in 0..=6 {
+            if second % 3 == 0 {
+                engine.ingest(&count("nats", second, second * 10));
+            }
+            engine.tick(at(second * 1_000 + 10));
+        }
+        assert_eq!(drawn(&engine.tick(at(6_010)).totals, 6), "10 - - 10");
     }
 }

@@ -95,7 +95,8 @@ fn tall(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     causes::draw(ctx, buf, upper, hits);
     let rest = skip_row(rest);
     let changes = (rows(ListId::Changes) + 1).clamp(2, (rest.height / 2).max(2));
-    let copies = (rows(ListId::Stalest) + 1).max(4).min(rest.height.saturating_sub(changes + 1));
+    let copies =
+        (panels::stalest_rows(ctx, left.width) + 1).max(4).min(rest.height.saturating_sub(changes + 1));
     let (middle, rest) = take_top(rest, copies);
     panels::stalest(ctx, buf, middle, hits);
     panels::changes(ctx, buf, skip_row(rest), hits);
@@ -108,9 +109,10 @@ fn tall(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 fn wide(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let changes = (ctx.app.list(ListId::Changes).rows().len() as u16 + 1).clamp(2, 12);
     let right_rows = TRAFFIC_ROWS + 1 + changes;
-    let top = wanted(ctx, area.width).max(right_rows).min(area.height.saturating_sub(6));
+    let left = area.width * 11 / 20;
+    let top = wanted(ctx, left).max(right_rows).min(area.height.saturating_sub(6));
     let (upper, rest) = take_top(area, top);
-    let (left, right) = columns(upper, area.width * 11 / 20, 4);
+    let (left, right) = columns(upper, left, 4);
     causes::draw(ctx, buf, left, hits);
     let (traffic, below) = take_top(right, TRAFFIC_ROWS);
     panels::traffic(ctx, buf, traffic);

@@ -177,7 +177,10 @@ pub fn minute(ctx: &Ctx<'_>, history: &History, columns: u16, rows: u16, least: 
     const MINUTE: usize = 60;
     let columns = columns.min(MINUTE as u16);
     let group = MINUTE.div_ceil(usize::from(columns.max(1)));
-    let values = seconds(ctx, history, MINUTE, group);
+    let known = seconds(ctx, history, MINUTE, group);
+    // What was watched for a shorter time is the right end of a minute: the axis stands still.
+    let mut values = vec![f32::NAN; MINUTE.saturating_sub(known.len())];
+    values.extend(known);
     let scale = Scale::ZeroTo(calm_top(&values).max(least));
     let rows = sparklines(ctx.glyphs, &values, usize::from(columns), usize::from(rows), scale);
     rows.iter().map(|row| Cell::styled(row, Role::Chart)).collect()

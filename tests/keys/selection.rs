@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use headwater::app::list::ListId;
 use headwater::app::{Detail, View};
-use headwater::model::measured::Bounds;
+use headwater::model::measured::{Bounds, Measured};
 use headwater::model::snapshot::{Consumer, ConsumerStatus, Thing};
 
 use crate::desk::Desk;
+use crate::fixture::NOW;
 
 /// Changes one consumer.
 fn edit(desk: &mut Desk, id: &str, change: impl FnOnce(&mut Consumer)) {
@@ -191,4 +192,44 @@ fn what_is_open_is_held() {
     desk.keys("enter");
     worse(&mut desk, "worse");
     assert_eq!((desk.selected(), desk.app.detail()), (opened.as_str(), Detail::Beside));
+}
+
+/// Before the rates are known, the order of the flows means nothing: it follows them as soon as they are, and then has patience.
+#[test]
+fn the_busiest_flow_is_first_as_soon_as_its_rate_is_known() {
+    fn rate(desk: &mut Desk, at: usize, value: Option<f64>) {
+        desk.change(|snapshot| {
+            let row = Arc::make_mut(&mut snapshot.flows[at]);
+            row.rate = value.map_or_else(
+                || Measured::unknown("known by one poll only", NOW),
+                |value| Measured::exact(value, NOW, "test"),
+            );
+        });
+    }
+    let mut desk = Desk::start();
+    desk.change(|snapshot| {
+        for flow in &mut snapshot.flows {
+            Arc::make_mut(flow).rate = Measured::unknown("known by one poll only", NOW);
+        }
+    });
+    // The view is come to before anything is known.
+    desk.keys("2 1").wait(4.0);
+    let count = desk.snapshot.flows.len();
+    assert_eq!(desk.rows(ListId::Busiest).len(), count);
+    let id = |desk: &Desk, at: usize| desk.snapshot.flows[at].id.as_str().to_owned();
+    for at in 0..count {
+        rate(&mut desk, at, Some(at as f64 + 1.0));
+    }
+    assert_eq!(desk.rows(ListId::Busiest)[0], id(&desk, count - 1), "known, and at once in its place");
+    // From here on it moves like every list.
+    rate(&mut desk, 0, Some(9_999.0));
+    assert_eq!(desk.rows(ListId::Busiest)[0], id(&desk, count - 1), "rows do not jump");
+    desk.wait(3.1);
+    assert_eq!(desk.rows(ListId::Busiest)[0], id(&desk, 0));
+    // A rate that is lost and comes back is no reason to jump.
+    rate(&mut desk, 1, None);
+    rate(&mut desk, 1, Some(99_999.0));
+    assert_eq!(desk.rows(ListId::Busiest)[0], id(&desk, 0));
+    desk.wait(3.1);
+    assert_eq!(desk.rows(ListId::Busiest)[0], id(&desk, 1));
 }

@@ -5,6 +5,7 @@ use headwater::app::{Action, View};
 use headwater::model::command::ProbeLevel;
 use headwater::model::series::History;
 use headwater::model::snapshot::{Origin, Snapshot, Thing};
+use headwater::model::time::Mono;
 use headwater::ui::widget::text::is_unsafe;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
@@ -355,4 +356,57 @@ fn a_very_wide_screen_says_why() {
     let text = Stage::new(fixture::bad_day(), View::Consumers).text((200, 60), Dress::Default);
     let line = text.lines().find(|line| line.contains("ORDERS/billing")).unwrap();
     assert!(line.contains("no acknowledgement"), "{line}");
+}
+
+/// The axis of the last minute stands still: what was watched for a shorter time is its right end, in columns of the same width,
+/// and what was seen once keeps its distance from now.
+#[test]
+fn the_last_minute_is_a_minute_from_the_start() {
+    for (size, seconds_a_column) in [((80, 24), 4), ((200, 60), 1)] {
+        for watched in [8_u64, 20, 40, 59] {
+            let mut snapshot = fixture::good_day();
+            snapshot.watched = std::time::Duration::from_secs(watched);
+            let mut history = History::default();
+            for second in 0..=watched {
+                history.push(Mono(second * 1_000_000_000), 5.0);
+            }
+            snapshot.totals.events_history = history;
+            let text = Stage::new(snapshot, View::Overview).text(size, Dress::Default);
+            let title = text.lines().find(|line| line.contains("last minute")).unwrap();
+            let from = title[..title.find("last minute").unwrap()].chars().count();
+            let row = text.lines().find(|line| line.contains("─ events")).unwrap();
+            let chart: String = row.chars().skip(from).take(60 / seconds_a_column).collect();
+            let bars = chart.trim().chars().count();
+            let expected = (watched as usize + 1).div_ceil(seconds_a_column);
+            assert!(bars == expected || bars == expected + 1, "{size:?} after {watched} s: {bars}\n{text}");
+            assert!(!chart.ends_with(' '), "the newest is at the right end:\n{text}");
+        }
+    }
+}
+
+/// Where rows are free, a sentence is read whole: at no size that has room is its end cut off.
+#[test]
+fn why_a_panel_of_the_overview_is_empty_is_read_whole() {
+    const SAID: &str = "sample-topology/ is an example to copy, headwater topology validate DIR checks it";
+    /// The words of the left half, whatever lines they stand on.
+    fn left(text: &str, width: u16) -> String {
+        let half: String = text
+            .lines()
+            .flat_map(|line| line.chars().take(usize::from(width) * 9 / 20).chain([' ']))
+            .collect();
+        half.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+    let mut undeclared = fixture::discovered();
+    undeclared.entities.clear();
+    for size in [(160, 46), (160, 60), (200, 40), (200, 60)] {
+        let text = Stage::new(undeclared.clone(), View::Overview).text(size, Dress::Default);
+        assert!(text.contains("no copy is known"), "{text}");
+        assert!(left(&text, size.0).contains(SAID), "{size:?}:\n{text}");
+    }
+    for what in [fixture::connecting(), fixture::unreachable(), fixture::no_jetstream(), fixture::denied()] {
+        for size in [(160, 30), (200, 60)] {
+            let text = Stage::new(what.clone(), View::Overview).text(size, Dress::Default);
+            assert!(!text.contains('…'), "{size:?}:\n{text}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::model::snapshot::{Change, Entity, Flow, Replica, Snapshot, Thing};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::{line, take_top, title};
+use crate::ui::widget::text::wrap;
 use crate::ui::widget::{Cell, number};
 use crate::ui::{blank, phrase, signs};
 
@@ -241,14 +242,21 @@ fn more(ctx: &Ctx<'_>, buf: &mut Buffer, strip: Rect, end: u16, flow: &Flow) -> 
 
 /// A panel's reason for being empty, in short.
 fn quiet(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, list: ListId) {
-    let mut row = 0;
-    // The view of the list says it at length.
-    for text in blank::why(ctx, list).into_iter().take(2) {
-        for wrapped in
-            crate::ui::widget::text::wrap(&Cell::text(&text.text).plain(), usize::from(body.width.max(1)))
-        {
-            line(buf, body, row, &Cell::styled(wrapped, Role::Muted), &ctx.look());
-            row += 1;
-        }
+    for (row, text) in quiet_lines(ctx, body.width, list).into_iter().enumerate() {
+        line(buf, body, row as u16, &Cell::styled(text, Role::Muted), &ctx.look());
     }
+}
+
+/// Rows that the copies want under their title: one each, or those of why there are none.
+pub fn stalest_rows(ctx: &Ctx<'_>, width: u16) -> u16 {
+    match ctx.app.list(ListId::Stalest).rows().len() {
+        0 => quiet_lines(ctx, width, ListId::Stalest).len() as u16,
+        n => n as u16,
+    }
+}
+
+/// The lines of why a panel is empty: the view of the list says it at length.
+fn quiet_lines(ctx: &Ctx<'_>, width: u16, list: ListId) -> Vec<String> {
+    let lines = blank::why(ctx, list).into_iter().take(2);
+    lines.flat_map(|text| wrap(&Cell::text(&text.text).plain(), usize::from(width.max(1)))).collect()
 }
