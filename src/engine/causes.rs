@@ -2,19 +2,21 @@
 //!
 //! A service that is down or degraded explains its consumers' backlog, the failing answers of its operations and of those who
 //! call it (however far up), and the age of its copies. A consumer that does not advance explains the age of the copies
-//! that it feeds. What nothing explains is a cause of its own.
+//! that it feeds. Services that were lost with a broker and have not come back with it are one cause. What nothing explains is a
+//! cause of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ownership::find;
 use super::say;
-use crate::model::id::{ConsumerId, Name, ServiceId, TeamId};
+use crate::model::id::{ConsumerId, Name, ServiceId, SourceId, TeamId};
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{
     Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, Replica, Service, Severity, Since, Source,
     Store, Thing,
 };
+use crate::model::time::Timestamp;
 
 /// An operation fails when more than this share of its requests do, and at least [`SEVERAL`] in the window: single
 /// errors are in the flow's row.
@@ -27,6 +29,8 @@ const MOSTLY: f64 = 0.5;
 pub(super) struct Rows<'a> {
     pub(super) sources: &'a [Arc<Source>],
     pub(super) services: &'a BTreeMap<ServiceId, Arc<Service>>,
+    /// By source that is back: when it was lost, and which services have not come back with it.
+    pub(super) not_back: BTreeMap<SourceId, (Timestamp, BTreeSet<ServiceId>)>,
     pub(super) stores: &'a [Arc<Store>],
     pub(super) entities: &'a [Arc<Entity>],
     /// Sorted by id.
@@ -39,8 +43,8 @@ pub(super) struct Rows<'a> {
 struct Book<'a> {
     rows: &'a Rows<'a>,
     causes: Vec<Cause>,
-    /// The service that a cause is about, by its place: also when its store is named.
-    about: BTreeMap<usize, ServiceId>,
+    /// Services with the place of the cause that is about them: also when their store or broker is named.
+    about: Vec<(ServiceId, usize)>,
     said: BTreeSet<Thing>,
     /// Copies that have been said: they have no id of their own.
     copies: BTreeSet<(String, ServiceId)>,
@@ -69,13 +73,14 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
     let mut book = Book {
         rows,
         causes: Vec::new(),
-        about: BTreeMap::new(),
+        about: Vec::new(),
         said: BTreeSet::new(),
         copies: BTreeSet::new(),
         calls,
         failing,
     };
     book.sources();
+    book.not_back();
     book.services();
     book.consumers();
     book.copies();
@@ -119,9 +124,46 @@ impl Book<'_> {
         }
     }
 
+    /// Services that were connected until a broker was lost and are not since it is back. A single one is a cause by itself, and
+    /// so is one that says itself what it lacks.
+    fn not_back(&mut self) {
+        let rows = self.rows;
+        for (source, (lost_at, services)) in &rows.not_back {
+            let ails = |s: &Arc<Service>| {
+                s.health.iter().any(|c| matches!(c.state, HealthState::Down | HealthState::Degraded))
+            };
+            let services: Vec<_> =
+                services.iter().filter_map(|id| rows.services.get(id)).filter(|s| !ails(s)).collect();
+            let thing = Thing::Source(source.clone());
+            if services.len() < 2 || !self.said.insert(thing.clone()) {
+                continue;
+            }
+            let names: Vec<&str> = services.iter().map(|s| s.id.as_str()).collect();
+            let mut effects = Vec::new();
+            for service in &services {
+                self.said.insert(Thing::Service(service.id.clone()));
+                self.about.push((service.id.clone(), self.causes.len()));
+            }
+            for service in &services {
+                effects.extend(self.follows(service));
+            }
+            self.causes.push(Cause {
+                thing,
+                name: source.as_str().into(),
+                severity: Severity::Down,
+                text: format!("{} services have not come back with it: {}", names.len(), names.join(", "))
+                    .into(),
+                since: Since { at: *lost_at, or_earlier: false },
+                team: None,
+                effects,
+            });
+        }
+    }
+
     fn services(&mut self) {
         let bad = |s: &&Arc<Service>| matches!(s.state, HealthState::Down | HealthState::Degraded);
-        let all: Vec<&Arc<Service>> = self.rows.services.values().filter(bad).collect();
+        let unsaid = |s: &&Arc<Service>| !self.said.contains(&Thing::Service(s.id.clone()));
+        let all: Vec<&Arc<Service>> = self.rows.services.values().filter(bad).filter(unsaid).collect();
         let (down, degraded): (Vec<_>, Vec<_>) = all.into_iter().partition(|s| s.state == HealthState::Down);
         for service in &down {
             self.said.insert(Thing::Service(service.id.clone()));
@@ -135,7 +177,7 @@ impl Book<'_> {
                 continue;
             }
             let reached = self.reaches(&service.id);
-            let because = self.about.iter().find(|(_, s)| reached.contains(*s)).map(|(at, _)| *at);
+            let because = self.about.iter().find(|(s, _)| reached.contains(s)).map(|(_, at)| *at);
             if let Some(cause) = because.and_then(|at| self.causes.get_mut(at)) {
                 cause.effects.push(Effect {
                     thing: Thing::Service(service.id.clone()),
@@ -175,6 +217,22 @@ impl Book<'_> {
             None => (Thing::Service(service.id.clone()), service.id.as_str().into(), service.why.clone()),
         };
         self.said.insert(thing.clone());
+        let effects = self.follows(service);
+        self.about.push((service.id.clone(), self.causes.len()));
+        self.causes.push(Cause {
+            thing,
+            name,
+            severity,
+            text,
+            since: service.since,
+            team: service.team.clone(),
+            effects,
+        });
+    }
+
+    /// What follows from a service that does not work: failing operations, its consumers' backlog, the age of its copies.
+    fn follows(&mut self, service: &Service) -> Vec<Effect> {
+        let rows = self.rows;
         let mut effects = self.failing_because(&service.id);
         for consumer in service.consumers.iter().filter_map(|id| find(rows.consumers, id)) {
             if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
@@ -187,16 +245,7 @@ impl Book<'_> {
                 effects.extend(self.growing_old(entity, replica));
             }
         }
-        self.about.insert(self.causes.len(), service.id.clone());
-        self.causes.push(Cause {
-            thing,
-            name,
-            severity,
-            text,
-            since: service.since,
-            team: service.team.clone(),
-            effects,
-        });
+        effects
     }
 
     /// Failing operations of a service, and of those that call it.

@@ -49,6 +49,8 @@ pub(super) struct ConsumerState {
     advanced: Option<Stamp>,
     idle: Option<Stamp>,
     free: Option<Stamp>,
+    /// The first poll after a time in which nobody could look.
+    resumed: Option<Stamp>,
     /// The highest position before it went back.
     rewound: Option<u64>,
     pub(super) backlog: Option<BacklogReport>,
@@ -155,6 +157,7 @@ impl ConsumerState {
             advanced: None,
             idle: None,
             free: None,
+            resumed: None,
             rewound: None,
             backlog: None,
             delays: Delays::default(),
@@ -217,6 +220,9 @@ impl ConsumerState {
             self.rewound = None;
         }
         let mut processed = 0;
+        if is_interruption(&self.samples, poll.at) {
+            self.resumed = Some(poll.at);
+        }
         if let Some(last) = self.samples.last().copied() {
             if progress::advanced(&last, &sample, how) {
                 self.advanced = Some(poll.at);
@@ -272,6 +278,7 @@ impl ConsumerState {
         self.advanced = None;
         self.idle = None;
         self.free = None;
+        self.resumed = None;
         self.rewound = None;
         self.backlog = None;
         self.was_there = false;
@@ -337,9 +344,10 @@ impl ConsumerState {
         self.report.as_ref().is_none_or(|before| before.leader == report.leader)
     }
 
-    /// The polls of the last window, oldest first.
+    /// The polls of the last window, oldest first, and none from before an interruption.
     fn recent(&self) -> &[Sample] {
-        self.samples.get(self.samples.len().saturating_sub(11)..).unwrap_or_default()
+        let resumed = self.resumed.map_or(0, |at| self.samples.partition_point(|s| s.at.mono < at.mono));
+        self.samples.get(self.samples.len().saturating_sub(11).max(resumed)..).unwrap_or_default()
     }
 
     /// Notices of it were missed: what they count is a lower bound from here on.
@@ -404,6 +412,7 @@ impl ConsumerState {
             idle: self.idle,
             free: self.free,
             began: first.at,
+            resumed: self.resumed,
             was_there: self.was_there,
             presence,
             service,
@@ -549,4 +558,15 @@ impl ConsumerState {
     pub(super) fn trend(&self) -> Trend {
         self.trend
     }
+}
+
+/// Whether nobody could look for a while before a poll: it came much later than polls came before.
+fn is_interruption(samples: &[Sample], at: Stamp) -> bool {
+    /// Shorter than this, one answer may just have been slow.
+    const SHORTEST: Duration = Duration::from_secs(4);
+    /// So many of the longest steps so far.
+    const STEPS: u32 = 3;
+    let Some(last) = samples.last() else { return false };
+    let steps = samples.iter().zip(samples.iter().skip(1)).map(|(a, b)| b.at.mono.since(a.at.mono));
+    steps.max().is_some_and(|longest| at.mono.since(last.at.mono) > (longest * STEPS).max(SHORTEST))
 }

@@ -100,6 +100,7 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
         cache.causes = causes::causes(&causes::Rows {
             sources: &sources,
             services: &cache.services,
+            not_back: services::not_back(state, wiring),
             stores: &stores,
             entities: &entities,
             consumers: &cache.consumers,

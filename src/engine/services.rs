@@ -1,6 +1,6 @@
 //! How services fare, everything taken together: their health checks, their connections, their stores.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,11 @@ use super::status::Presence;
 use super::subjects::same_word;
 use super::wiring::{Node, Wiring};
 use super::words;
-use crate::model::id::{Name, ServiceId, StoreId};
+use crate::model::id::{Name, ServiceId, SourceId, StoreId};
 use crate::model::measured::Measured;
 use crate::model::observation::{ClientReport, HealthState, Library, ResponderReport};
 use crate::model::snapshot::{Accessor, Service, Since, Store, Thing};
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::TrafficKey;
 use crate::topology::Topology;
 use crate::topology::word::Access;
@@ -183,6 +183,27 @@ pub(super) fn row(
         evidence: node.evidence.clone(),
         clients,
     }
+}
+
+/// Services that were connected until a source was lost, and have no connection since it is back; with when it was lost.
+pub(super) fn not_back(
+    state: &State,
+    wiring: &Wiring,
+) -> BTreeMap<SourceId, (Timestamp, BTreeSet<ServiceId>)> {
+    let mut not_back: BTreeMap<SourceId, (Timestamp, BTreeSet<ServiceId>)> = BTreeMap::new();
+    for (id, node) in wiring.services.iter().filter(|(_, node)| node.clients.is_empty()) {
+        let lost = node.left.iter().map(|(source, key)| {
+            let left = state.sources.get(source)?.left.get(key)?;
+            Some((source, left.with?))
+        });
+        // Who left by himself, too, is not a matter of the broker.
+        let Some(lost) = lost.collect::<Option<Vec<_>>>() else { continue };
+        if let Some((source, at)) = lost.into_iter().max_by_key(|(_, at)| *at) {
+            let (_, services) = not_back.entry(source.clone()).or_insert_with(|| (at, BTreeSet::new()));
+            services.insert(id.clone());
+        }
+    }
+    not_back
 }
 
 /// What the broker took in from the service's connections.

@@ -46,12 +46,23 @@ pub(super) struct SourceMemory {
     pub(super) clients_listed: Option<Stamp>,
     #[serde(with = "super::pairs")]
     pub(super) clients: BTreeMap<ClientKey, Arc<ClientReport>>,
-    /// Groups that were connected and are not now, with when they were last seen.
+    /// Groups that were connected and are not now.
     #[serde(with = "super::pairs")]
-    pub(super) left: BTreeMap<ClientKey, Stamp>,
+    pub(super) left: BTreeMap<ClientKey, Left>,
+    /// The connection is back and was lost at this time: who is connected again has not been listed yet.
+    back_from: Option<Timestamp>,
     pub(super) responders: BTreeMap<Name, Arc<ResponderReport>>,
     #[serde(with = "super::pairs")]
     pub(super) traffic: BTreeMap<TrafficKey, Meter>,
+}
+
+/// A group of connections that is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Left {
+    /// When it was missed first.
+    at: Stamp,
+    /// It was there until the source was lost at this time, and was not when it came back.
+    pub(super) with: Option<Timestamp>,
 }
 
 /// What a source's report of itself revealed.
@@ -82,6 +93,7 @@ impl SourceMemory {
             clients_listed: None,
             clients: BTreeMap::new(),
             left: BTreeMap::new(),
+            back_from: None,
             responders: BTreeMap::new(),
             traffic: BTreeMap::new(),
         }
@@ -146,7 +158,9 @@ impl SourceMemory {
     fn transition(&mut self, report: &SourceReport, at: Stamp) -> Option<Name> {
         match report.state {
             SourceState::Up | SourceState::Degraded => {
-                let back = self.lost_since.take().is_some();
+                let lost = self.lost_since.take();
+                self.back_from = lost.map(|at| at.wall).or(self.back_from);
+                let back = lost.is_some();
                 let first = !self.was_up;
                 self.was_up = true;
                 match (first, back) {
@@ -195,19 +209,19 @@ impl SourceMemory {
             }
         }
         if listing.complete {
-            let left = &mut self.left;
+            let (left, with) = (&mut self.left, self.back_from.take());
             self.clients.retain(|key, client| {
                 let stays = listed.contains(key);
                 if !stays {
                     rewired = true;
                     if let Some(name) = client.name.as_deref().filter(|_| !client.own) {
-                        left.insert(key.clone(), at);
+                        left.insert(key.clone(), Left { at, with });
                         changes.push(&at, None, format!("{name} disconnected"));
                     }
                 }
                 stays
             });
-            self.left.retain(|_, when| at.mono.since(when.mono) < FORGET);
+            self.left.retain(|_, left| at.mono.since(left.at.mono) < FORGET);
             self.clients_listed = Some(at);
         }
         rewired

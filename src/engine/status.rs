@@ -11,8 +11,9 @@
 //! 5. what was already so at the first two polls, and is unmistakable, is said at once;
 //! 6. keeps up, and has given messages up → gave up.
 //!
-//! Polls before the lag was last zero are no evidence: what keeps up and then gets work is not behind yet. Progress is
-//! judged by [`super::progress`]: redeliveries are none.
+//! Polls before the lag was last zero are no evidence: what keeps up and then gets work is not behind yet. Nor are those before
+//! a time in which nobody could look: the services lost the broker too, and need a moment to come back. Progress is judged by
+//! [`super::progress`]: redeliveries are none.
 
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub(super) struct Case<'a> {
     pub(super) free: Option<Stamp>,
     /// The first poll since the consumer began (anew).
     pub(super) began: Stamp,
+    /// The first poll after a time in which nobody could look.
+    pub(super) resumed: Option<Stamp>,
     /// It was there when watching began.
     pub(super) was_there: bool,
     pub(super) presence: Presence,
@@ -117,11 +120,13 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let span = last.at.mono.since(first.at.mono);
     let enough = |(polls, time): (usize, Duration)| evidence.len() >= polls && span >= time;
     let quiet_for = quiet_for(case, last);
+    // What was seen before nobody could look tells nothing of now.
+    let (advanced_at, idle) = (since_resumed(case, case.advanced), since_resumed(case, case.idle));
     let quiet =
         |(polls, time): (usize, Duration)| evidence_since(case, evidence).len() >= polls && quiet_for >= time;
 
     // Progress since the evidence began.
-    let advanced = case.advanced.is_some_and(|at| at.mono > first.at.mono);
+    let advanced = advanced_at.is_some_and(|at| at.mono > first.at.mono);
     let idle_before_window = evidence.len() < case.samples.len().min(WINDOW.0);
     if let Some(sign) = sign(case, evidence, in_flight) {
         let obvious =
@@ -144,19 +149,29 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         return Verdict { status: Slow, why: "falls behind, though it advances".into(), from, or_earlier };
     }
     // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
-    if case.idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
-        return Verdict::now(Unknown, words::TOO_SHORT.clone());
+    if idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
+        return Verdict::now(Unknown, too_short(case));
     }
     if case.peak.is_some_and(|peak| lag > peak / CAUGHT_UP) {
         return Verdict::now(Slow, "catches up after it fell behind");
     }
-    if advanced || case.advanced.is_some() || case.idle.is_some() {
+    if advanced || advanced_at.is_some() || idle.is_some() {
         return keeps_up(case, &words::ADVANCES);
     }
     if enough(SIGN) {
-        return Verdict::now(Unknown, "nothing acknowledged since watching began; too early to tell");
+        let since = if case.resumed.is_some() { "an interruption" } else { "watching began" };
+        return Verdict::now(Unknown, format!("nothing acknowledged since {since}; too early to tell"));
     }
-    Verdict::now(Unknown, words::TOO_SHORT.clone())
+    Verdict::now(Unknown, too_short(case))
+}
+
+/// A moment, unless it was before nobody could look.
+fn since_resumed(case: &Case<'_>, at: Option<Stamp>) -> Option<Stamp> {
+    at.filter(|at| case.resumed.is_none_or(|resumed| at.mono > resumed.mono))
+}
+
+fn too_short(case: &Case<'_>) -> Name {
+    if case.resumed.is_some() { words::RESUMED_TOO_SHORT.clone() } else { words::TOO_SHORT.clone() }
 }
 
 fn keeps_up(case: &Case<'_>, why: &Name) -> Verdict {
@@ -176,7 +191,7 @@ fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
     let again = last.redelivered.is_some_and(|n| n > 0);
     // What is pending comes and goes meanwhile; the last moment without any work counts.
     let from = latest([case.advanced, case.free]).unwrap_or(case.began);
-    if again && last.at.mono.since(from.mono) >= wait(case).max(WINDOW.1) {
+    if again && watched_for(case, last, from) >= wait(case).max(WINDOW.1) {
         let status =
             if case.presence == Presence::Gone { ConsumerStatus::Stopped } else { ConsumerStatus::Stalled };
         return Verdict {
@@ -218,7 +233,7 @@ fn abandoned(case: &Case<'_>, in_flight: u64) -> Option<Verdict> {
     let seen = latest([latest([case.advanced, case.free]), latest([asked, handed])]);
     let from = seen.unwrap_or(case.began);
     let patience = case.report.ack_wait.unwrap_or(PATIENCE).max(WINDOW.1);
-    if last.at.mono.since(from.mono) <= patience {
+    if watched_for(case, last, from) <= patience {
         return None;
     }
     let whose = match (case.presence, case.service) {
@@ -244,9 +259,11 @@ fn wait(case: &Case<'_>) -> Duration {
     case.report.ack_wait.unwrap_or_default()
 }
 
-/// Polls since the lag was last zero, at most a window of them.
+/// Polls since the lag was last zero and since anybody could look, at most a window of them.
 fn evidence<'a>(case: &Case<'a>) -> &'a [Sample] {
-    let from = case.samples.len().saturating_sub(WINDOW.0 + 1);
+    let resumed =
+        case.resumed.map_or(0, |resumed| case.samples.partition_point(|s| s.at.mono < resumed.mono));
+    let from = case.samples.len().saturating_sub(WINDOW.0 + 1).max(resumed);
     let recent = case.samples.get(from..).unwrap_or_default();
     let idle = recent.iter().rposition(|s| s.lag == Some(0)).map_or(0, |at| at + 1);
     recent.get(idle..).unwrap_or_default()
@@ -258,9 +275,14 @@ fn evidence_since<'a>(case: &Case<'_>, evidence: &'a [Sample]) -> &'a [Sample] {
     evidence.get(from..).unwrap_or_default()
 }
 
-/// How long nothing has been processed though something waited.
+/// How long nothing has been processed though something waited, as far as anybody could look.
 fn quiet_for(case: &Case<'_>, last: &Sample) -> Duration {
-    last.at.mono.since(quiet_from(case).mono)
+    watched_for(case, last, quiet_from(case))
+}
+
+/// Time since a moment without interruption.
+fn watched_for(case: &Case<'_>, last: &Sample, from: Stamp) -> Duration {
+    last.at.mono.since(case.resumed.map_or(from.mono, |resumed| from.mono.max(resumed.mono)))
 }
 
 /// Since when.
@@ -306,7 +328,8 @@ fn sign(case: &Case<'_>, evidence: &[Sample], in_flight: u64) -> Option<Sign> {
                 patience: None,
             });
         }
-        Delivery::Pull if still.len() >= 2 && still.iter().all(|s| s.waiting == Some(0)) => {
+        Delivery::Pull if unasked(still).len() >= 2 => {
+            let still = unasked(still);
             let delivered = |s: Option<&Sample>| s.and_then(|s| s.delivered).map(|d| d.0);
             let idle_puller = delivered(still.first()) == delivered(still.last());
             // A program that fetched a batch and works on it does not pull meanwhile.
@@ -333,6 +356,18 @@ fn sign(case: &Case<'_>, evidence: &[Sample], in_flight: u64) -> Option<Sign> {
         // One message at a time: each may take as long as the broker waits for its acknowledgement.
         patience: (full == 1).then(|| wait(case).min(PATIENCE)),
     })
+}
+
+/// The polls in which nobody asked for messages, up to the newest. When somebody did before, they must be as many and cover as
+/// much time as a sign needs: who pulls one batch after another is not seen waiting at each poll.
+fn unasked(still: &[Sample]) -> &[Sample] {
+    let Some(asked) = still.iter().rposition(|s| s.waiting != Some(0)) else { return still };
+    let since = still.get(asked + 1..).unwrap_or_default();
+    let time = match (still.get(asked), since.last()) {
+        (Some(asked), Some(last)) => last.at.mono.since(asked.at.mono),
+        _ => Duration::ZERO,
+    };
+    if since.len() >= SIGN.0 && time >= SIGN.1 { since } else { &[] }
 }
 
 /// Whether nothing has been processed for longer than an acknowledgement may take.

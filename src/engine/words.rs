@@ -49,5 +49,6 @@ words! {
     NOT_LISTED = "connections are not listed";
     NOT_COUNTED = "nothing counts it";
     TOO_SHORT = "watched for too short a time";
+    RESUMED_TOO_SHORT = "watched for too short a time since an interruption";
     NO_CONSUMER = "no consumer found that feeds it";
 }

@@ -13,6 +13,8 @@ struct Trial {
     was_there: bool,
     gave_up: u64,
     peak: Option<u64>,
+    /// The poll that was the first after nobody could look.
+    resumed: Option<usize>,
 }
 
 impl Trial {
@@ -30,6 +32,7 @@ impl Trial {
             was_there: true,
             gave_up: 0,
             peak: None,
+            resumed: None,
         }
     }
 
@@ -49,6 +52,7 @@ impl Trial {
             idle: self.samples.iter().rfind(|s| s.lag == Some(0)).map(|s| s.at),
             free: self.samples.iter().rfind(|s| s.backlog() == Some(0)).map(|s| s.at),
             began: self.samples[0].at,
+            resumed: self.resumed.map(|at| self.samples[at].at),
             was_there: self.was_there,
             presence: self.presence,
             service: Some("billing"),
@@ -286,4 +290,53 @@ fn too_short_a_look_at_messages_in_flight_is_not_all_well() {
     assert_eq!(old.judge().status, Unknown);
     old.report.delivered = Some(handed(2));
     assert_eq!(old.judge().status, Ok, "just handed out: being worked on");
+}
+
+/// Ten polls of work, ninety seconds without any, then polls in which nothing is processed and more comes.
+fn interrupted(after: u64) -> Trial {
+    let mut trial = polls(10 + after, |s| {
+        let done = s.min(10) * 10;
+        (done, done, 5 + s, 0)
+    });
+    for sample in trial.samples.iter_mut().skip(10) {
+        sample.at = crate::engine::sample::at(sample.at.mono.0 / 1_000_000 + 90_000);
+    }
+    trial.resumed = Some(10);
+    trial
+}
+
+#[test]
+fn what_was_seen_before_nobody_could_look_is_no_progress_of_now() {
+    for after in 1..9 {
+        let verdict = interrupted(after).judge();
+        assert_eq!(verdict.status, Unknown, "{after} polls after: {verdict:?}");
+        assert!(verdict.why.contains("since an interruption"), "{}", verdict.why);
+    }
+    let verdict = interrupted(12).judge();
+    assert_eq!((verdict.status, &*verdict.why), (Stalled, "no acknowledgement while messages wait"));
+}
+
+#[test]
+fn who_does_not_come_back_with_the_broker_is_stopped_as_soon_as_there_is_a_sign() {
+    let gone = |after| {
+        let mut trial = interrupted(after).with(|s| s.waiting = Some(0));
+        trial.presence = Presence::Gone;
+        trial.judge().status
+    };
+    assert_eq!((gone(3), gone(6)), (Unknown, Stopped));
+}
+
+#[test]
+fn a_puller_that_stops_asking_is_missed_before_its_last_pull_leaves_the_window() {
+    let mut trial = polls(8, |s| {
+        let done = s.min(2) * 10;
+        (done, done, 5 + s, 0)
+    });
+    for (s, sample) in trial.samples.iter_mut().enumerate() {
+        sample.waiting = Some(u64::from(s <= 3));
+    }
+    trial.presence = Presence::Gone;
+    assert_eq!(trial.judge().status, Stopped);
+    trial.samples.truncate(7);
+    assert_ne!(trial.judge().status, Stopped, "three polls, but only three seconds");
 }

@@ -232,3 +232,34 @@ fn what_never_answered_has_no_last_values() {
     let causes = lines(&engine.tick(at(200)).causes);
     assert_eq!(causes, ["unseen health: 10 endpoints: no health endpoint answers from here"]);
 }
+
+#[test]
+fn services_that_did_not_come_back_with_the_broker_are_one_cause() {
+    let mut engine = store();
+    let all_of =
+        |names: &[&str]| Observation::Clients(all(names.iter().map(|name| client(name, &[])).collect()));
+    let told = |state| {
+        let kind = "nats".into();
+        Observation::Source(Box::new(SourceReport { kind, state, ..SourceReport::default() }))
+    };
+    let everybody = ["billing-1", "orders-1", "shipping-1"];
+    engine.ingest(&batch("main", 0, vec![told(SourceState::Up), all_of(&everybody)]));
+    engine.tick(at(10));
+    engine.ingest(&batch("main", 1_000, vec![told(SourceState::Down)]));
+    let lost: Vec<_> = lines(&engine.tick(at(1_010)).causes);
+    assert_eq!(lost.len(), 1, "the broker alone: {lost:?}");
+    engine.ingest(&batch("main", 20_000, vec![told(SourceState::Up), all_of(&["orders-1"])]));
+    let snapshot = engine.tick(at(20_010));
+    assert_eq!(
+        lines(&snapshot.causes),
+        ["down main: 2 services have not come back with it: billing, shipping"]
+    );
+    assert_eq!(snapshot.causes[0].since.at, at(1_000).wall);
+    // The last one that is missing is a cause by itself, and nobody who leaves later belongs to it.
+    engine.ingest(&batch("main", 21_000, vec![all_of(&["orders-1", "shipping-1"])]));
+    let one = lines(&engine.tick(at(21_010)).causes);
+    assert_eq!(one, ["down billing: no connection any more, no health check"]);
+    engine.ingest(&batch("main", 22_000, vec![all_of(&["shipping-1"])]));
+    let two = lines(&engine.tick(at(22_010)).causes);
+    assert_eq!(two.len(), 2, "{two:?}");
+}

@@ -93,26 +93,25 @@ impl<'a> Connections<'a> {
             return;
         }
         let server = self.wire.client().server_info();
-        if server.cluster.as_deref().unwrap_or_default().is_empty() && self.crowd.is_empty() {
-            // A server on its own: nobody else can answer.
+        if server.cluster.as_deref().unwrap_or_default().is_empty() && !self.crowd.knows(&server.server_id) {
+            // A server on its own, or what it has become by a restart: nobody else can answer.
             self.crowd.expect(&server.server_id);
         }
         match self.pictures().await {
-            Ok((pictures, complete)) => {
+            Ok((pictures, missing)) => {
                 self.retry.succeeded();
-                if complete {
+                if let Some(why) = missing {
+                    self.desk.missing(Part::Connections, "some connections", why, "", true);
+                } else {
                     self.desk.present(&Part::Connections);
                     let crowd = &self.crowd;
                     self.ledger.retain(|id| crowd.knows(id));
-                } else {
-                    let why = "a server of the cluster did not answer, or the list changed while it was read";
-                    self.desk.missing(Part::Connections, "some connections", why, "", true);
                 }
                 if !self.asked_who {
                     self.who_we_are().await;
                 }
                 let own = Own { server: server.server_id.into(), cid: server.client_id };
-                tell(self.desk, &mut self.ledger, &pictures, complete, Some(&own), self.own_prefix);
+                tell(self.desk, &mut self.ledger, &pictures, missing.is_none(), Some(&own), self.own_prefix);
             }
             Err(failure) => {
                 self.retry.failed(&failure, self.desk.clock().now().mono);
@@ -124,8 +123,8 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// All connections of all servers, and whether nobody is missing.
-    async fn pictures(&mut self) -> Result<(BTreeMap<Name, ServerPicture>, bool), Failure> {
+    /// All connections of all servers, and why some are missing, if some are.
+    async fn pictures(&mut self) -> Result<(BTreeMap<Name, ServerPicture>, Option<&'static str>), Failure> {
         let mut pictures: BTreeMap<Name, ServerPicture> = BTreeMap::new();
         let mut answered = BTreeSet::new();
         let mut offset = 0;
@@ -164,7 +163,14 @@ impl<'a> Connections<'a> {
         for picture in pictures.values_mut() {
             picture.whole &= whole;
         }
-        Ok((pictures, whole && everybody))
+        let missing = if !everybody {
+            Some("a server of the cluster did not answer")
+        } else if !whole {
+            Some("the list changed while it was read")
+        } else {
+            None
+        };
+        Ok((pictures, missing))
     }
 
     fn add(pictures: &mut BTreeMap<Name, ServerPicture>, id: Name, data: Connz, at: Mono) {

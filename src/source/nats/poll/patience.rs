@@ -67,10 +67,6 @@ impl Crowd {
         *self = Self::of(&BTreeSet::from([id.to_owned()]));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.misses.is_empty()
-    }
-
     pub(super) fn knows(&self, id: &str) -> bool {
         self.misses.contains_key(id)
     }
