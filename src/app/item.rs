@@ -344,22 +344,20 @@ pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
         // Unknown comes after what is known, even after 0.
         _ => Reverse(OrderedF64(f64::NEG_INFINITY)),
     };
-    match list {
-        ListId::Causes | ListId::Changes | ListId::Traces => {}
-        ListId::Legs => items.sort_by_cached_key(|item| (item.badness(), largest(item, "delay"))),
-        ListId::Stalest => items.sort_by_cached_key(|item| largest(item, "stale")),
-        ListId::Busiest => items.sort_by_cached_key(|item| largest(item, "rate")),
+    let by_need = match list {
+        // These come in their order.
+        ListId::Causes | ListId::Changes | ListId::Traces => return,
+        ListId::Legs | ListId::Consumers | ListId::Entities | ListId::Services => true,
+        ListId::Stalest | ListId::Busiest | ListId::Flows => false,
+    };
+    items.sort_by_cached_key(|item| {
+        let errors = || matches!(item.value("errors", snapshot), Field::Number(rate) if rate > 0.0);
         // What fails needs a person; it comes before what is merely busy.
-        ListId::Flows => items.sort_by_cached_key(|item| {
-            let failing = matches!(item.value("errors", snapshot), Field::Number(rate) if rate > 0.0);
-            (!failing, largest(item, if failing { "errors" } else { "rate" }))
-        }),
-        ListId::Consumers => items.sort_by_cached_key(|item| (item.badness(), largest(item, "lag"))),
-        ListId::Entities => {
-            items.sort_by_cached_key(|item| (item.badness(), largest(item, "copies")));
-        }
-        ListId::Services => items.sort_by_cached_key(Item::badness),
-    }
+        let fails = list == ListId::Flows && errors();
+        let number = if fails { Some("errors") } else { opening_number(list) };
+        let need = if by_need { item.badness() } else { u8::from(!fails) };
+        (need, number.map(|key| largest(item, key)))
+    });
 }
 
 #[derive(PartialEq)]

@@ -106,10 +106,11 @@ async fn streams(watching: &mut Watching, name: Option<&str>) -> Result<Vec<Chan
             kept.filter(|c| name.is_none_or(|name| *c.report.name == *name || c.report.id.as_str() == name));
         named.map(|c| c.report.id.clone()).collect()
     };
-    // With the consumers of all of them: a message is followed at each.
+    // With the positions of all their consumers, not just their names: a message is followed at each.
     let listed = |snapshot: &Snapshot| {
         let ids = ids(snapshot);
-        let count = |id: &ChannelId| snapshot.consumers.iter().filter(|c| c.channel == *id).count() as u64;
+        let read = || snapshot.consumers.iter().filter(|c| c.report.is_some());
+        let count = |id: &ChannelId| read().filter(|c| c.channel == *id).count() as u64;
         let told = |id: &ChannelId| snapshot.channel(id).and_then(|c| c.report.consumers);
         !ids.is_empty() && ids.iter().all(|id| told(id).is_none_or(|n| count(id) >= n))
     };
