@@ -3,6 +3,7 @@
 use async_nats::jetstream::{self, consumer, stream};
 use bytes::Bytes;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A file stream on subjects, everything else as the server has it.
 pub async fn stream(client: &async_nats::Client, name: &str, subjects: &[&str]) -> stream::Stream {
@@ -78,8 +79,17 @@ pub async fn publish(client: &async_nats::Client, subject: &str, count: usize) {
     }
 }
 
-/// Fetches up to `count` messages at once, without waiting for more to come.
+/// Pulls `count` messages. What was published a moment ago may reach the consumer a moment later, so it waits for them.
 pub async fn fetch(consumer: &consumer::PullConsumer, count: usize) -> Vec<jetstream::Message> {
+    use futures_util::TryStreamExt as _;
+    let batch = consumer.batch().max_messages(count).expires(Duration::from_secs(30));
+    let got: Vec<_> = batch.messages().await.unwrap().try_collect().await.unwrap();
+    assert_eq!(got.len(), count, "messages that {} was handed", consumer.cached_info().name);
+    got
+}
+
+/// Pulls up to `count` messages that are there at this moment.
+pub async fn fetch_at_once(consumer: &consumer::PullConsumer, count: usize) -> Vec<jetstream::Message> {
     use futures_util::TryStreamExt as _;
     let batch = consumer.fetch().max_messages(count).messages().await.unwrap();
     batch.try_collect().await.unwrap()

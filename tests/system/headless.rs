@@ -173,12 +173,12 @@ async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
     let deadline = Instant::now() + SOON;
     let mut deliveries = 0;
     while deliveries < 6 && Instant::now() < deadline {
-        deliveries += jet::fetch(&poisoned, 3).await.len();
+        deliveries += jet::fetch_at_once(&poisoned, 3).await.len();
     }
     assert_eq!(deliveries, 6, "each of three messages is delivered twice");
     // The broker gives up when it would deliver a third time: somebody has to ask.
     wait_until(SOON, "the broker gives up", || async {
-        jet::fetch(&poisoned, 3).await;
+        jet::fetch_at_once(&poisoned, 3).await;
         let info = jet::consumer_info(&client, "ORDERS", "mailer").await;
         info["num_ack_pending"] == 0 && info["num_pending"] == 0
     })
