@@ -41,7 +41,6 @@ mod rates;
 mod rows;
 #[cfg(test)]
 mod sample;
-mod say;
 mod services;
 mod sources;
 mod staleness;

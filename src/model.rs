@@ -9,6 +9,7 @@ pub mod histogram;
 pub mod id;
 pub mod measured;
 pub mod message;
+pub mod number;
 pub mod observation;
 pub mod series;
 pub mod snapshot;

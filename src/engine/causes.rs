@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ownership::find;
-use super::say;
 use crate::model::id::{ConsumerId, Name, ServiceId, SourceId, TeamId};
+use crate::model::number;
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{
     Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, Replica, Service, Severity, Since, Source,
@@ -428,21 +428,20 @@ fn local(consumer: &Consumer) -> &str {
     id.split_once('/').map_or(id, |(_, rest)| rest)
 }
 
-/// `ORDERS/billing: 4.1k messages, oldest 2m05, not draining`
+/// `ORDERS/billing: 4.1k messages, oldest 2m05, not draining`, with the lag that its row shows; `2 messages in flight` where
+/// nothing waits for delivery.
 fn behind(consumer: &Consumer) -> Effect {
-    let waiting = consumer
-        .lag
-        .low()
-        .copied()
-        .unwrap_or(0)
-        .saturating_add(consumer.in_flight.low().copied().unwrap_or(0));
-    let mut text = format!("{}: {}", local(consumer), say::messages(waiting));
+    let what = match (consumer.lag.low(), consumer.in_flight.low()) {
+        (Some(0), Some(in_flight)) if *in_flight > 0 => format!("{} in flight", number::messages(*in_flight)),
+        (lag, _) => number::messages(lag.copied().unwrap_or(0)),
+    };
+    let mut text = format!("{}: {what}", local(consumer));
     if let Some(age) = consumer.staleness.low().filter(|age| !age.is_zero()) {
-        text = format!("{text}, oldest {}", say::span(*age));
+        text = format!("{text}, oldest {}", number::duration(*age));
     }
     match consumer.drain.low() {
         Some(Drain::Never) => text.push_str(", not draining"),
-        Some(Drain::In(time)) => text = format!("{text}, drained in {}", say::span(*time)),
+        Some(Drain::In(time)) => text = format!("{text}, drained in {}", number::duration(*time)),
         _ => {}
     }
     Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }
@@ -468,7 +467,7 @@ fn gave_up_text(consumer: &Consumer) -> String {
         .and_then(|r| r.max_deliver)
         .map(|n| format!(" after {n} {}", if n == 1 { "delivery" } else { "deliveries" }))
         .unwrap_or_default();
-    format!("{sign}{} given up{after}", say::messages(low))
+    format!("{sign}{} given up{after}", number::messages(low))
 }
 
 fn lost(consumer: &Consumer) -> Option<Effect> {
@@ -483,13 +482,13 @@ fn lost(consumer: &Consumer) -> Option<Effect> {
 fn aging(entity: &Entity, replica: &Replica) -> Effect {
     let age = replica.staleness.low().copied().unwrap_or_default();
     let limit = match replica.max_staleness {
-        Some(max) if age > max => format!(" > {}", say::span(max)),
+        Some(max) if age > max => format!(" > {}", number::limit(max)),
         _ => String::new(),
     };
     Effect {
         thing: Thing::Entity(entity.id.clone()),
         kind: "growing old".into(),
-        text: format!("{} ● {} {}{limit}", entity.id, replica.service, say::span(age)).into(),
+        text: format!("{} ● {} {}{limit}", entity.id, replica.service, number::duration(age)).into(),
     }
 }
 
@@ -500,6 +499,6 @@ fn failing(flow: &Flow, share: f64) -> Effect {
     Effect {
         thing: Thing::Flow(flow.id.clone()),
         kind: "failing now".into(),
-        text: format!("{from}{}  {} errors", flow.label, say::share(share)).into(),
+        text: format!("{from}{}  {} errors", flow.label, number::percent(share)).into(),
     }
 }

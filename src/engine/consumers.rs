@@ -203,20 +203,21 @@ impl ConsumerState {
         let how = Reading::of(report, poll.channel);
         self.how = Some(how);
         let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
-        let remade = matches!(
-            (self.report.as_ref().and_then(|r| r.created_at), report.created_at),
-            (Some(before), Some(now)) if before != now
-        );
-        if remade {
+        if self.is_remade(report) {
+            let reached = self.samples.last().and_then(|last| last.delivered.or(last.floor)).map(|p| p.1);
             self.begin_anew();
+            // What it had reached under its name it has to reach again.
+            self.rewound = reached;
         }
-        self.gave_up.poll(report, !self.was_there);
+        self.gave_up.poll(report, channel, !self.was_there);
         let sample = Sample::of(report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
         if let Some(last) = self.samples.last().copied().filter(|last| sample.is_behind(last)) {
             self.go_back(&last);
         }
         let position = sample.delivered.or(sample.floor).map(|p| p.1);
-        if matches!((self.rewound, position), (Some(target), Some(seq)) if seq >= target) {
+        // Nothing pending: what it has not reached again is not for it any more.
+        let there = matches!((self.rewound, position), (Some(target), Some(seq)) if seq >= target);
+        if there || sample.lag == Some(0) {
             self.rewound = None;
         }
         let mut processed = 0;
@@ -269,6 +270,20 @@ impl ConsumerState {
         self.name = report.name.clone();
         self.polled = Some(poll.at);
         self.report = Some(Arc::clone(report));
+    }
+
+    /// Whether it is another one under the old name.
+    fn is_remade(&self, report: &ConsumerReport) -> bool {
+        /// A server before 2.10 tells a creation time that is a little later after a restart.
+        const SAME: Duration = Duration::from_secs(1);
+        let created = (self.report.as_ref().and_then(|r| r.created_at), report.created_at);
+        let (Some(before), Some(now)) = created else { return false };
+        let went_back = || {
+            let position = |r: &ConsumerReport| r.delivered.map(|p| (p.consumer_seq, p.channel_seq));
+            self.report.as_ref().is_some_and(|before| position(report) < position(before))
+        };
+        let apart = now.age_since(before).max(before.age_since(now));
+        apart >= SAME || (!apart.is_zero() && went_back())
     }
 
     /// It is another one under the old name.
@@ -542,7 +557,13 @@ impl ConsumerState {
     }
 
     fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
-        let bounds = match trend::drain(self.recent(), processed_rate) {
+        let bounds = match trend::drain(self.recent(), self.trend, processed_rate) {
+            // Nothing is taken from it, whatever its last polls before that say.
+            Bounds::About { .. }
+                if matches!(self.status, ConsumerStatus::Paused | ConsumerStatus::Stopped) =>
+            {
+                Bounds::Exact(Drain::Never)
+            }
             // Nothing waits for delivery, and what is in flight may still be worked on.
             Bounds::Exact(Drain::Never)
                 if self.samples.last().is_some_and(|s| s.lag == Some(0))

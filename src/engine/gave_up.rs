@@ -2,13 +2,15 @@
 //!
 //! While watching, each one is told by a notice: exact. What happened before leaves two traces. The broker keeps the mark
 //! "delivered again" on what it gave up, also when the position has passed it and across a restart (seen on nats-server
-//! 2.9.10 and 2.15.1): no mark, nothing given up; nothing in flight, and the marks are those given up. With a limit of
+//! 2.9.10 and 2.15.1), but since 2.10 only as long as the channel keeps the message. So nothing in flight, and the marks are those
+//! given up: all of them where the channel still has all of its messages, at least so many else. With a limit of
 //! one delivery there are no marks; then, while nothing is pending and nothing in flight, a position that stays behind the
 //! deliveries tells that at least one message in between was given up, and at most all of them. A consumer without a limit
 //! on deliveries, or one with fewer deliveries than that limit, or one made while watching, gave nothing up before.
 
 use serde::{Deserialize, Serialize};
 
+use super::progress::ChannelPoint;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ConsumerReport};
 
@@ -34,6 +36,8 @@ enum Before {
     /// Nothing tells.
     NotKnown,
     None,
+    /// Marks that are left; what has left the channel may have had one.
+    AtLeast(u64),
     Between(u64, u64),
 }
 
@@ -44,8 +48,8 @@ impl Default for GaveUp {
 }
 
 impl GaveUp {
-    /// Looks at one poll. `born` says that the consumer was made while we watched.
-    pub(super) fn poll(&mut self, report: &ConsumerReport, born: bool) {
+    /// Looks at one poll, with the channel as it was read before. `born` says that the consumer was made while we watched.
+    pub(super) fn poll(&mut self, report: &ConsumerReport, channel: ChannelPoint, born: bool) {
         self.never = report.max_deliver.is_none();
         if born && self.before == Before::NotKnown {
             self.before = Before::None;
@@ -64,11 +68,14 @@ impl GaveUp {
             return;
         }
         if let (2.., Some(marked)) = (limit, report.redelivered.exact().copied()) {
-            if marked == 0 {
-                self.before = Before::None;
-            } else if report.in_flight.exact() == Some(&0) {
-                self.before = Before::Between(marked, marked);
-            }
+            let all_there = channel.whole && channel.first_seq.is_some_and(|first| first <= 1);
+            let idle = report.in_flight.exact() == Some(&0);
+            self.before = match (all_there, marked) {
+                (true, 0) => Before::None,
+                (true, _) if idle => Before::Between(marked, marked),
+                (false, _) if idle => Before::AtLeast(marked),
+                _ => Before::NotKnown,
+            };
             return;
         }
         let idle = report.lag.exact() == Some(&0) && report.in_flight.exact() == Some(&0);
@@ -95,6 +102,7 @@ impl GaveUp {
         match self.before {
             Before::None if self.never || !self.missed => Bounds::Exact(self.seen),
             Before::None | Before::NotKnown => Bounds::AtLeast(self.seen),
+            Before::AtLeast(lo) => Bounds::AtLeast(lo.saturating_add(self.seen)),
             Before::Between(lo, _) if self.missed => Bounds::AtLeast(lo.saturating_add(self.seen)),
             Before::Between(lo, hi) => {
                 Bounds::between(lo.saturating_add(self.seen), hi.saturating_add(self.seen))
@@ -125,6 +133,11 @@ mod tests {
         }
     }
 
+    /// A channel that has had ten messages, and still has all or not.
+    fn channel(whole: bool) -> ChannelPoint {
+        ChannelPoint { last_seq: Some(10), first_seq: Some(1), whole, forgets: false }
+    }
+
     fn marked(delivered: (u64, u64), floor: (u64, u64), marked: u64) -> ConsumerReport {
         ConsumerReport { redelivered: Bounds::Exact(marked), ..report(delivered, floor, Some(5)) }
     }
@@ -132,12 +145,12 @@ mod tests {
     #[test]
     fn with_one_delivery_a_position_that_stays_behind_bounds_what_was_lost_before() {
         let mut gave_up = GaveUp::default();
-        gave_up.poll(&report((10, 10), (7, 7), Some(1)), false);
+        gave_up.poll(&report((10, 10), (7, 7), Some(1)), channel(true), false);
         assert_eq!(gave_up.bounds(), Bounds::Between { lo: 1, hi: 3 });
         gave_up.seen += 2;
         assert_eq!(gave_up.bounds(), Bounds::Between { lo: 3, hi: 5 });
         let mut caught_up = GaveUp::default();
-        caught_up.poll(&report((15, 10), (15, 10), Some(1)), false);
+        caught_up.poll(&report((15, 10), (15, 10), Some(1)), channel(true), false);
         assert_eq!(
             caught_up.bounds(),
             Bounds::AtLeast(0),
@@ -149,14 +162,26 @@ mod tests {
     fn marks_of_redelivery_tell_what_was_lost_before_wherever_the_position_is() {
         for floor in [(5, 7), (15, 10)] {
             let mut gave_up = GaveUp::default();
-            gave_up.poll(&marked((15, 10), floor, 2), false);
+            gave_up.poll(&marked((15, 10), floor, 2), channel(true), false);
             assert_eq!(gave_up.bounds(), Bounds::Exact(2));
             gave_up.seen = 3;
             assert_eq!(gave_up.bounds(), Bounds::Exact(5));
         }
         let mut gave_up = GaveUp::default();
-        gave_up.poll(&marked((15, 10), (15, 10), 0), false);
+        gave_up.poll(&marked((15, 10), (15, 10), 0), channel(true), false);
         assert_eq!(gave_up.bounds(), Bounds::Exact(0), "no mark, nothing given up");
+    }
+
+    #[test]
+    fn marks_go_with_the_messages_that_leave_the_channel() {
+        let purged = ChannelPoint { last_seq: Some(10), first_seq: Some(11), whole: true, forgets: false };
+        for (channel, left) in [(channel(false), 2), (channel(false), 0), (purged, 0)] {
+            let mut gave_up = GaveUp::default();
+            gave_up.poll(&marked((15, 10), (5, 7), left), channel, false);
+            assert_eq!(gave_up.bounds(), Bounds::AtLeast(left));
+            gave_up.seen = 3;
+            assert_eq!(gave_up.bounds(), Bounds::AtLeast(left + 3));
+        }
     }
 
     #[test]
@@ -165,7 +190,7 @@ mod tests {
             [((15, 10), None, false), ((4, 4), Some(5), false), ((15, 10), Some(5), true)]
         {
             let mut gave_up = GaveUp::default();
-            gave_up.poll(&report(delivered, (0, 0), limit), born);
+            gave_up.poll(&report(delivered, (0, 0), limit), channel(true), born);
             assert_eq!(gave_up.bounds(), Bounds::Exact(0), "{delivered:?} {limit:?} {born}");
         }
     }
@@ -174,7 +199,7 @@ mod tests {
     fn work_in_hand_hides_the_trace() {
         let mut gave_up = GaveUp::default();
         let busy = ConsumerReport { in_flight: Bounds::Exact(1), ..marked((15, 10), (5, 7), 1) };
-        gave_up.poll(&busy, false);
+        gave_up.poll(&busy, channel(true), false);
         assert_eq!(gave_up.bounds(), Bounds::AtLeast(0));
     }
 }

@@ -16,7 +16,8 @@ const ANY_GROUP: &str = "q";
 pub(super) struct Identity<'a> {
     /// Empty when there are no files: then everything is derived.
     pub(super) topology: &'a Topology,
-    pub(super) sources: &'a BTreeSet<SourceId>,
+    /// Sources with their kinds.
+    pub(super) sources: &'a BTreeMap<SourceId, Name>,
     /// Sources that stepped aside, with the one that watches the same system.
     pub(super) aside: &'a BTreeMap<SourceId, SourceId>,
 }
@@ -71,7 +72,7 @@ impl Identity<'_> {
     }
 
     /// The declared broker that a source watches: the one of its name, or, when neither name is used on the other side
-    /// (an address was given and no name), the one that nobody else watches.
+    /// (an address was given and no name), the one of its kind that nobody else watches.
     pub(super) fn broker_of<'s>(&'s self, source: &'s SourceId) -> &'s str {
         if self.topology.brokers.contains_key(source.as_str()) {
             return source.as_str();
@@ -80,7 +81,14 @@ impl Identity<'_> {
         if let Some(broker) = self.topology.brokers.keys().find(aside) {
             return broker;
         }
-        let mut unwatched = self.topology.brokers.keys().filter(|b| !self.sources.contains(&***b));
+        let kind = self.sources.get(source);
+        let mut unwatched = self
+            .topology
+            .brokers
+            .values()
+            .filter(|broker| kind.is_none_or(|kind| kind.is_empty() || **kind == *broker.kind.word()))
+            .map(|broker| &broker.id)
+            .filter(|broker| !self.sources.contains_key(&***broker));
         match (unwatched.next(), unwatched.next()) {
             (Some(only), None) => only,
             _ => source.as_str(),

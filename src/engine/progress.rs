@@ -178,9 +178,12 @@ fn distinct(a: &Sample, b: &Sample, how: Reading) -> Option<Range> {
 }
 
 /// How many of the deliveries from `a` to `b` may have been redeliveries, after what the broker marks: each marked message
-/// comes again once in its acknowledgement time, and each refused one at once.
+/// that is still in flight comes again once in its acknowledgement time, and each refused one at once. What was given up keeps its
+/// mark and never comes again.
 fn redeliveries(a: &Sample, b: &Sample, how: Reading) -> i64 {
     let marked = a.redelivered.unwrap_or(0).max(b.redelivered.unwrap_or(0));
+    let in_flight = a.in_flight.zip(b.in_flight).map_or(u64::MAX, |(a, b)| a.max(b));
+    let marked = marked.min(in_flight);
     let span = u64::try_from(b.at.mono.since(a.at.mono).as_nanos()).unwrap_or(u64::MAX);
     let rounds = how.ack_wait_ns.map_or(1, |wait| span / wait.max(1) + 1);
     delta(marked.saturating_mul(rounds).saturating_add(b.refused.saturating_sub(a.refused)), 0)

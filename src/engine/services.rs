@@ -60,8 +60,11 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
                 memory.since.or_earlier = true;
             } else {
                 memory.since = Since { at: now.wall, or_earlier: false };
-                let text = format!("{id} is {}: {why}", new.in_words());
-                state.changes.push(now, Some(Thing::Service(id.clone())), text);
+                // That a program disconnected has been told.
+                if why != *words::LEFT {
+                    let text = format!("{id} is {}: {why}", new.in_words());
+                    state.changes.push(now, Some(Thing::Service(id.clone())), text);
+                }
             }
             memory.untold = false;
             memory.state = new;
@@ -116,7 +119,11 @@ fn verdict(
     }
     match open {
         Some(1..) => (HealthState::Up, "connected, no health check".into()),
-        Some(0) if lost => (HealthState::Down, "no connection any more, no health check".into()),
+        // Who is declared, or bears a consumer's name, is missed. Anybody else may have done what he came for.
+        Some(0) if lost && (node.declared || !node.consumers.is_empty()) => {
+            (HealthState::Down, "no connection any more, no health check".into())
+        }
+        Some(0) if lost => (HealthState::Unknown, words::LEFT.clone()),
         _ if responders(state, node).next().is_some() => {
             (HealthState::Up, "answers requests, no health check".into())
         }

@@ -80,6 +80,11 @@ impl State {
         Self { latest: started, structure_at: started, swept: started, windows, ..Self::default() }
     }
 
+    /// All sources with their kinds; empty where one has not told yet.
+    pub(super) fn source_kinds(&self) -> BTreeMap<SourceId, Name> {
+        self.sources.iter().map(|(id, source)| (id.clone(), source.report.kind.clone())).collect()
+    }
+
     /// Takes what a source saw, at a level at which `probe` is allowed.
     pub(super) fn ingest(&mut self, batch: &Batch, probe: ProbeLevel) {
         self.revision += 1;

@@ -133,13 +133,31 @@ fn a_consumer_made_again_under_its_name_starts_anew() {
         billing(&snapshot).acked_rate.bounds.why_unknown().is_some(),
         "a rate needs two polls of the new one"
     );
-    assert_ne!(billing(&snapshot).status, ConsumerStatus::Rewound);
+    assert_eq!(billing(&snapshot).status, ConsumerStatus::Rewound, "it has to reach 1 010 again");
     let later = crate::model::observation::ConsumerReport {
         created_at: again.created_at,
         ..consumed(&again, 12, 0, 998)
     };
     engine.ingest(&poll(4_000, &stream, &[later]));
     assert_eq!(billing(&engine.tick(at(4_100))).acked_rate.bounds, Bounds::Exact(7.0));
+}
+
+#[test]
+fn a_creation_time_that_a_restart_shifted_a_little_makes_no_other_consumer() {
+    let mut engine = engine();
+    engine.ingest(&batch("nats", 0, vec![source_up()]));
+    let stream = filled(&channel("nats", "ORDERS"), 1_010);
+    let at_second = |second: u64, created: u64, delivered: u64| {
+        let mut one = consumed(&consumer("nats", "ORDERS", "billing"), delivered, 0, 1_010 - delivered);
+        one.created_at = Some(at(created).wall);
+        poll(second * 1_000, &stream, &[one])
+    };
+    engine.ingest(&at_second(1, 0, 1_000));
+    engine.ingest(&at_second(2, 1, 1_005));
+    let shifted = engine.tick(at(2_100));
+    assert_eq!(billing(&shifted).acked_rate.bounds, Bounds::Exact(5.0), "it goes on");
+    engine.ingest(&at_second(3, 2, 10));
+    assert_eq!(billing(&engine.tick(at(3_100))).status, ConsumerStatus::Rewound, "and this one does not");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!
 //! A sum is a lower bound where a part of it is not known, or a list that it is made of is not whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -221,7 +221,7 @@ fn feed_part(flows: &[Arc<Flow>], feeds: &[usize]) -> f64 {
 
 /// What is not looked at: a number that is missing must not look like a zero.
 pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched> {
-    let sources: BTreeSet<_> = state.sources.keys().cloned().collect();
+    let sources = state.source_kinds();
     let identity = super::identity::Identity { topology, sources: &sources, aside: &state.aside };
     let mut out = Vec::new();
     for broker in topology.brokers.values() {

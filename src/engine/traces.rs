@@ -11,13 +11,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::consumers::ConsumerState;
-use super::say;
 use super::state::{State, consumers_of};
 use super::wiring::Wiring;
 use crate::model::acks::{AckKind, AckStep};
 use crate::model::id::{ConsumerId, Name};
 use crate::model::measured::Bounds;
 use crate::model::message::{MessageReport, SearchReport};
+use crate::model::number;
 use crate::model::observation::{AckPolicy, ConsumerReport};
 use crate::model::snapshot::ConsumerStatus;
 use crate::model::trace::{Leg, LegState, Trace};
@@ -258,9 +258,9 @@ fn waiting(
         .and_then(|rate| Duration::try_from_secs_f64((ahead + in_flight + 1) as f64 / rate).ok());
     let why = match consumer.status {
         ConsumerStatus::Ok | ConsumerStatus::Slow => {
-            format!("waiting behind {most}{}", say::messages(ahead))
+            format!("waiting behind {most}{}", number::messages(ahead))
         }
-        _ => format!("waiting behind {most}{}; {}", say::messages(ahead), consumer.why),
+        _ => format!("waiting behind {most}{}; {}", number::messages(ahead), consumer.why),
     };
     Verdict { state: LegState::Waiting, why: why.into(), ahead: Some(ahead), estimate }
 }

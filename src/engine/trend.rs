@@ -17,8 +17,34 @@ const NOISE: f64 = 2.0;
 const STEADY_CHANGE: f64 = 0.7;
 const CONFIRMED_BY: usize = 7;
 
-/// The trend of the lag over the samples, oldest first: the mean of their last third against that of the first.
+/// So many steps in a row that all go one way are a turn, whatever came before them.
+const TURN: usize = 4;
+
+/// The samples since the lag last changed its direction, when they are enough to tell: oldest first, the turning point among them.
+fn since_turn(samples: &[Sample]) -> Option<(Trend, &[Sample])> {
+    let goes = |rises: bool| {
+        let steps = samples.iter().zip(samples.iter().skip(1)).rev();
+        let one_way = |(a, b): &(&Sample, &Sample)| match (a.lag, b.lag) {
+            (Some(a), Some(b)) => a == b || (b > a) == rises,
+            _ => false,
+        };
+        let steps = steps.take_while(one_way).count();
+        let run = samples.get(samples.len().saturating_sub(steps + 1)..)?;
+        let (first, last) = (run.first()?.lag? as f64, run.last()?.lag? as f64);
+        // What was level before it began to move is not part of the movement.
+        let by = if rises { last - first } else { first - last };
+        let trend = if rises { Trend::Growing } else { Trend::Draining };
+        (steps >= TURN && by >= NOISE.max(f64::midpoint(first, last) * BEGINS)).then_some((trend, run))
+    };
+    goes(true).or_else(|| goes(false))
+}
+
+/// The trend of the lag over the samples, oldest first: where it has gone since it turned; else the mean of their last third against
+/// that of the first.
 pub(super) fn trend(samples: &[Sample], before: Trend) -> Trend {
+    if let Some((trend, _)) = since_turn(samples) {
+        return trend;
+    }
     let lags = samples.iter().filter_map(|s| s.lag).map(|lag| lag as f64);
     let known = lags.clone().count();
     if known < 3 {
@@ -66,10 +92,10 @@ fn tau(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// When the backlog (pending and in flight) will be gone.
 ///
-/// Its decrease over the samples, per second, *is* processed rate − incoming rate. A backlog that does not decrease never
-/// drains — unless nothing was pending at some poll in the window: then it comes and goes, and each message is gone after
-/// backlog ÷ processed rate.
-pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<Drain> {
+/// Its decrease over the samples (since the lag turned, if it did), per second, *is* processed rate − incoming rate. A backlog whose
+/// lag grows or that does not decrease never drains — unless nothing was pending at some poll in the window: then it comes and
+/// goes, and each message is gone after backlog ÷ processed rate.
+pub(super) fn drain(samples: &[Sample], trend: Trend, processed_rate: Option<f64>) -> Bounds<Drain> {
     let Some(last) = samples.last() else { return Bounds::Unknown(words::TOO_SHORT.clone()) };
     let Some(backlog) = last.backlog() else { return Bounds::Unknown(words::NOT_REPORTED.clone()) };
     if backlog == 0 {
@@ -90,6 +116,9 @@ pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<D
             within: None,
         }
     };
+    if trend == Trend::Growing {
+        return Bounds::Exact(Drain::Never);
+    }
     if known.any(|(s, _)| s.lag == Some(0)) {
         return match processed_rate {
             Some(rate) if rate > 0.0 => after(rate),
@@ -97,6 +126,10 @@ pub(super) fn drain(samples: &[Sample], processed_rate: Option<f64>) -> Bounds<D
             None => Bounds::Unknown(words::TOO_SHORT.clone()),
         };
     }
+    let (most, span) = match since_turn(samples) {
+        Some((_, [first, ..])) => (first.backlog().unwrap_or(most), elapsed(&first.at, &last.at, true)),
+        _ => (most, span),
+    };
     let shrinks = (most as f64 - backlog as f64) / span.as_secs_f64();
     if shrinks > 0.0 { after(shrinks) } else { Bounds::Exact(Drain::Never) }
 }
@@ -138,20 +171,36 @@ mod tests {
     #[test]
     fn drain_time_is_backlog_by_its_decrease() {
         assert_eq!(
-            drain(&lags(&[100, 90, 80, 70, 60]), None),
+            drain(&lags(&[100, 90, 80, 70, 60]), Trend::Draining, None),
             Bounds::About { value: Drain::In(Duration::from_secs(6)), within: None }
         );
-        assert_eq!(drain(&lags(&[60, 70, 80, 90, 100]), Some(5.0)), Bounds::Exact(Drain::Never));
-        assert_eq!(drain(&lags(&[60, 30, 10, 5, 0]), None), Bounds::Exact(Drain::Empty));
-        assert!(drain(&lags(&[60, 50]), None).why_unknown().is_some());
+        assert_eq!(
+            drain(&lags(&[60, 70, 80, 90, 100]), Trend::Growing, Some(5.0)),
+            Bounds::Exact(Drain::Never)
+        );
+        assert_eq!(drain(&lags(&[60, 30, 10, 5, 0]), Trend::Draining, None), Bounds::Exact(Drain::Empty));
+        assert!(drain(&lags(&[60, 50]), Trend::Steady, None).why_unknown().is_some());
     }
 
     #[test]
     fn a_lag_that_comes_and_goes_drains_at_the_processed_rate() {
         assert_eq!(
-            drain(&lags(&[2, 0, 4, 1, 4]), Some(8.0)),
+            drain(&lags(&[2, 0, 4, 1, 4]), Trend::Steady, Some(8.0)),
             Bounds::About { value: Drain::In(Duration::from_millis(500)), within: None }
         );
-        assert_eq!(drain(&lags(&[0, 1, 2, 3, 4]), Some(0.0)), Bounds::Exact(Drain::Never));
+        assert_eq!(drain(&lags(&[0, 1, 2, 3, 4]), Trend::Steady, Some(0.0)), Bounds::Exact(Drain::Never));
+    }
+
+    #[test]
+    fn a_lag_that_grows_from_nothing_never_drains_and_one_that_has_turned_does() {
+        let grows = lags(&[0, 3, 12, 31, 53, 73, 90]);
+        assert_eq!(trend(&grows, Trend::Steady), Trend::Growing);
+        assert_eq!(drain(&grows, Trend::Growing, Some(9.0)), Bounds::Exact(Drain::Never));
+        let turned = lags(&[90, 150, 220, 300, 360, 340, 320, 300, 280]);
+        assert_eq!(trend(&turned, Trend::Growing), Trend::Draining);
+        assert_eq!(
+            drain(&turned, Trend::Draining, None),
+            Bounds::About { value: Drain::In(Duration::from_secs(14)), within: None }
+        );
     }
 }

@@ -87,7 +87,7 @@ pub(super) struct Producers {
 /// Builds the wiring. `before` is the one before, if it was built with the same topology: what it found out of consumers that
 /// did not change holds still.
 pub(super) fn wire(state: &State, topology: &Topology, before: Option<&Wiring>) -> Wiring {
-    let sources: BTreeSet<SourceId> = state.sources.keys().cloned().collect();
+    let sources = state.source_kinds();
     let identity = Identity { topology, sources: &sources, aside: &state.aside };
     let mut wiring = Wiring { revision: state.revision, ..Wiring::default() };
     for service in topology.services.values() {

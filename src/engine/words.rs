@@ -40,6 +40,9 @@ words! {
     NOTHING_PENDING = "nothing waits for delivery";
     ADVANCES = "advances";
 
+    // How services fare.
+    LEFT = "left: no connection any more, and nothing is known to wait for it";
+
     // Reasons for which something is unknown.
     ONE_POLL = "one reading so far: a rate needs two";
     NOT_REPORTED = "the broker does not report it";

@@ -62,9 +62,24 @@ fn an_endpoint_that_cannot_be_reached_is_not_a_service_that_is_down() {
 }
 
 #[test]
+fn who_came_and_left_and_is_not_waited_for_is_not_down() {
+    let mut engine = engine();
+    engine.ingest(&connected(0, &["billing-1"]));
+    engine.tick(at(10));
+    engine.ingest(&connected(1_000, &[]));
+    let left = "left: no connection any more, and nothing is known to wait for it";
+    assert_eq!(state_of(&mut engine, 1_010), (HealthState::Unknown, left.into()));
+    let snapshot = engine.tick(at(1_020));
+    assert!(snapshot.causes.is_empty(), "{:?}", snapshot.causes);
+    let changes: Vec<_> = snapshot.changes.iter().map(|change| &*change.text).collect();
+    assert_eq!(changes.first(), Some(&"billing-1 disconnected"));
+}
+
+#[test]
 fn without_checks_the_connections_tell() {
     let mut engine = engine();
     engine.ingest(&connected(0, &["billing-1"]));
+    engine.ingest(&orders_at(0, 10, 10, 0));
     assert_eq!(state_of(&mut engine, 10), (HealthState::Up, "connected, no health check".into()));
     engine.ingest(&connected(1_000, &[]));
     assert_eq!(
