@@ -37,6 +37,7 @@ use crate::settings::{self, Settings};
 use crate::source::nats::options::NatsOptions;
 use crate::topology::Topology;
 use crate::topology::declared::Address;
+use crate::topology::problem::printable;
 
 /// The sample's broker, and so the id of the source that watches it.
 const BROKER: &str = "main";
@@ -74,9 +75,17 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
     let runtime = runtime()?;
     // From here on a signal no longer ends us in the middle of making or removing something.
     let signals = runtime.block_on(async { Signals::listen() });
-    let signals =
+    let mut signals =
         signals.map_err(|error| CommandError::Usage(format!("cannot listen to signals: {error}")))?;
-    let running = runtime.block_on(Running::start(stage, probe, demo, topology, Arc::clone(&scenario)))?;
+    let server = match &stage {
+        Stage::Ours(program) => match runtime.block_on(server_of_ours(program, &mut signals))? {
+            Ok(server) => Some(server),
+            Err(code) => return Ok(ExitCode::from(code)),
+        },
+        Stage::Simulated | Stage::Theirs(_) => None,
+    };
+    let started = Running::start(stage, server, probe, demo, topology, Arc::clone(&scenario));
+    let running = runtime.block_on(started)?;
     let outcome = if let Some(code) = signals.heard() {
         Ok(ExitCode::from(code))
     } else if demo.headless {
@@ -197,6 +206,33 @@ fn level(global: &Global, stage: &Stage) -> Result<ProbeLevel, CommandError> {
     })
 }
 
+/// A server of our own, or the exit code of the signal that came before it was there. Until the screen is drawn, the
+/// terminal says what is waited for.
+async fn server_of_ours(program: &Path, signals: &mut Signals) -> Result<Result<Server, u8>, CommandError> {
+    let mut err = std::io::stderr();
+    let shown = err.is_terminal();
+    if shown {
+        // Standard error may be closed; then nobody reads along.
+        let _ = write!(err, "starting {}\u{2026} (ctrl-c ends)", printable(&program.to_string_lossy()));
+        let _ = err.flush();
+    }
+    let outcome = tokio::select! {
+        server = Server::start(program) => Ok(server),
+        code = signals.wait() => Err(code),
+    };
+    if shown {
+        let _ = write!(err, "\r\x1b[K");
+        let _ = err.flush();
+    }
+    match outcome {
+        Ok(server) => {
+            let needless = |error| format!("{error} (headwater demo --simulate needs none)");
+            server.map(Ok).map_err(|error| CommandError::Usage(needless(error)))
+        }
+        Err(code) => Ok(Err(code)),
+    }
+}
+
 /// The store and those who watch it.
 struct Running {
     watching: Watching,
@@ -208,19 +244,16 @@ struct Running {
 impl Running {
     async fn start(
         stage: Stage,
+        server: Option<Server>,
         probe: ProbeLevel,
         demo: &Demo,
         topology: Topology,
         scenario: Arc<Scenario>,
     ) -> Result<Self, CommandError> {
-        match stage {
-            Stage::Simulated => Ok(Self::simulate(demo.seed.unwrap_or(SEED), probe, &topology, &scenario)),
-            Stage::Theirs(options) => Self::open(*options, None, probe, topology, scenario).await,
-            Stage::Ours(program) => {
-                let server = Server::start(&program).await;
-                let server = server.map_err(|error| {
-                    CommandError::Usage(format!("{error} (headwater demo --simulate needs none)"))
-                })?;
+        match (stage, server) {
+            (Stage::Theirs(options), _) => Self::open(*options, None, probe, topology, scenario).await,
+            (_, None) => Ok(Self::simulate(demo.seed.unwrap_or(SEED), probe, &topology, &scenario)),
+            (_, Some(server)) => {
                 let options = NatsOptions::new(SourceId::from(BROKER), server.url());
                 let mut options = options.map_err(|error| CommandError::Usage(error.to_string()))?;
                 options.monitors = vec![server.monitor().to_owned()];
@@ -289,6 +322,7 @@ fn declared(topology: Topology) -> Declared {
     let state = TopologyState {
         path: format!("{} (part of the program)", sample::PATH).into(),
         problems: Vec::new(),
+        warnings: Vec::new(),
         services: topology.services.len(),
     };
     Declared { topology: Arc::new(topology), state, watcher: None }

@@ -1,15 +1,19 @@
 //! A nats-server of the demo's own: on free loopback ports, in a temporary directory, gone when we are.
 //!
 //! It runs under a small shell that reads from a pipe of ours. When the pipe closes, in order or because we were killed, the
-//! shell ends the server and removes the directory: the only way to do that without unsafe code, and a portable one.
+//! shell ends the server and removes the directory: the only way to do that without unsafe code, and a portable one. What the
+//! server says goes to a pipe that the server alone holds open, so its end is seen at once.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+
+use crate::topology::problem::is_plain;
 
 /// The server is there within this time, on the slowest machine.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -20,16 +24,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The name of the program.
 const PROGRAM: &str = "nats-server";
 
-/// `$1` is the directory, the rest the server with its arguments.
+/// Of a line that a server says, more is not quoted.
+const QUOTED: usize = 200;
+
+/// `$1` is the directory, the rest the server with its arguments. What the server started itself goes last, by a signal to the
+/// whole group.
 const WATCHDOG: &str = r#"
 dir=$1; shift
-"$@" >/dev/null 2>&1 &
+"$@" 2>&1 </dev/null &
 server=$!
+exec >/dev/null 2>&1
 trap 'kill "$server" 2>/dev/null' HUP INT TERM
 while read -r _; do :; done
 kill "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 rm -rf -- "$dir"
+trap '' TERM
+kill 0
 "#;
 
 /// Why there is no server.
@@ -76,13 +87,14 @@ impl Server {
     pub async fn start(program: &Path) -> Result<Self, ServerError> {
         let directory = directory()?;
         let watchdog = spawn(program, &directory);
-        let watchdog = match watchdog {
+        let mut watchdog = match watchdog {
             Ok(child) => child,
             Err(error) => {
                 let _ = fs::remove_dir_all(&directory);
                 return Err(ServerError::Spawn(program.to_owned(), error));
             }
         };
+        let said = Said::hear(watchdog.stdout.take());
         // From here on dropping it takes everything back.
         let mut server = Self { watchdog, directory, url: String::new(), monitor: String::new() };
         let deadline = Instant::now() + START_WITHIN;
@@ -92,6 +104,14 @@ impl Server {
                 return Ok(server);
             }
             if let Some(why) = fatal(&server.directory) {
+                return Err(ServerError::Failed(program.to_owned(), why));
+            }
+            if let Some(last) = said.all() {
+                // It may have written why while we looked.
+                let why = fatal(&server.directory).unwrap_or(match last {
+                    last if last.is_empty() => "it ended at once and said nothing".to_owned(),
+                    last => format!("it ended at once: {last}"),
+                });
                 return Err(ServerError::Failed(program.to_owned(), why));
             }
             if Instant::now() > deadline {
@@ -127,6 +147,44 @@ impl Drop for Server {
         let _ = self.watchdog.kill();
         let _ = self.watchdog.wait();
         let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// What the server says beside its log, heard by a thread of its own as long as the server lives.
+struct Said(Arc<Mutex<Heard>>);
+
+#[derive(Default)]
+struct Heard {
+    last: String,
+    ended: bool,
+}
+
+impl Said {
+    fn hear(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let heard: Arc<Mutex<Heard>> = Arc::default();
+        let tell = Arc::clone(&heard);
+        let Some(pipe) = pipe else { return Self(heard) };
+        std::thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            // A line without an end is not kept whole.
+            while matches!(pipe.by_ref().take(64 * 1024).read_until(b'\n', &mut line), Ok(1..)) {
+                let text = String::from_utf8_lossy(&line);
+                let text: String = text.trim().chars().filter(|c| is_plain(*c)).take(QUOTED).collect();
+                if !text.is_empty() {
+                    tell.lock().unwrap_or_else(PoisonError::into_inner).last = text;
+                }
+                line.clear();
+            }
+            tell.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+        });
+        Self(heard)
+    }
+
+    /// The last line, once the server has ended.
+    fn all(&self) -> Option<String> {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.ended.then(|| heard.last.clone())
     }
 }
 
@@ -166,7 +224,7 @@ fn spawn(program: &Path, directory: &Path) -> io::Result<Child> {
     // A group of its own: ctrl-c is for us, who end it in order.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
 }
 
 /// The addresses, once the server has written them down.
@@ -182,7 +240,7 @@ fn ports(directory: &Path) -> Option<(String, String)> {
 fn fatal(directory: &Path) -> Option<String> {
     let log = fs::read_to_string(directory.join("log")).ok()?;
     let line = log.lines().find_map(|line| line.split_once("[FTL]"))?;
-    Some(line.1.trim().chars().filter(|c| !c.is_control()).collect())
+    Some(line.1.trim().chars().filter(|c| is_plain(*c)).take(QUOTED).collect())
 }
 
 #[cfg(test)]
@@ -204,24 +262,63 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_program_that_is_no_server_leaves_nothing_behind() {
+    /// A program in a folder of its own, made of this script.
+    fn program(script: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fake");
-        // It logs as a server does that cannot open its port.
-        let script =
-            "#!/bin/sh\nwhile [ \"$1\" != -l ]; do shift; done\necho '[1] 2026 [FTL] no port' > \"$2\"\n";
-        fs::write(&path, script).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let error = Server::start(&path).await.unwrap_err().to_string();
-        assert_eq!(error, format!("{} does not start: no port", path.display()));
+        (folder, path)
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_no_server_is_told_and_leaves_nothing_behind() {
+        for (script, why) in [
+            // It logs as a server does that cannot open its port.
+            ("while [ \"$1\" != -l ]; do shift; done\necho '[1] 2026 [FTL] no port' > \"$2\"", "no port"),
+            ("echo first; printf 'no \\033[31mlicence\\n' >&2; exit 3", "it ended at once: no [31mlicence"),
+            ("exit 3", "it ended at once and said nothing"),
+        ] {
+            let (_folder, path) = program(script);
+            let error = Server::start(&path).await.unwrap_err().to_string();
+            assert_eq!(error, format!("{} does not start: {why}", path.display()));
+        }
         let ours = format!("headwater-demo-{}-", std::process::id());
         let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
         let left: Vec<_> = left.filter(|e| e.file_name().to_string_lossy().starts_with(&ours)).collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_that_hangs_is_ended_with_what_it_started_when_nobody_waits_any_more() {
+        let (folder, path) = program("sleep 600 &\necho $! > \"${0%/*}/pid\"\nwait");
+        let file = folder.path().join("pid");
+        let started = tokio::time::timeout(Duration::from_secs(60), async {
+            tokio::select! {
+                _ = Server::start(&path) => None,
+                pid = async {
+                    loop {
+                        let text = fs::read_to_string(&file).unwrap_or_default();
+                        match text.trim().parse::<i32>() {
+                            Ok(pid) => return pid,
+                            Err(_) => sleep(LOOK_EVERY).await,
+                        }
+                    }
+                } => Some(pid),
+            }
+        });
+        let pid = started.await.unwrap().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let gone = async {
+            while rustix::process::test_kill_process(pid).is_ok() {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), gone).await.expect("it is gone");
     }
 }

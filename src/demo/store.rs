@@ -7,6 +7,7 @@
 pub mod conditions;
 mod director;
 pub mod health;
+pub mod neighbours;
 pub(in crate::demo) mod payload;
 pub mod plan;
 pub mod provision;
@@ -74,7 +75,8 @@ impl Store {
             let listener = listener.map_err(|error| StoreError::Listen(service.id.clone(), error))?;
             listeners.push(listener);
         }
-        let made = provision(&context, &plan, &scenario, client.is_server_compatible(2, 10, 0)).await?;
+        let made =
+            provision(&client, &context, &plan, &scenario, client.is_server_compatible(2, 10, 0)).await?;
         // A connection of ours would look like one more service.
         let _ = client.drain().await;
         let (change, weather) = Weather::new(Arc::clone(&scenario));

@@ -90,6 +90,9 @@ pub struct TopologyState {
     pub path: Name,
     /// What is wrong with it *now*; when not empty, the picture uses the last good one.
     pub problems: Vec<Name>,
+    /// What is probably not as meant; keeps nothing from being taken.
+    #[serde(default)]
+    pub warnings: Vec<Name>,
     /// Services, entities and flows declared in it.
     pub services: usize,
 }

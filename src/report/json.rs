@@ -36,6 +36,7 @@ pub fn document(snapshot: &Snapshot) -> impl Serialize + use<> {
         watched_s: seconds(snapshot.watched),
         probe: snapshot.probe.word(),
         not_watched: not_watched(snapshot),
+        topology_warnings: topology_warnings(snapshot),
         sources: snapshot.sources.iter().map(|s| source(s, moment)).collect(),
         services: snapshot.services.iter().map(|s| service(s, moment)).collect(),
         stores: snapshot.stores.iter().map(|s| store(s)).collect(),
@@ -60,6 +61,11 @@ fn not_watched(snapshot: &Snapshot) -> Vec<NotWatchedRow> {
     blind.chain(edits).collect()
 }
 
+fn topology_warnings(snapshot: &Snapshot) -> Vec<String> {
+    let warnings = snapshot.topology.iter().flat_map(|topology| &topology.warnings);
+    warnings.map(ToString::to_string).collect()
+}
+
 /// A snapshot as one line.
 pub fn line(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
     serde_json::to_string(&document(snapshot))
@@ -78,6 +84,9 @@ struct Document {
     watched_s: f64,
     probe: &'static str,
     not_watched: Vec<NotWatchedRow>,
+    /// What is probably not as meant in the topology, which was taken all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    topology_warnings: Vec<String>,
     sources: Vec<SourceRow>,
     services: Vec<ServiceRow>,
     stores: Vec<StoreRow>,
@@ -657,4 +666,29 @@ pub fn schema() -> &'static str {
 /// A document as a JSON value, for tests and tools.
 pub fn value(snapshot: &Snapshot) -> Result<Value, serde_json::Error> {
     serde_json::to_value(document(snapshot))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::snapshot::TopologyState;
+    use crate::model::time::Timestamp;
+
+    #[test]
+    fn a_warning_is_no_edit_that_was_not_taken() {
+        let mut snapshot = Snapshot::empty(Timestamp::default());
+        snapshot.topology = Some(TopologyState {
+            path: "topology".into(),
+            problems: Vec::new(),
+            warnings: vec!["a.yaml:1:1: warning: odd".into()],
+            services: 1,
+        });
+        let told = value(&snapshot).unwrap();
+        assert_eq!(told["not_watched"], serde_json::json!([]));
+        assert_eq!(told["topology_warnings"], serde_json::json!(["a.yaml:1:1: warning: odd"]));
+        snapshot.topology.as_mut().unwrap().problems = vec!["a.yaml:2:1: error: wrong".into()];
+        let why = "not taken, the last good topology stays: a.yaml:2:1: error: wrong";
+        let told = value(&snapshot).unwrap();
+        assert_eq!(told["not_watched"], serde_json::json!([{ "what": "edits of the topology", "why": why }]));
+    }
 }

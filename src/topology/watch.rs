@@ -90,14 +90,17 @@ impl Watcher {
         &self.root
     }
 
-    /// For the snapshot: of the problems the errors alone when there are any, for they are why the files were not taken;
-    /// each with its place below the root, which `path` names.
+    /// For the snapshot: the errors, which are why the files were not taken, apart from the warnings; each with its place
+    /// below the root, which `path` names.
     pub fn state(&self) -> TopologyState {
-        let errors = self.problems.iter().any(|p| p.severity == Severity::Error);
-        let told = self.problems.iter().filter(|p| !errors || p.severity == Severity::Error);
+        let of = |severity| {
+            let told = self.problems.iter().filter(move |p| p.severity == severity);
+            told.map(|p| p.line_below(&self.root).into()).collect()
+        };
         TopologyState {
             path: escaped(&self.root.to_string_lossy()).into(),
-            problems: told.map(|p| p.line_below(&self.root).into()).collect(),
+            problems: of(Severity::Error),
+            warnings: of(Severity::Warning),
             services: self.good.as_ref().map_or(0, |t| t.services.len()),
         }
     }

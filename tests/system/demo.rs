@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use async_nats::service::ServiceExt as _;
+use futures_util::StreamExt as _;
 use headwater::{
     demo::{
         sample,
@@ -398,6 +400,39 @@ async fn it_refuses_where_one_of_its_names_is_taken_and_touches_nothing() {
     let plan = Plan::of(&topology(), "main");
     let error = Store::open(plan, options(&core), Arc::new(quiet()), heard).await.err().unwrap();
     assert_eq!(error.to_string(), "the broker has no JetStream for this user: it is not enabled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_refuses_where_somebody_listens_under_its_names_and_sends_nothing() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("theirs").await;
+    let why = || async {
+        let plan = Plan::of(&topology(), "main");
+        let (_commands, heard) = broadcast::channel(8);
+        let store = Store::open(plan, options(&broker), Arc::new(quiet()), heard).await;
+        let why = store.err().map(|error| error.to_string()).unwrap();
+        let jsz = http::get_json(broker.monitor_port(), "/jsz").unwrap();
+        assert_eq!(jsz["streams"], json!(0), "{why}");
+        why
+    };
+    let mut heard = client.subscribe("accounts.user.get").await.unwrap();
+    client.flush().await.unwrap();
+    assert_eq!(
+        why().await,
+        "the broker has names of the demo's already: a subscription to accounts.user.get by theirs; the demo would call \
+         and feed what is not its own, so it does not start (use another broker or account)"
+    );
+    heard.unsubscribe().await.unwrap();
+    assert!(heard.next().await.is_none(), "nothing was sent there");
+
+    let service = client.service_builder().start("accounts", "1.0.0").await.unwrap();
+    let _endpoint = service.endpoint("theirs.get").await.unwrap();
+    client.flush().await.unwrap();
+    let why = why().await;
+    assert!(
+        why.starts_with("the broker has names of the demo's already: a micro service accounts; the demo"),
+        "{why}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The store's streams and consumers on a broker: refuses where one of its names is taken, removes exactly what it made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull, push};
@@ -8,6 +8,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{Context, context::AccountErrorKind};
 use futures_util::TryStreamExt as _;
 
+use super::neighbours::Neighbours;
 use super::plan::{Durable, Plan};
 use crate::demo::scenario::{Reading, Scenario};
 use crate::model::id::Name;
@@ -29,6 +30,13 @@ pub enum ProvisionError {
         /// Streams that an earlier demo left behind.
         left_behind: Vec<String>,
     },
+    /// Somebody is there under names of ours.
+    #[error(
+        "the broker has names of the demo's already: {}; the demo would call and feed what is not its own, so it does not \
+         start (use another broker or account)",
+        .0.words()
+    )]
+    Neighbours(Neighbours),
     /// The server has no `JetStream` for us.
     #[error("the broker has no JetStream for this user: {0}")]
     NoJetStream(String),
@@ -96,12 +104,17 @@ impl Made {
 ///
 /// `multi_filter` says whether the server knows consumers with several filters (2.10 and later).
 pub async fn provision(
+    client: &async_nats::Client,
     context: &Context,
     plan: &Plan,
     scenario: &Scenario,
     multi_filter: bool,
 ) -> Result<Made, ProvisionError> {
-    refuse_taken_names(context, plan).await?;
+    let captured = refuse_taken_names(context, plan).await?;
+    let neighbours = Neighbours::find(client, plan, &captured).await;
+    if !neighbours.is_empty() {
+        return Err(ProvisionError::Neighbours(neighbours));
+    }
     let mut made = Made::default();
     match make(context, plan, scenario, multi_filter, &mut made).await {
         Ok(()) => Ok(made),
@@ -112,7 +125,11 @@ pub async fn provision(
     }
 }
 
-async fn refuse_taken_names(context: &Context, plan: &Plan) -> Result<(), ProvisionError> {
+/// Refuses where a stream has a name of ours; gives what the other streams capture.
+async fn refuse_taken_names(
+    context: &Context,
+    plan: &Plan,
+) -> Result<BTreeMap<String, Vec<String>>, ProvisionError> {
     let existing: Result<Vec<_>, _> = context.streams().try_collect().await;
     let existing = match existing {
         Ok(existing) => existing,
@@ -128,16 +145,17 @@ async fn refuse_taken_names(context: &Context, plan: &Plan) -> Result<(), Provis
             });
         }
     };
-    let (mut streams, mut left_behind) = (Vec::new(), Vec::new());
+    let (mut streams, mut left_behind, mut captured) = (Vec::new(), Vec::new(), BTreeMap::new());
     for info in existing {
         if !plan.streams.contains_key(info.config.name.as_str()) {
+            captured.insert(info.config.name, info.config.subjects);
             continue;
         }
         let ours = info.config.description.is_some_and(|text| text.starts_with(MARK));
         if ours { left_behind.push(info.config.name) } else { streams.push(info.config.name) }
     }
     if streams.is_empty() && left_behind.is_empty() {
-        return Ok(());
+        return Ok(captured);
     }
     Err(ProvisionError::Taken { streams, left_behind })
 }

@@ -68,15 +68,17 @@ fn an_edit_that_leaves_size_and_time_is_noticed_while_the_time_is_fresh() {
 }
 
 #[test]
-fn errors_are_told_before_what_is_only_odd() {
+fn errors_are_told_apart_from_what_is_only_odd() {
     let dir = tempfile::tempdir().expect("a directory");
     write(dir.path(), "a.yaml", "service: a\n");
     let mut watcher = Watcher::new(dir.path(), SystemTime::now());
     let at = |line| super::super::declared::Origin { file: "a.yaml".into(), line, column: 1 };
     watcher.problems = vec![Problem::warning(&at(1), "odd"), Problem::error(&at(2), "wrong")];
     assert_eq!(watcher.state().problems, ["a.yaml:2:1: error: wrong".into()]);
+    assert_eq!(watcher.state().warnings, ["a.yaml:1:1: warning: odd".into()]);
     watcher.problems.truncate(1);
-    assert_eq!(watcher.state().problems, ["a.yaml:1:1: warning: odd".into()]);
+    assert_eq!(watcher.state().problems, [], "it is taken");
+    assert_eq!(watcher.state().warnings, ["a.yaml:1:1: warning: odd".into()]);
 }
 
 #[test]

@@ -318,15 +318,12 @@ fn is_lost(source: &Source) -> bool {
 
 /// What is wrong with the topology files: on one line, or on two when the place and the fault need them.
 fn topology(snapshot: &Snapshot, width: u16, tall: bool) -> Vec<Notice> {
-    let problems = snapshot.topology.as_ref().map_or(&[][..], |topology| &topology.problems);
-    let Some((first, rest)) = problems.split_first() else { return Vec::new() };
-    let split = |word: &str| first.split_once(&format!(": {word}: "));
-    // A warning alone keeps nothing from being taken.
-    let (taken, (place, fault)) = match (split("error"), split("warning")) {
-        (Some(parts), _) => (false, parts),
-        (None, Some(parts)) => (true, parts),
-        (None, None) => (false, (&**first, "")),
-    };
+    let Some(state) = &snapshot.topology else { return Vec::new() };
+    // Warnings alone keep nothing from being taken.
+    let taken = state.problems.is_empty();
+    let (told, word) = if taken { (&state.warnings, ": warning: ") } else { (&state.problems, ": error: ") };
+    let Some((first, rest)) = told.split_first() else { return Vec::new() };
+    let (place, fault) = first.split_once(word).unwrap_or((first, ""));
     let head = Cell::styled(if taken { "topology: " } else { "topology not taken: " }, Role::StateDegraded);
     let kept = if taken { "" } else { "; the last good one is shown" };
     let whole = if fault.is_empty() { place.to_owned() } else { format!("{place}: {fault}") };
