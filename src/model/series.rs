@@ -62,6 +62,20 @@ impl History {
         out
     }
 
+    /// What it usually is when it is not zero: the median of its ten-second means that are above zero, over the half hour that
+    /// they cover; of its seconds while there are none of those.
+    pub fn usual(&self) -> Option<f64> {
+        let of = |tier: &Tier| {
+            let filling = (tier.samples > 0).then_some(tier.filling);
+            let mut values: Vec<f32> =
+                tier.complete.iter().copied().chain(filling).filter(|value| *value > 0.0).collect();
+            values.sort_by(f32::total_cmp);
+            values.get(values.len() / 2).map(|value| f64::from(*value))
+        };
+        let [seconds, tens, _] = &self.tiers;
+        if tens.complete.is_empty() { of(seconds) } else { of(tens) }
+    }
+
     /// No sample ever.
     pub fn is_empty(&self) -> bool {
         self.tiers.iter().all(|tier| tier.samples == 0)
@@ -144,6 +158,16 @@ mod tests {
         history.push(second(5), 10.0);
         history.push(Mono(second(5).0 + 1), 20.0);
         assert_eq!(history.last(1, 10, second(5)), [15.0]);
+    }
+
+    #[test]
+    fn what_is_usual_is_not_changed_by_silence() {
+        let mut history = History::default();
+        assert_eq!(history.usual(), None);
+        (0..5).for_each(|s| history.push(second(s), 9.0));
+        assert_eq!(history.usual(), Some(9.0));
+        (5..200).for_each(|s| history.push(second(s), if s < 60 { 9.0 } else { 0.0 }));
+        assert_eq!(history.usual(), Some(9.0));
     }
 
     #[test]

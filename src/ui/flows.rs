@@ -89,7 +89,12 @@ pub fn about(look: &Look<'_>, flow: &Flow, snapshot: &Snapshot) -> Cell {
     }
     match flow.last_seen {
         Some(at) if look.is_old(at) => {
-            cell.then(format!("; last traffic {}", number::ago(look.now.age_since(at))), Role::Muted)
+            let usual = flow
+                .history
+                .usual()
+                .map_or_else(String::new, |rate| format!(", usually {}", number::rate(rate)));
+            let ago = number::ago(look.now.age_since(at));
+            cell.then(format!("; last traffic {ago}{usual}"), Role::Muted)
         }
         Some(_) => cell,
         None => cell.then("; no traffic seen since watching began", Role::Muted),

@@ -131,15 +131,20 @@ fn a_copy_has_the_staleness_of_its_consumer() {
 
 #[test]
 fn a_source_without_the_broker_s_name_is_that_broker_when_no_other_can_be() {
-    let text = "headwater: 1\nbrokers: [{ id: main, kind: nats, servers: [\"nats://a:4222\"] }]\n---\nservice: billing\nconsumes: [{ event: E, broker: main, consumer: { stream: ORDERS, durable: worker } }]\n---\nservice: orders\npublishes: [{ event: E, broker: main, channel: orders.created }]\n";
-    let mut engine = engine();
-    engine.set_topology(Some(super::super::sample::topology(text)), None);
-    engine.ingest(&batch("nats", 0, vec![source_up()]));
-    engine.ingest(&poll(10, &channel("nats", "ORDERS"), &[consumer("nats", "ORDERS", "worker")]));
-    let snapshot = engine.tick(at(20));
-    let row = snapshot.consumer(&"nats/ORDERS/worker".into()).unwrap();
-    assert_eq!((&*row.services, row.services_likely), (&["billing".into()][..], false));
-    assert!(snapshot.not_watched.is_empty(), "{:?}", snapshot.not_watched);
+    let files = "---\nservice: billing\nconsumes: [{ event: E, broker: main, consumer: { stream: ORDERS, durable: worker } }]\n---\nservice: orders\npublishes: [{ event: E, broker: main, channel: orders.created }]\n";
+    let main = r#"{ id: main, kind: nats, servers: ["nats://a:4222"] }"#;
+    let other_kind = r#"{ id: log, kind: kafka, servers: ["a:9092"] }"#;
+    for (brokers, unwatched) in [(main.to_owned(), 0), (format!("{main}, {other_kind}"), 1)] {
+        let mut engine = engine();
+        let text = format!("headwater: 1\nbrokers: [{brokers}]\n{files}");
+        engine.set_topology(Some(super::super::sample::topology(&text)), None);
+        engine.ingest(&batch("nats", 0, vec![source_up()]));
+        engine.ingest(&poll(10, &channel("nats", "ORDERS"), &[consumer("nats", "ORDERS", "worker")]));
+        let snapshot = engine.tick(at(20));
+        let row = snapshot.consumer(&"nats/ORDERS/worker".into()).unwrap();
+        assert_eq!((&*row.services, row.services_likely), (&["billing".into()][..], false), "{brokers}");
+        assert_eq!(snapshot.not_watched.len(), unwatched, "{:?}", snapshot.not_watched);
+    }
 }
 
 #[test]

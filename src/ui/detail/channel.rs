@@ -56,6 +56,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
     }
     let last = report.last_at.map(|at| number::ago(look.now.age_since(at)));
     page.fact_or("last message", last.as_deref(), "none seen");
+    if let Some(rate) = it.history.usual() {
+        page.fact("usual rate", &number::rate(rate));
+    }
     page.chart(ctx, "RATE", &it.history, number::rate);
 
     page.heading("CONSUMERS");

@@ -40,6 +40,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     }
     let seen = it.last_seen.map(|at| number::ago(look.now.age_since(at)));
     page.fact_or("last traffic", seen.as_deref(), "none since watching began");
+    if let Some(rate) = it.history.usual() {
+        page.fact("usual rate", &number::rate(rate));
+    }
     page.delay(it.delay.as_ref(), "nobody measures it here", None);
     page.chart(ctx, "RATE", &it.history, number::rate);
     if let Some(consumer) = it.consumer.as_ref().and_then(|id| ctx.snapshot.consumer(id)) {

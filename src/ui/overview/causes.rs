@@ -1,5 +1,7 @@
 //! What needs a person, each cause with its effects under it; and what is said when nothing does.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -7,7 +9,7 @@ use crate::app::hit::HitAreas;
 use crate::app::item::counted_services;
 use crate::app::list::{ListId, RowId};
 use crate::model::observation::{HealthState, SourceState};
-use crate::model::snapshot::{Cause, ConsumerStatus, Effect, Snapshot};
+use crate::model::snapshot::{Cause, Consumer, ConsumerStatus, Effect, Snapshot};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::{line, take_top, title};
@@ -168,7 +170,10 @@ fn quiet(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
         let text = "no service and no consumer is known yet, so nothing could be checked";
         say(Cell::glyph(&look, Glyph::Unknown, Role::StateUnknown), text, Role::Text);
     } else {
-        say(Cell::glyph(&look, Glyph::Ok, Role::StateOk), "nothing needs a person", Role::Text);
+        match unjudged(snapshot) {
+            Some(text) => say(Cell::glyph(&look, Glyph::Unknown, Role::StateUnknown), &text, Role::Text),
+            None => say(Cell::glyph(&look, Glyph::Ok, Role::StateOk), "nothing needs a person", Role::Text),
+        }
         say(Cell::text(" "), &format!("checked: {}", checked(snapshot)), Role::Muted);
     }
     for source in blank::brokers(snapshot).filter(|source| source.report.state == SourceState::Degraded) {
@@ -181,6 +186,24 @@ fn quiet(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
         }
     }
     lines
+}
+
+/// Consumers for which messages wait, and of which it is not known yet how they fare: the one with the most by name.
+fn unjudged(snapshot: &Snapshot) -> Option<String> {
+    let waits =
+        |c: &&Arc<Consumer>| c.status == ConsumerStatus::Unknown && c.lag.low().is_some_and(|lag| *lag > 0);
+    let all: Vec<_> = snapshot.consumers.iter().filter(waits).collect();
+    let most = all.iter().max_by_key(|c| c.lag.low().copied())?;
+    let name = phrase::consumer_name(&most.id, snapshot);
+    let mut text = match all.len() {
+        1 => format!("1 consumer is not judged yet: {name}"),
+        n => format!("{} consumers are not judged yet; {name}", number::count(n as u64)),
+    };
+    text += &format!(" has {} waiting", number::messages(most.lag.low().copied().unwrap_or(0)));
+    if let Some(age) = most.staleness.low().filter(|age| !age.is_zero()) {
+        text += &format!(", the oldest {} old", number::duration(*age));
+    }
+    Some(text)
 }
 
 /// What was looked at, so that quiet is not taken for blind.

@@ -1,5 +1,7 @@
 //! The quieter panels: traffic, what changed, the stalest copies, the busiest flows.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -151,8 +153,16 @@ pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         // From the right end: sign, limit, staleness; what is left belongs to the names.
         let right = strip.right();
         sign.draw_right(buf, right.saturating_sub(1), strip.y, 1.min(strip.width), look);
-        let limit = max
-            .map_or_else(Cell::empty, |max| Cell::styled(format!("max {}", number::limit(max)), Role::Muted));
+        // Nothing waits, but nothing has come either: 0 s alone would look like a copy that was just refreshed.
+        let quiet = entity
+            .last_change
+            .filter(|at| look.is_old(*at) && replica.staleness.bounds.exact().is_some_and(Duration::is_zero));
+        let limit = match (quiet, max) {
+            (Some(at), _) => format!("quiet {}", number::elapsed(look.now.age_since(at))),
+            (None, Some(max)) => format!("max {}", number::limit(max)),
+            (None, None) => String::new(),
+        };
+        let limit = Cell::styled(limit, Role::Muted);
         let mut end = right.saturating_sub(2);
         if strip.width >= 48 {
             let width = 10;

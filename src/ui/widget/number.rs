@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::model::measured::Bounds;
-pub use crate::model::number::{count, duration, elapsed, limit, percent};
+pub use crate::model::number::{count, duration, elapsed, limit, messages, percent};
 use crate::model::number::{short, small};
 use crate::model::snapshot::Drain;
 use crate::model::time::nanos;
