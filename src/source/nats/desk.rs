@@ -40,6 +40,8 @@ const TRIPS: usize = 32;
 pub(super) enum Part {
     Streams,
     Consumers(Name),
+    /// The consumers of streams whose turn has not come yet.
+    Unread,
     Messages(Name),
     Connections,
     Responders,
@@ -97,6 +99,8 @@ struct State {
     /// Bytes of answers and time spent waiting for them since they were last asked for.
     bytes: u64,
     busy: Duration,
+    /// Something was answered since this was last asked.
+    answered: bool,
     /// The server that the connection is with.
     server: Name,
     account: Option<Name>,
@@ -166,6 +170,7 @@ impl Desk {
                 trips: VecDeque::new(),
                 bytes: 0,
                 busy: Duration::ZERO,
+                answered: false,
                 server: "".into(),
                 account: None,
                 deliver_subjects: BTreeSet::new(),
@@ -349,6 +354,7 @@ impl Desk {
     /// An answer came: what it cost and how long it took.
     pub(super) fn answered(&self, trip: RoundTrip, bytes: usize) {
         let mut state = locked(&self.state);
+        state.answered = true;
         let length = trip.length();
         state.trips.push_back(length);
         if state.trips.len() > TRIPS {
@@ -359,6 +365,16 @@ impl Desk {
         // The way there and back costs the broker nothing; what is above it is its work (and ours).
         state.busy += length.saturating_sub(shortest);
         state.bytes += bytes as u64;
+    }
+
+    /// An answer came whose cost is not counted.
+    pub(super) fn heard_answer(&self) {
+        locked(&self.state).answered = true;
+    }
+
+    /// Whether anything was answered since this was last asked.
+    pub(super) fn take_answered(&self) -> bool {
+        std::mem::take(&mut locked(&self.state).answered)
     }
 
     /// The shortest recent round trip.

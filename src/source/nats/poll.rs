@@ -3,11 +3,13 @@
 //! The first turn begins as soon as the connection stands and asks for everything, so that the first
 //! picture is complete at once. After that a turn comes every second, or less often when the broker is
 //! slow or has much to tell: at most a tenth of the time is spent by the broker on our questions, and at most
-//! [`BYTES_PER_SECOND`] are fetched. JetStream gets one question at a time; the two questions that every
-//! server or program answers (`CONNZ`, `$SRV`) run beside it.
+//! `BYTES_PER_SECOND` are fetched; one slow turn alone makes nothing rarer (see `pace`). Until every stream
+//! was asked once, turns follow each other at once. JetStream gets one question at a time; the two questions
+//! that every server or program answers (`CONNZ`, `$SRV`) run beside it.
 
 mod connections;
 mod jetstream;
+mod pace;
 mod patience;
 mod responders;
 
@@ -18,20 +20,13 @@ use tokio::sync::{Notify, watch};
 use self::connections::Connections;
 pub(super) use self::connections::{tell as tell_connections, who_we_are};
 use self::jetstream::JetStream;
+use self::pace::Pace;
 use self::responders::Responders;
 use super::api::Api;
 use super::desk::Desk;
 use super::options::NatsOptions;
 use super::wire::{Failure, Wire};
 
-/// The shortest time between two turns.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// The longest: a picture that is older is no live picture.
-const LONGEST: Duration = Duration::from_secs(60);
-/// The broker's share of time for our questions is one in so many.
-const SHARE: u32 = 10;
-/// Bytes of answers in the long run.
-const BYTES_PER_SECOND: u64 = 512 * 1024;
 /// Streams whose consumers are asked for in one turn.
 const STREAMS_PER_TURN: usize = 50;
 /// A stream on which something moved is asked so many times as often as a quiet one.
@@ -50,6 +45,9 @@ pub(super) struct Poller<'a> {
     connections: Connections<'a>,
     responders: Responders<'a>,
     desk: &'a Desk,
+    pace: Pace,
+    /// Nothing at all answered in the last turn.
+    silent: bool,
 }
 
 impl<'a> Poller<'a> {
@@ -59,6 +57,8 @@ impl<'a> Poller<'a> {
             connections: Connections::new(wire, desk, options.inbox_prefix.as_deref()),
             responders: Responders::new(wire, desk),
             desk,
+            pace: Pace::default(),
+            silent: false,
         }
     }
 
@@ -77,7 +77,12 @@ impl<'a> Poller<'a> {
                     _ = link.wait_for(|link| *link != standing) => break,
                 }
                 self.desk.report();
-                let interval = self.interval();
+                self.hear_silence();
+                let mut interval = self.interval();
+                if self.jetstream.hurries() {
+                    // The first picture is waited for; the budget of requests holds all the same.
+                    interval = Duration::ZERO;
+                }
                 let spent = self.desk.clock().now().mono.since(began);
                 tokio::select! {
                     () = tokio::time::sleep(interval.saturating_sub(spent)) => {}
@@ -105,19 +110,24 @@ impl<'a> Poller<'a> {
         self.responders.forgive();
     }
 
+    /// When nothing at all answers, the broker is silent, and not those whom a question is about: whatever
+    /// got no answer is asked again with the next turn, and once more after the first one that was answered.
+    fn hear_silence(&mut self) {
+        let before = std::mem::replace(&mut self.silent, !self.desk.take_answered());
+        if self.silent || before {
+            self.jetstream.forgive_silence();
+            self.connections.forgive_silence();
+            self.responders.forgive_silence();
+        }
+    }
+
     /// The time until the next turn, with jitter so that several observers do not ask in step.
-    fn interval(&self) -> Duration {
+    fn interval(&mut self) -> Duration {
         let (busy, bytes) = self.desk.take_cost();
-        let interval = interval(busy, bytes);
+        let interval = self.pace.after(busy, bytes);
         self.desk.note("interval", format!("{:.1} s", interval.as_secs_f64()));
         interval.mul_f64(0.95 + fastrand::f64() * 0.1)
     }
-}
-
-/// The time between two turns that keeps our share small: see the module.
-fn interval(busy: Duration, bytes: u64) -> Duration {
-    let by_bytes = Duration::from_millis(bytes.saturating_mul(1000) / BYTES_PER_SECOND);
-    (busy.saturating_mul(SHARE)).max(by_bytes).clamp(SHORTEST, LONGEST)
 }
 
 /// What to do about a failure, in words.
@@ -133,19 +143,5 @@ fn remedy(failure: &Failure) -> String {
             "`headwater doctor` tells what may be read".into()
         }
         Failure::Lost | Failure::Refused { .. } | Failure::Unreadable { .. } => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::nats::api::API_TIMEOUT;
-
-    #[test]
-    fn slow_and_big_answers_make_turns_rarer() {
-        assert_eq!(interval(Duration::from_millis(20), 10_000), SHORTEST);
-        assert_eq!(interval(Duration::from_millis(300), 0), Duration::from_secs(3));
-        assert_eq!(interval(Duration::ZERO, 5 * 512 * 1024), Duration::from_secs(5));
-        assert_eq!(interval(API_TIMEOUT * 100, 0), LONGEST);
     }
 }

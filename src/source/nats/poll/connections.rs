@@ -86,6 +86,11 @@ impl<'a> Connections<'a> {
         self.asked_who = false;
     }
 
+    /// What got no answer may be asked again at once.
+    pub(super) fn forgive_silence(&mut self) {
+        self.retry.forgive_silence();
+    }
+
     const SUBJECT: &'static str = "$SYS.REQ.ACCOUNT.PING.CONNZ";
 
     pub(super) async fn turn(&mut self) {

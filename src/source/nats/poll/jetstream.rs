@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bytes::Bytes;
 use serde_json::json;
 
+use super::pace::LONGEST;
 use super::patience::Retry;
 use super::{BUSY_WEIGHT, STREAMS_PER_TURN, remedy};
 use crate::model::id::{ChannelId, ConsumerId, Name};
@@ -14,7 +15,7 @@ use crate::model::time::{Mono, Stamp};
 use crate::source::nats::api::{Api, MessageReply, codes};
 use crate::source::nats::backlog::{Found, Look, Memory, Question, Work, look, unread};
 use crate::source::nats::consumers::{ConsumerPage, missing_names};
-use crate::source::nats::desk::Part;
+use crate::source::nats::desk::{MOST_PER_SECOND, Part};
 use crate::source::nats::lenient::one_line;
 use crate::source::nats::streams::{StreamInfo, StreamPage, remark};
 use crate::source::nats::wire::Failure;
@@ -57,6 +58,11 @@ struct Known {
 }
 
 impl Known {
+    /// It has consumers, and they have neither been read nor failed to be.
+    fn is_unread(&self) -> bool {
+        self.asked.is_none() && self.consumers != Some(0) && !self.retry.has_failed()
+    }
+
     fn urgency(&self, now: Mono) -> u64 {
         let Some(asked) = self.asked else { return u64::MAX };
         let age = u64::try_from(now.since(asked).as_millis()).unwrap_or(u64::MAX);
@@ -73,6 +79,8 @@ pub(super) struct JetStream<'a> {
     memory: Memory,
     /// When the oldest message of a consumer was last told.
     told: HashMap<ConsumerId, Mono>,
+    /// What the consumers have left that were read in the first round, until it is done: the lists come first.
+    held: Vec<Backlog>,
     retry: Retry,
     /// Questions of this turn that were not answered.
     timeouts: u32,
@@ -86,6 +94,7 @@ impl<'a> JetStream<'a> {
             streams: BTreeMap::new(),
             memory: Memory::default(),
             told: HashMap::new(),
+            held: Vec::new(),
             retry: Retry::default(),
             timeouts: 0,
         }
@@ -100,20 +109,38 @@ impl<'a> JetStream<'a> {
         }
     }
 
+    /// What got no answer may be asked again at once.
+    pub(super) fn forgive_silence(&mut self) {
+        self.retry.forgive_silence();
+        for known in self.streams.values_mut() {
+            known.retry.forgive_silence();
+            known.retry_messages.forgive_silence();
+        }
+    }
+
     pub(super) async fn turn(&mut self) {
         let now = self.api.desk.clock().now().mono;
         self.timeouts = 0;
         if self.retry.due(now) {
             self.list_streams().await;
         }
-        let mut backlogs = Vec::new();
+        if self.tell_unread() > STREAMS_PER_TURN {
+            // Not all of them can be read in this turn, and who looks already sees how many.
+            self.api.desk.report();
+        }
+        let mut backlogs = std::mem::take(&mut self.held);
         for stream in self.due(now) {
             if self.gives_up() {
                 break;
             }
             self.list_consumers(&stream, &mut backlogs).await;
         }
-        self.read_backlogs(backlogs).await;
+        self.tell_unread();
+        if self.hurries() {
+            self.held = backlogs;
+        } else {
+            self.read_backlogs(backlogs).await;
+        }
         let subjects =
             self.streams.values().flat_map(|known| known.deliver_subjects.iter().cloned()).collect();
         self.api.desk.set_deliver_subjects(subjects);
@@ -123,6 +150,30 @@ impl<'a> JetStream<'a> {
             (name.clone(), (state.first_seq.unwrap_or(0), state.last_seq.unwrap_or(0)))
         });
         self.api.desk.set_streams(stampers.collect(), positions.collect());
+    }
+
+    /// Whether there are streams whose consumers nobody has asked for yet, and the broker answers.
+    pub(super) fn hurries(&self) -> bool {
+        !self.gives_up() && self.streams.values().any(Known::is_unread)
+    }
+
+    /// Tells of how many streams the consumers have not been read yet.
+    fn tell_unread(&self) -> usize {
+        let mut unread = self.streams.iter().filter(|(_, known)| known.is_unread()).map(|(name, _)| name);
+        let desk = self.api.desk;
+        let Some(first) = unread.next() else {
+            desk.present(&Part::Unread);
+            return 0;
+        };
+        let count = 1 + unread.count();
+        let what = if count == 1 {
+            format!("consumers of {}", one_line(first))
+        } else {
+            format!("consumers of {count} streams")
+        };
+        let why = format!("not read yet: at most {MOST_PER_SECOND} requests a second are made");
+        desk.missing(Part::Unread, &what, &why, "", false);
+        count
     }
 
     /// Whether to leave the rest of this turn: a broker that does not answer would be waited for again and again.
@@ -385,7 +436,7 @@ impl JetStream<'_> {
             }
         }
         let oldest_needed = self.api.desk.clock().now().mono;
-        self.told.retain(|_, at| oldest_needed.since(*at) < super::LONGEST * 10);
+        self.told.retain(|_, at| oldest_needed.since(*at) < LONGEST * 10);
     }
 
     /// Tells the oldest message left from what is known, or gives the question that leads on.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::SHORTEST;
+use super::pace::SHORTEST;
 use crate::model::time::Mono;
 use crate::source::nats::wire::{Failure, Patience};
 
@@ -25,6 +25,8 @@ const MISSES: u8 = 3;
 pub(super) struct Retry {
     failures: u32,
     not_before: Mono,
+    /// The last time, no answer came.
+    silence: bool,
 }
 
 impl Retry {
@@ -36,8 +38,21 @@ impl Retry {
         *self = Self::default();
     }
 
+    /// Whether it has failed since it last succeeded.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// What got no answer may be asked again at once; what was refused may not.
+    pub(super) fn forgive_silence(&mut self) {
+        if self.silence {
+            self.not_before = Mono::default();
+        }
+    }
+
     pub(super) fn failed(&mut self, failure: &Failure, now: Mono) {
         self.failures = self.failures.saturating_add(1);
+        self.silence = matches!(failure, Failure::Timeout { .. });
         let wait = match failure {
             Failure::Lost => Duration::ZERO,
             failure if failure.may_pass() => {
@@ -127,5 +142,16 @@ mod tests {
         assert!(!retry.due(Mono(29_000_000_000)) && retry.due(Mono(30_000_000_000)));
         retry.failed(&Failure::Lost, Mono(0));
         assert!(retry.due(Mono(0)));
+    }
+    #[test]
+    fn silence_is_forgiven_and_a_refusal_is_not() {
+        let timeout = Failure::Timeout { subject: "x".into(), after: GATHER_LONGEST };
+        for (failure, due) in [(timeout, true), (Failure::Denied("x".into()), false)] {
+            let mut retry = Retry::default();
+            retry.failed(&failure, Mono(0));
+            assert!(!retry.due(Mono(0)), "{failure}");
+            retry.forgive_silence();
+            assert_eq!((retry.due(Mono(0)), retry.has_failed()), (due, true), "{failure}");
+        }
     }
 }

@@ -40,6 +40,11 @@ impl<'a> Responders<'a> {
         self.retry = Retry::default();
     }
 
+    /// What got no answer may be asked again at once.
+    pub(super) fn forgive_silence(&mut self) {
+        self.retry.forgive_silence();
+    }
+
     pub(super) async fn turn(&mut self) {
         let now = self.desk.clock().now();
         if !self.retry.due(now.mono) {
@@ -102,6 +107,7 @@ impl<'a> Responders<'a> {
         let mut instances: BTreeMap<String, Instance> = BTreeMap::new();
         self.wire
             .gather(subject, Bytes::new(), &crowd.patience(self.desk.rtt()), |answer| {
+                self.desk.heard_answer();
                 let Ok(one) = read::<Instance>(subject, &answer.payload) else { return false };
                 answered.insert(one.id.clone());
                 instances.insert(one.id.clone(), one);
