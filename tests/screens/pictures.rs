@@ -1,8 +1,13 @@
 //! Pictures of every view, kept and compared.
 
+use std::time::Duration;
+
 use headwater::app::{Action, View};
+use headwater::model::snapshot::ConsumerStatus;
 
 use crate::fixture;
+use crate::fixture::parts::{ago, exact};
+use crate::fixture::store::edit;
 use crate::stage::{DRESSES, Dress, SIZES, Stage};
 
 /// The name of a picture's file: view, size and dress; the dress only where it is not the default.
@@ -62,6 +67,40 @@ fn a_good_day_is_quiet() {
         }
         insta::assert_snapshot!(name("overview-good", size, Dress::Default), text);
     }
+}
+
+/// A look that is too short to judge a backlog is not a good day.
+#[test]
+fn what_is_not_judged_yet_is_said() {
+    let mut snapshot = fixture::good_day();
+    edit(
+        &mut snapshot.consumers,
+        |c| &*c.name == "billing",
+        |c| {
+            c.status = ConsumerStatus::Unknown;
+            c.lag = exact(43_000);
+            c.staleness = exact(Duration::from_secs(965));
+        },
+    );
+    let text = Stage::new(snapshot, View::Overview).text((200, 60), Dress::Default);
+    let said = "◌ 1 consumer is not judged yet: ORDERS/billing, 43k messages waiting, oldest 16m05";
+    assert!(text.contains(said), "{text}");
+    assert!(!text.contains("nothing needs a person"), "{text}");
+}
+
+/// Nothing waits for the copies of an owner that has been silent: that they are 0 s behind is only half of it.
+#[test]
+fn copies_of_a_silent_owner_are_quiet() {
+    let mut snapshot = fixture::good_day();
+    for entity in &mut snapshot.entities {
+        let entity = std::sync::Arc::make_mut(entity);
+        entity.last_change = Some(ago(134));
+        for replica in &mut entity.replicas {
+            replica.staleness = exact(Duration::ZERO);
+        }
+    }
+    let text = Stage::new(snapshot, View::Overview).text((200, 60), Dress::Default);
+    assert!(text.contains("0 s quiet 2m14"), "{text}");
 }
 
 #[test]

@@ -197,11 +197,11 @@ fn unjudged(snapshot: &Snapshot) -> Option<String> {
     let name = phrase::consumer_name(&most.id, snapshot);
     let mut text = match all.len() {
         1 => format!("1 consumer is not judged yet: {name}"),
-        n => format!("{} consumers are not judged yet; {name}", number::count(n as u64)),
+        n => format!("{} consumers are not judged yet, of them {name}", number::count(n as u64)),
     };
-    text += &format!(" has {} waiting", number::messages(most.lag.low().copied().unwrap_or(0)));
+    text += &format!(", {} waiting", number::messages(most.lag.low().copied().unwrap_or(0)));
     if let Some(age) = most.staleness.low().filter(|age| !age.is_zero()) {
-        text += &format!(", the oldest {} old", number::duration(*age));
+        text += &format!(", oldest {}", number::duration(*age));
     }
     Some(text)
 }
