@@ -51,6 +51,8 @@ pub struct Moment {
 pub enum Input {
     /// A key or a click that stands for an action.
     Do(Action),
+    /// A key that means nothing here, as people write it.
+    Unbound(String),
     /// A character typed into the line that is being edited.
     Type(char),
     /// Text pasted.

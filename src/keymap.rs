@@ -120,6 +120,9 @@ pub const BINDINGS: &[Binding] = &[
     on(Layer::Help, &["G", "end"], Action::Bottom),
 ];
 
+/// The keys that close the help, as its footer shows them.
+const HELP_CLOSES: &str = "esc q";
+
 /// What a key does in a layer. `None`: nothing, or, where something is typed, the character itself.
 pub fn lookup(layer: Layer, key: Key) -> Option<Action> {
     let in_layer = |wanted: Option<Layer>| {
@@ -158,7 +161,12 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
                 Action::Down => "more",
                 action => action.label(),
             };
-            Some((*binding.keys.first()?, label, binding.action))
+            let keys = match (layer, binding.action) {
+                // Who wants to leave the help must know that `q` leaves no more than that.
+                (Layer::Help, Action::Cancel) => HELP_CLOSES,
+                _ => binding.keys.first()?,
+            };
+            Some((keys, label, binding.action))
         })
         .collect()
 }
@@ -251,6 +259,13 @@ mod tests {
             assert_eq!(lookup(layer, Key::parse("ctrl-c").unwrap()), Some(Action::Quit));
         }
         assert_eq!(lookup(Layer::Main, Key::char('q')), Some(Action::Quit));
+    }
+
+    #[test]
+    fn the_keys_that_close_the_help_do_so() {
+        for key in HELP_CLOSES.split(' ') {
+            assert_eq!(lookup(Layer::Help, Key::parse(key).unwrap()), Some(Action::Cancel), "{key}");
+        }
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub fn run(
     let ui = std::thread::Builder::new().name("ui".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut screen = screen::Tty::enter(app.mouse())?;
+            let mut screen = screen::Tty::enter(app.mouse(), look.theme.depth())?;
             let outcome = run::Loop::new(app, look, snapshots, commands, broken)
                 .run(&mut screen, input::events(), signals::Signals::listen()?)
                 .await;

@@ -27,9 +27,11 @@ use ratatui::layout::Rect;
 use crate::app::hit::{Area, Hit, HitAreas};
 use crate::app::list::ListId;
 use crate::app::{App, Detail, View};
-use crate::model::snapshot::Snapshot;
+use crate::model::id::SourceId;
+use crate::model::observation::SourceState;
+use crate::model::snapshot::{Snapshot, Source, Thing};
 use crate::model::time::{Mono, Timestamp, nanos};
-use crate::theme::{Glyphs, Role, Theme};
+use crate::theme::{Glyph, Glyphs, Role, Theme};
 
 use widget::{Look, Table, table::Column};
 
@@ -50,7 +52,35 @@ pub struct Ctx<'a> {
 impl<'a> Ctx<'a> {
     /// What widgets need.
     pub fn look(&self) -> Look<'a> {
-        Look { theme: self.theme, glyphs: self.glyphs, now: self.now }
+        Look { theme: self.theme, glyphs: self.glyphs, now: self.now, lost: None }
+    }
+
+    /// The same for what a source told.
+    pub fn look_at(&self, source: &SourceId) -> Look<'a> {
+        Look { lost: self.snapshot.source(source).and_then(|source| lost_since(source)), ..self.look() }
+    }
+
+    /// The same for what brokers told, whichever: lost when all of them are.
+    pub fn look_at_brokers(&self) -> Look<'a> {
+        let answered: Option<Vec<_>> =
+            blank::brokers(self.snapshot).map(|source| lost_since(source)).collect();
+        Look { lost: answered.and_then(|times| times.into_iter().max()), ..self.look() }
+    }
+
+    /// The same for a thing: services, their stores and health checks are seen without a broker too.
+    pub fn look_at_thing(&self, thing: &Thing) -> Look<'a> {
+        match thing {
+            Thing::Consumer(id) => match self.snapshot.consumer(id) {
+                Some(consumer) => self.look_at(&consumer.source),
+                None => self.look(),
+            },
+            Thing::Channel(id) => match self.snapshot.channel(id) {
+                Some(channel) => self.look_at(&channel.source),
+                None => self.look(),
+            },
+            Thing::Flow(_) | Thing::Entity(_) => self.look_at_brokers(),
+            Thing::Source(_) | Thing::Service(_) | Thing::Store(_) => self.look(),
+        }
     }
 
     /// The snapshot's moment on the clock that histories are kept by.
@@ -102,6 +132,13 @@ impl<'a> Ctx<'a> {
     pub fn view(&self) -> View {
         self.app.view()
     }
+}
+
+/// When a broker answered last that answered once and does not now: its numbers stand, and grow old. Health checks that fail are
+/// news of the services, and a source that never answered has no numbers.
+fn lost_since(source: &Source) -> Option<Timestamp> {
+    let away = matches!(source.report.state, SourceState::Down | SourceState::Connecting);
+    source.answered_at.filter(|_| away && &*source.report.kind != "health")
 }
 
 /// Below this nothing useful can be shown.
@@ -197,10 +234,12 @@ fn make_safe(buf: &mut Buffer, glyphs: Glyphs) {
     for cell in &mut buf.content {
         let symbol = cell.symbol();
         if symbol.chars().any(widget::text::is_unsafe) {
-            cell.set_symbol("?");
+            cell.set_symbol(glyphs.get(Glyph::Unshowable));
         } else if glyphs.is_ascii() && !symbol.is_ascii() {
             // A cell is one column: forms that take two have been put in by whoever counted the columns.
-            let form = Glyphs::ascii_of(symbol).filter(|form| form.len() == 1).unwrap_or("?");
+            let form = Glyphs::ascii_of(symbol)
+                .filter(|form| form.len() == 1)
+                .unwrap_or(glyphs.get(Glyph::Unshowable));
             cell.set_symbol(form);
         }
     }

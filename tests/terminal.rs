@@ -95,7 +95,8 @@ fn program() {
             }
         })
         .unwrap();
-    let depth = ColorDepth::detect(ColorChoice::Auto, &ColorEnv::of_process());
+    let choice = std::env::var("TEST_COLOR").map_or(ColorChoice::Auto, |choice| choice.parse().unwrap());
+    let depth = ColorDepth::detect(choice, &ColorEnv::of_process());
     let look = tui::Look {
         theme: Theme::load(None, depth).unwrap(),
         glyphs: Glyphs::of_process(false),
@@ -259,14 +260,28 @@ fn without_colours_the_selection_is_still_seen_and_no_colour_is_sent() {
     });
     session.keys("q");
     assert_eq!(session.exit_code(), 0);
-    for sequence in session.raw().split("\x1b[").skip(1) {
+    assert_eq!(colours(&session.raw()), Vec::<String>::new(), "colours were sent");
+}
+
+#[test]
+fn a_flag_that_asks_for_colours_wins_over_the_environment() {
+    let mut session = start_with(&[("NO_COLOR", "1"), ("TEST_COLOR", "true")]);
+    session.keys("q");
+    assert_eq!(session.exit_code(), 0);
+    assert_ne!(colours(&session.raw()), Vec::<String>::new(), "no colour was sent");
+}
+
+/// The sequences that set a colour.
+fn colours(raw: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for sequence in raw.split("\x1b[").skip(1) {
         let parameters: String = sequence.chars().take_while(|c| c.is_ascii_digit() || *c == ';').collect();
-        if sequence[parameters.len()..].starts_with('m') {
-            let colour =
-                parameters.split(';').any(|p| matches!(p.parse::<u32>(), Ok(30..=38 | 40..=48 | 90..=107)));
-            assert!(!colour, "a colour was sent: {parameters}m");
+        let sets = |p: &str| matches!(p.parse::<u32>(), Ok(30..=38 | 40..=48 | 90..=107));
+        if sequence[parameters.len()..].starts_with('m') && parameters.split(';').any(sets) {
+            found.push(parameters);
         }
     }
+    found
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::model::trace::{Leg, LegState, Trace};
 
 use super::list::{ListId, RowId};
 
+/// The time that the rates of a live snapshot cover, as the engine makes them.
+const RATES_COVER: Duration = Duration::from_secs(5);
+
 /// What kind of value a field has: decides which comparisons make sense and which way sorting begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
@@ -229,7 +232,12 @@ impl<'a> Field<'a> {
 
     /// The worst that the truth may be, where that is bounded: for staleness.
     fn worst(value: &Measured<Duration>) -> Self {
-        value.bounds.high().or(value.low()).map_or(Self::Unknown, |d| Self::Number(d.as_secs_f64()))
+        Self::most(value, Duration::as_secs_f64)
+    }
+
+    /// The most that it may be, where that is bounded: `≤39/s` is no rate of 0.
+    fn most<T>(value: &Measured<T>, number: impl Fn(&T) -> f64) -> Self {
+        value.bounds.high().or(value.low()).map_or(Self::Unknown, |v| Self::Number(number(v)))
     }
 
     fn delay(delay: Option<&Delay>) -> Self {
@@ -337,10 +345,16 @@ pub fn opening_number(list: ListId) -> Option<&'static str> {
     }
 }
 
-/// The order in which a list opens: what needs a person first, then what is largest.
-pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
-    let largest = |item: &Item<'_>, key: &'static str| match item.value(key, snapshot) {
-        Field::Number(n) if n.is_finite() => Reverse(OrderedF64(n)),
+/// The order in which a list opens: what needs a person first, then what is largest. `standing` is what a row's number counts as
+/// for its place.
+pub fn sort_opening(
+    list: ListId,
+    items: &mut [Item<'_>],
+    snapshot: &Snapshot,
+    mut standing: impl FnMut(&Item<'_>, f64) -> f64,
+) {
+    let mut largest = |item: &Item<'_>, key: &'static str| match item.value(key, snapshot) {
+        Field::Number(n) if n.is_finite() => Reverse(OrderedF64(standing(item, n))),
         // Unknown comes after what is known, even after 0.
         _ => Reverse(OrderedF64(f64::NEG_INFINITY)),
     };
@@ -351,12 +365,10 @@ pub fn sort_opening(list: ListId, items: &mut [Item<'_>], snapshot: &Snapshot) {
         ListId::Stalest | ListId::Busiest | ListId::Flows => false,
     };
     items.sort_by_cached_key(|item| {
-        let errors = || matches!(item.value("errors", snapshot), Field::Number(rate) if rate > 0.0);
-        // What fails needs a person; it comes before what is merely busy.
-        let fails = list == ListId::Flows && errors();
-        let number = if fails { Some("errors") } else { opening_number(list) };
+        // What fails needs a person; it comes before what is merely busy. A single error is no reason to move.
+        let fails = list == ListId::Flows && item.fails();
         let need = if by_need { item.badness() } else { u8::from(!fails) };
-        (need, number.map(|key| largest(item, key)))
+        (need, opening_number(list).map(|key| largest(item, key)))
     });
 }
 
@@ -403,6 +415,11 @@ impl<'a> Item<'a> {
     /// Whether it is folded into one line with others like it until the person wants to see it.
     pub fn may_fold(&self) -> bool {
         matches!(self, Self::Service(service) if service.only_named)
+    }
+
+    /// Whether it fails, and not only now and then.
+    fn fails(&self) -> bool {
+        matches!(self, Self::Flow(flow) if flow.failing(RATES_COVER).is_some())
     }
 
     /// Smallest for what needs a person most.
@@ -497,8 +514,8 @@ fn flow_value<'a>(flow: &'a Flow, key: &str, snapshot: &'a Snapshot) -> Field<'a
         "from" => Field::Words(flow.from.iter().map(super::super::model::id::ServiceId::as_str).collect()),
         "channel" => Field::text(&flow.label),
         "to" => Field::Words(flow.to.iter().map(super::super::model::id::ServiceId::as_str).collect()),
-        "rate" => Field::measured(&flow.rate, |v| *v),
-        "bytes" => Field::measured(&flow.bytes_rate, |v| *v),
+        "rate" => Field::most(&flow.rate, |v| *v),
+        "bytes" => Field::most(&flow.bytes_rate, |v| *v),
         "errors" => Field::measured(&flow.errors_rate, |v| *v),
         "delay" => Field::delay(flow.delay.as_ref()),
         "entity" => Field::maybe(flow.entity.as_ref().map(super::super::model::id::EntityId::as_str)),

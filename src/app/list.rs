@@ -4,7 +4,7 @@
 //! that filters and sorting speak of.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::id::Name;
@@ -81,6 +81,8 @@ pub struct List {
     order: StableOrder<RowId>,
     /// Rows whose number in the order was never known while they stood here: their place means nothing yet.
     unranked: BTreeSet<RowId>,
+    /// Of rows that stand by their rate: the rate that their place is of, as long as it is about the same.
+    standing: BTreeMap<RowId, f64>,
     selected: Option<RowId>,
     /// The person made the selection. One that nobody made is the top row, whatever stands there.
     chosen: bool,
@@ -205,7 +207,18 @@ impl List {
         if let Some(sort) = self.sort {
             sort_by(&mut items, sort, snapshot);
         } else {
-            item::sort_opening(id, &mut items, snapshot);
+            let before = std::mem::take(&mut self.standing);
+            let standing = &mut self.standing;
+            item::sort_opening(id, &mut items, snapshot, |item, now| {
+                if !matches!(id, ListId::Flows | ListId::Busiest) {
+                    return now;
+                }
+                let row = item.row_id();
+                let then = before.get(&row).copied().filter(|then| !at_once && as_busy(*then, now));
+                let stands = then.unwrap_or(now);
+                standing.insert(row, stands);
+                stands
+            });
         }
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
         let ranked = self.rank(id, &items, snapshot, at_once);
@@ -251,6 +264,14 @@ impl List {
         }
         known.into_iter().map(Item::row_id).filter(|row| before.contains(row)).collect()
     }
+}
+
+/// Whether two rates are so close that a row has no reason to move: within a quarter, or within what chance alone makes of the few
+/// messages that are counted in some seconds (twice the square root of their number).
+fn as_busy(a: f64, b: f64) -> bool {
+    const SECONDS: f64 = 5.0;
+    let more = a.max(b).max(0.0);
+    (a - b).abs() <= (more / 4.0).max(2.0 * (more / SECONDS).sqrt())
 }
 
 fn sort_by(items: &mut [Item<'_>], sort: Sort, snapshot: &Snapshot) {

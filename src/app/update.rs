@@ -29,6 +29,10 @@ impl App {
     pub fn update(&mut self, input: Input, latest: &Arc<Snapshot>, now: Moment) -> Option<Effect> {
         let effect = match input {
             Input::Do(action) => self.act(action, latest, now),
+            Input::Unbound(key) => {
+                self.say(Said::failed(format!("{key} does nothing here; ? shows the keys")), now);
+                None
+            }
             Input::Type(c) => {
                 self.edit(|line| line.insert(c.encode_utf8(&mut [0; 4])));
                 None

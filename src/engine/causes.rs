@@ -18,13 +18,6 @@ use crate::model::snapshot::{
 };
 use crate::model::time::Timestamp;
 
-/// An operation fails when more than this share of its requests do, and at least [`SEVERAL`] in the window: single
-/// errors are in the flow's row.
-const FAILING: f64 = 0.01;
-const SEVERAL: f64 = 3.0;
-/// With more than this share a single error is enough: an operation that is seldom asked fails all the same.
-const MOSTLY: f64 = 0.5;
-
 /// Rows that causes are made of.
 pub(super) struct Rows<'a> {
     pub(super) sources: &'a [Arc<Source>],
@@ -61,15 +54,7 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
             calls.entry(caller).or_default().extend(&*flow.from);
         }
     }
-    let failing = rows
-        .requests
-        .iter()
-        .filter_map(|f| Some((*f, *f.errors_rate.low()? / f.rate.low().filter(|rate| **rate > 0.0)?)))
-        .filter(|(flow, share)| {
-            let errors = flow.errors_rate.low().unwrap_or(&0.0) * super::RATE_WINDOW.as_secs_f64();
-            *share > MOSTLY || (*share > FAILING && errors > SEVERAL - 0.5)
-        })
-        .collect();
+    let failing = rows.requests.iter().filter_map(|f| Some((*f, f.failing(super::RATE_WINDOW)?))).collect();
     let mut book = Book {
         rows,
         causes: Vec::new(),
@@ -458,6 +443,7 @@ fn said_of(store: &Store, service: &Service) -> String {
     format!("{what}; {} is {}{and}{own}", service.id, service.state.in_words())
 }
 
+/// `ORDERS/billing gave up 3 messages after 5 deliveries`
 fn gave_up_text(consumer: &Consumer) -> String {
     let low = consumer.gave_up.low().copied().unwrap_or(0);
     let sign = if consumer.gave_up.bounds.exact().is_some() { "" } else { "≥" };
@@ -467,7 +453,7 @@ fn gave_up_text(consumer: &Consumer) -> String {
         .and_then(|r| r.max_deliver)
         .map(|n| format!(" after {n} {}", if n == 1 { "delivery" } else { "deliveries" }))
         .unwrap_or_default();
-    format!("{sign}{} given up{after}", number::messages(low))
+    format!("{} gave up {sign}{}{after}", local(consumer), number::messages(low))
 }
 
 fn lost(consumer: &Consumer) -> Option<Effect> {

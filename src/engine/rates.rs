@@ -116,6 +116,13 @@ impl Counter {
         self.first = None;
     }
 
+    /// [`Counter::rate`], once it covers at least so much time: what a source asks when it begins is no rate.
+    pub(super) fn rate_over(&self, least: Duration, window: Duration, same_server: bool) -> Option<f64> {
+        let newest = self.readings.last()?;
+        let covered = newest.at.mono.since(self.first?.at.mono);
+        (covered >= least).then(|| self.rate(window, same_server)).flatten()
+    }
+
     /// Its increase per second over the window; `None` before the second reading.
     pub(super) fn rate(&self, window: Duration, same_server: bool) -> Option<f64> {
         let newest = self.readings.last()?;
@@ -263,6 +270,17 @@ mod tests {
         assert_eq!(counter.rate(WINDOW, true), None);
         counter.read(at(1_000), 110, true);
         assert_eq!(counter.rate(WINDOW, true), Some(10.0));
+    }
+
+    #[test]
+    fn what_was_asked_in_a_moment_is_no_rate_where_a_second_is_wanted() {
+        let mut counter = Counter::default();
+        let over = |counter: &Counter| counter.rate_over(Duration::from_secs(1), WINDOW, true);
+        counter.read(at(0), 0, true);
+        counter.read(at(60), 46, true);
+        assert_eq!(over(&counter), None);
+        counter.read(at(1_000), 50, true);
+        assert_eq!(over(&counter), Some(50.0));
     }
 
     #[test]

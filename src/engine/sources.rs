@@ -25,6 +25,9 @@ pub(super) type ClientKey = (Option<Name>, Option<Name>, Option<Name>, bool);
 /// Counters of something that has not been seen for so long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
 
+/// What it costs to watch is a rate once it has been counted for so long: the burst with which a source begins is none.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// What is kept of one source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SourceMemory {
@@ -271,9 +274,9 @@ impl SourceMemory {
     }
 
     pub(super) fn row(&self, id: &SourceId, windows: Windows) -> Source {
-        let rate = |counter: &Counter| match counter.rate(windows.rate, true) {
+        let rate = |counter: &Counter| match counter.rate_over(LEAST, windows.rate, true) {
             Some(rate) => Measured::exact(rate, self.heard.wall, words::BY_LOAD.clone()),
-            None => Measured::unknown(words::ONE_POLL.clone(), self.heard.wall),
+            None => Measured::unknown(words::SHORT_LOAD.clone(), self.heard.wall),
         };
         Source {
             id: id.clone(),

@@ -451,8 +451,14 @@ impl State {
             }
         }
         match notice.kind {
+            // Lost data is news; the messages of one consumer are counted on one line.
+            NoticeKind::GaveUp => {
+                let consumer = notice.consumer.as_ref().and_then(|id| self.consumers.get(id));
+                let text = consumer.map(|it| format!("consumer {} gave up a message", short(it)).into());
+                self.changes.push(&at, thing, text.unwrap_or_else(|| notice.text.clone()));
+            }
             // Counted, and shown where they happen; one line each would drown the rest.
-            NoticeKind::GaveUp | NoticeKind::Refused | NoticeKind::Terminated => {}
+            NoticeKind::Refused | NoticeKind::Terminated => {}
             NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Changed | NoticeKind::Leader => {
                 match thing {
                     Some(thing) => self.changes.told(&at, thing, notice.kind, notice.text.clone(), true),

@@ -540,6 +540,23 @@ pub struct Flow {
     pub evidence: Arc<[Evidence]>,
 }
 
+impl Flow {
+    /// The share of errors of a flow that fails; `None` of one that does not, or of which it is not known. `window` is the time
+    /// that its rates cover.
+    ///
+    /// It fails when more than one in a hundred does, and several in the window: a single error is no news. With more than
+    /// half a single one is enough: an operation that is seldom asked fails all the same.
+    pub fn failing(&self, window: Duration) -> Option<f64> {
+        const FAILING: f64 = 0.01;
+        const SEVERAL: f64 = 3.0;
+        const MOSTLY: f64 = 0.5;
+        let errors = *self.errors_rate.low()?;
+        let share = errors / self.rate.low().filter(|rate| **rate > 0.0)?;
+        let several = errors * window.as_secs_f64() > SEVERAL - 0.5;
+        (share > MOSTLY || (share > FAILING && several)).then_some(share)
+    }
+}
+
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -78,6 +78,9 @@ glyphs! {
 
     /// In place of a number: not known. The ASCII form is that of the unknown state: the same meaning.
     NoValue = "–" "?",
+    /// In place of a character that cannot be shown. (In ASCII not `?`, which is the unknown; `*`, `>`, `.`, `-` and `_` stand in
+    /// names of their own.)
+    Unshowable = "\u{fffd}" "&",
     /// Before a number: at least. (In ASCII not `>`: `>0` would claim what `≥0` does not.)
     AtLeast = "≥" ">=",
     /// Before a number: at most. (In ASCII not `<`: that is "less than".)
@@ -283,6 +286,7 @@ mod tests {
             G::Steady,
             G::Draining,
             G::NoValue,
+            G::Unshowable,
             G::AtLeast,
             G::AtMost,
             G::About,

@@ -40,7 +40,9 @@ pub(super) fn translate(event: Event, layer: Layer, clicks: &mut Clicks, now: In
             }
             match layer {
                 Layer::Filter | Layer::Palette => key.typed().map(Input::Type),
-                Layer::Main | Layer::Probe | Layer::Help => None,
+                Layer::Main => Some(Input::Unbound(key.to_string())),
+                // The keys of these are before the person's eyes.
+                Layer::Probe | Layer::Help => None,
             }
         }
         Event::Paste(text) => matches!(layer, Layer::Filter | Layer::Palette).then_some(Input::Paste(text)),
@@ -141,7 +143,9 @@ mod tests {
             let ctrl_c = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
             assert_eq!(meaning(ctrl_c, layer), Some(Input::Do(Action::Quit)));
         }
-        assert_eq!(meaning(key(KeyCode::Char('&'), KeyModifiers::NONE), Layer::Main), None);
+        let and = || key(KeyCode::Char('&'), KeyModifiers::NONE);
+        assert_eq!(meaning(and(), Layer::Main), Some(Input::Unbound("&".to_owned())));
+        assert_eq!(meaning(and(), Layer::Help), None);
         let release =
             KeyEvent { kind: KeyEventKind::Release, ..KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE) };
         assert_eq!(meaning(Event::Key(release), Layer::Main), None);

@@ -14,6 +14,8 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::theme::ColorDepth;
+
 use super::{clipboard, signals};
 
 /// What the loop needs of a terminal; a test gives it one without a terminal behind it.
@@ -88,7 +90,9 @@ pub(super) struct Tty {
 
 impl Tty {
     /// Takes the terminal.
-    pub(super) fn enter(mouse: bool) -> io::Result<Self> {
+    pub(super) fn enter(mouse: bool, depth: ColorDepth) -> io::Result<Self> {
+        // Left to itself crossterm minds `NO_COLOR` even when a flag asks for colours; who decides is decided already.
+        crossterm::style::force_color_output(depth != ColorDepth::Mono);
         let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
         let terminal = Terminal::new(CrosstermBackend::new(writer))?;
         let mut tty = Self { terminal, ours: false, mouse };

@@ -76,6 +76,7 @@ fn page<'a>(ctx: &Ctx<'a>, width: u16) -> Page<'a> {
         change(ctx, &mut page, row);
         return page;
     };
+    page = page.with_look(ctx.look_at_thing(thing));
     if !known(ctx, &mut page, thing) {
         page.text("it is no longer there: the last snapshot does not have it", Role::Muted);
     }

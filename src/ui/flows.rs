@@ -40,7 +40,7 @@ const fn columns(spark: u16) -> [Column; 10] {
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let (columns, spark) =
         if area.width < VERY_WIDE { (NARROW_COLUMNS, SPARK) } else { (VERY_WIDE_COLUMNS, LONG_SPARK) };
     Listing {
@@ -103,6 +103,15 @@ pub fn about(look: &Look<'_>, flow: &Flow, snapshot: &Snapshot) -> Cell {
 
 /// The cells of one flow, one for each column.
 fn row(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow, spark: u16) -> Vec<Cell> {
+    let cells = cells(ctx, look, flow, spark);
+    if look.lost.is_some() {
+        cells.into_iter().map(|cell| cell.in_role(Role::Stale)).collect()
+    } else {
+        cells
+    }
+}
+
+fn cells(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow, spark: u16) -> Vec<Cell> {
     let (glyph, role) = signs::kind(flow.kind);
     let mut channel = Cell::text(&*flow.label).keep_ends();
     if flow.kind_likely || (!flow.declared && ctx.snapshot.topology.is_some()) {

@@ -51,9 +51,9 @@ pub fn none(look: &Look<'_>) -> Cell {
     Cell::glyph(look, Glyph::NoValue, Role::Muted)
 }
 
-/// How long something has been so; `≥` when it was so before watching began.
+/// How long something has been so; `≥` when it was so before watching began. It stands still once nobody tells any more.
 pub fn since(look: &Look<'_>, since: &Since) -> Cell {
-    let text = number::elapsed(look.now.age_since(since.at));
+    let text = number::elapsed(look.lost.unwrap_or(look.now).age_since(since.at));
     if since.or_earlier {
         Cell::number(format!("{}{text}", look.glyph(Glyph::AtLeast)), Role::Muted)
     } else {
@@ -234,7 +234,7 @@ mod tests {
 
     fn shown(p95: i64, error: u64, method: DelayMethod) -> String {
         let theme = Theme::mono();
-        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0) };
+        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0), lost: None };
         let error = Some(Duration::from_millis(error));
         let p95 = Some(p95 * MS);
         delay(

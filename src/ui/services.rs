@@ -115,6 +115,8 @@ pub fn name(look: &Look<'_>, service: &Service) -> Cell {
 
 /// The cells of one service, one for each column.
 pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
+    // Health is asked of the service itself; the rest is told by brokers.
+    let brokers = &ctx.look_at_brokers();
     let (glyph, role) = signs::health(service.state);
     let calls = calls(ctx.snapshot, service);
     vec![
@@ -125,11 +127,11 @@ pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
         health(look, service),
         worst_check(service)
             .map_or_else(Cell::empty, |check| phrase::spark(ctx, &check.history, SPARK, Role::Muted)),
-        Cell::measured(look, &service.connections, |n| number::count(u64::from(*n))),
+        Cell::measured(brokers, &service.connections, |n| number::count(u64::from(*n))),
         declared_count(look, service, service.owns.len()),
         declared_count(look, service, service.copies.len()),
         consumed(ctx, look, service),
-        phrase::rate(look, &service.published_rate),
+        phrase::rate(brokers, &service.published_rate),
         plain_count(service.responders.iter().map(|responder| responder.endpoints.len()).sum()),
         plain_count(calls),
         libraries(look, &service.libraries),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater::app::list::ListId;
-use headwater::app::{App, Effect, Input, Moment, Options};
+use headwater::app::{App, Effect, Input, Layer, Moment, Options};
 use headwater::keymap::{self, Key};
 use headwater::model::snapshot::Snapshot;
 use headwater::theme::{Glyphs, Theme};
@@ -96,6 +96,8 @@ impl Desk {
             && self.app.typing().is_some() | self.app.palette().is_some()
         {
             self.input(Input::Type(c));
+        } else if layer == Layer::Main {
+            self.input(Input::Unbound(key.to_string()));
         }
     }
 

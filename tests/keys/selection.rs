@@ -233,3 +233,61 @@ fn the_busiest_flow_is_first_as_soon_as_its_rate_is_known() {
     desk.wait(3.1);
     assert_eq!(desk.rows(ListId::Busiest)[0], id(&desk, 1));
 }
+
+/// Chance makes rates of few messages go up and down, and an error now and then is no news: neither is a reason to move.
+#[test]
+fn flows_stand_still_while_nothing_really_changes() {
+    fn numbers(desk: &mut Desk, rates: &[f64], errors: &[f64]) {
+        desk.change(|snapshot| {
+            for ((flow, rate), errors) in snapshot.flows.iter_mut().zip(rates).zip(errors) {
+                let row = Arc::make_mut(flow);
+                row.rate = Measured::exact(*rate, NOW, "test");
+                row.errors_rate = Measured::exact(*errors, NOW, "test");
+            }
+        });
+    }
+    let mut desk = Desk::start();
+    let count = desk.snapshot.flows.len();
+    let steady: Vec<f64> = (0..count).map(|at| 100.0 - at as f64 * 3.0).collect();
+    let none = vec![0.0; count];
+    numbers(&mut desk, &steady, &none);
+    desk.keys("2").wait(1.0);
+    let before = desk.rows(ListId::Flows);
+    for second in 0..40 {
+        // Each goes up and down by up to a fifth, slowly enough for the patience of a row to end.
+        let phase = |at: usize| if (second / 5 + at) % 2 == 0 { 1.1 } else { 0.9 };
+        let rates: Vec<f64> = steady.iter().enumerate().map(|(at, rate)| rate * phase(at)).collect();
+        let mut errors = none.clone();
+        errors[second % count] = 0.2;
+        numbers(&mut desk, &rates, &errors);
+        desk.wait(1.0);
+        assert_eq!(desk.rows(ListId::Flows), before, "second {second}");
+    }
+    // What goes on failing comes to the top, and what has really become busy moves.
+    let id = |desk: &Desk, at: usize| desk.snapshot.flows[at].id.as_str().to_owned();
+    let mut errors = none.clone();
+    errors[count - 1] = steady[count - 1] / 3.0;
+    let mut rates = steady.clone();
+    rates[count - 2] = 500.0;
+    numbers(&mut desk, &rates, &errors);
+    assert_eq!(desk.rows(ListId::Flows), before, "not at once");
+    desk.wait(3.1);
+    assert_eq!(desk.rows(ListId::Flows)[..2], [id(&desk, count - 1), id(&desk, count - 2)]);
+}
+
+/// Of a rate that is only bounded the upper end counts: it may be the busiest of all.
+#[test]
+fn a_bounded_rate_is_not_the_smallest() {
+    let mut desk = Desk::start();
+    desk.change(|snapshot| {
+        for (at, flow) in snapshot.flows.iter_mut().enumerate() {
+            let row = Arc::make_mut(flow);
+            let bounds =
+                if at == 1 { Bounds::between(0.0, 39.0) } else { Bounds::About { value: 0.5, within: None } };
+            row.rate = Measured::new(bounds, NOW, "test");
+            row.errors_rate = Measured::exact(0.0, NOW, "test");
+        }
+    });
+    desk.keys("2");
+    assert_eq!(desk.rows(ListId::Flows)[0], desk.snapshot.flows[1].id.as_str());
+}

@@ -188,6 +188,10 @@ fn small_switches() {
     let before = desk.effects.len();
     desk.keys("& # Z F7 alt-q");
     assert_eq!(desk.effects.len(), before, "keys without a meaning do nothing");
+    desk.input(Input::Say(Said::done("copied: orders")));
+    assert_eq!(desk.keys("x").said(), "x does nothing here; ? shows the keys");
+    assert_eq!(desk.keys("F7").said(), "F7 does nothing here; ? shows the keys");
+    assert!(desk.keys("?").footer().starts_with("esc q close"), "{}", desk.footer());
 }
 
 /// Whatever is pressed, in whatever order, something can be drawn and nothing breaks.

@@ -39,7 +39,7 @@ fn nothing_that_steers_a_terminal_is_drawn() {
     });
 }
 
-/// The safety net under the panels must not be what makes it so: a replaced sign would be a question mark.
+/// The safety net under the panels must not be what makes it so: a replaced sign would have no picture of its own.
 #[test]
 fn hostile_names_are_shown_as_pictures_and_not_lost() {
     let text = Stage::new(fixture::hostile(), View::Services).text((200, 60), Dress::Default);
@@ -295,9 +295,9 @@ fn the_header_keeps_what_matters() {
                     }
                     let text = stage.text((80, 24), Dress::Default);
                     let line = text.lines().next().unwrap();
-                    let mut parts = vec!["online-store", "/10", " req/s"];
+                    let mut parts = vec!["online-store", "/10", "cost ", " req/s"];
                     parts.extend(paused.then_some("‖ PAUSED"));
-                    parts.extend((probe == ProbeLevel::Acks).then_some("acks"));
+                    parts.push(if probe == ProbeLevel::Acks { "acks" } else { "passive" });
                     parts.extend((what == "lost").then_some("nats ✖"));
                     match origin {
                         Origin::Live => {}
@@ -409,4 +409,66 @@ fn why_a_panel_of_the_overview_is_empty_is_read_whole() {
             assert!(!text.contains('…'), "{size:?}:\n{text}");
         }
     }
+}
+
+/// The mark of the order takes no letter of a title.
+#[test]
+fn titles_are_whole_beside_the_mark_of_the_order() {
+    for (key, title) in [("inflight", "in flight"), ("gaveup", "gave up"), ("stale", "stale")] {
+        let mut stage = Stage::new(fixture::bad_day(), View::Consumers);
+        let at = headwater::app::item::fields(ListId::Consumers)
+            .iter()
+            .position(|field| field.key == key)
+            .unwrap();
+        for _ in 0..=at {
+            stage.press(&[Action::SortNext]);
+        }
+        let text = stage.text((80, 24), Dress::Default);
+        assert!(text.contains(&format!("{title}▾")), "{key}:\n{text}");
+    }
+}
+
+/// Names and what is read are known by their beginnings: a name is whole where there is room, and cut at its end where not.
+#[test]
+fn consumers_have_whole_names() {
+    for (width, also) in
+        [(80, &["in flight", "gave up", "stale"][..]), (100, &["acked"]), (130, &["reads", "redeliv"])]
+    {
+        let text = Stage::new(fixture::bad_day(), View::Consumers).text((width, 40), Dress::Default);
+        for consumer in &fixture::bad_day().consumers {
+            let name = consumer.id.as_str().split_once('/').map_or("", |(_, name)| name);
+            assert!(name.width() > 32 || text.contains(name), "{name} at {width}:\n{text}");
+        }
+        for title in also {
+            assert!(text.contains(title), "{title} at {width}:\n{text}");
+        }
+    }
+}
+
+/// The moment a broker is lost its numbers are old and its times stand; what is asked without it goes on.
+#[test]
+fn a_lost_broker_dims_what_it_told_at_once() {
+    let (mut snapshot, _) = fixture::disconnected();
+    let now = NOW + std::time::Duration::from_secs(6);
+    snapshot.taken_at = now;
+    let theme_dims = |cell: &ratatui::buffer::Cell| cell.modifier.contains(ratatui::style::Modifier::DIM);
+    for (view, name) in [(View::Consumers, "ORDERS/shipping"), (View::Flows, "catalog")] {
+        let buffer = Stage::at(snapshot.clone(), now, view).draw((130, 40), Dress::Mono);
+        let text = headwater::ui::to_text(&buffer);
+        let (y, line) = text.lines().enumerate().skip(4).find(|(_, line)| line.contains(name)).unwrap();
+        let digits: Vec<u16> = (0..130)
+            .filter(|x| buffer[(*x, y as u16)].symbol().chars().all(|c| c.is_ascii_digit()))
+            .collect();
+        assert!(!digits.is_empty(), "{line}");
+        for x in digits {
+            assert!(theme_dims(&buffer[(x, y as u16)]), "column {x} of {line}");
+        }
+    }
+    let since = |after: u64| {
+        let text = Stage::at(snapshot.clone(), NOW + std::time::Duration::from_secs(after), View::Consumers)
+            .text((200, 60), Dress::Mono);
+        let line = text.lines().find(|line| line.contains("ORDERS/billing")).unwrap().to_owned();
+        line
+    };
+    assert_eq!(since(6), since(35), "how long it has been so is not known any more");
 }

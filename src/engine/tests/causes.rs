@@ -6,7 +6,7 @@ use crate::model::observation::{
     BacklogReport, ConsumerReport, HealthReport, HealthState, Notice, NoticeKind, SourceReport, SourceState,
     Span,
 };
-use crate::model::snapshot::{Cause, Severity};
+use crate::model::snapshot::{Cause, Severity, Thing};
 use crate::model::traffic::{Count, TrafficKey};
 
 /// Causes as lines: `down billing: ready: 503` and `  behind: ORDERS/billing: 4 messages`.
@@ -177,9 +177,15 @@ fn given_up_messages_are_lost_data_though_nothing_waits() {
     let snapshot = engine.tick(at(2_010));
     assert_eq!(
         lines(&snapshot.causes),
-        ["lost billing: 3 messages given up after 5 deliveries", "  lost data: Order ● billing"]
+        [
+            "lost billing: ORDERS/billing gave up 3 messages after 5 deliveries",
+            "  lost data: Order ● billing"
+        ]
     );
     assert_eq!(snapshot.consumer(&"main/ORDERS/billing".into()).unwrap().status, ConsumerStatus::GaveUp);
+    let change = snapshot.changes.iter().find(|change| change.text.contains("gave up")).unwrap();
+    assert_eq!((&*change.text, change.times), ("consumer ORDERS/billing gave up a message", 3));
+    assert_eq!(change.thing, Some(Thing::Consumer("main/ORDERS/billing".into())));
 }
 
 #[test]

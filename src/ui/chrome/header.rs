@@ -5,13 +5,12 @@ use ratatui::layout::Rect;
 
 use crate::app::hit::{Hit, HitAreas};
 use crate::app::{Action, View};
-use crate::model::command::ProbeLevel;
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{Origin, Snapshot, Source};
 use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
-use crate::ui::signs;
 use crate::ui::widget::{Cell, Look, number, text};
+use crate::ui::{lost_since, signs};
 
 /// Columns between two pieces of the first line.
 const GAP: u16 = 2;
@@ -82,21 +81,20 @@ mod rank {
     pub(super) const HOW_TO_BE_REAL_IN_SHORT: u8 = 22;
     pub(super) const HOW_TO_BE_REAL: u8 = 21;
     pub(super) const WATCHING_IN_SHORT: u8 = 20;
-    pub(super) const COST_WITHOUT_WORD: u8 = 19;
-    pub(super) const PASSIVE: u8 = 18;
+    pub(super) const COST_OF_REQUESTS: u8 = 19;
     pub(super) const FURTHER_SOURCE: u8 = 17;
     pub(super) const HEALTH_IN_SHORT: u8 = 16;
     pub(super) const CLOCK: u8 = 12;
     pub(super) const FIRST_SOURCE: u8 = 11;
     pub(super) const WATCHING: u8 = 10;
     pub(super) const SYSTEM_IN_SHORT: u8 = 9;
-    pub(super) const COST_OF_REQUESTS: u8 = 8;
-    pub(super) const COST: u8 = 7;
     pub(super) const FURTHER_TROUBLE: u8 = 6;
-    pub(super) const HEALTH: u8 = 5;
-    pub(super) const DROPPED: u8 = 4;
-    pub(super) const LEVEL: u8 = 3;
-    pub(super) const TROUBLE: u8 = 2;
+    pub(super) const HEALTH_IN_FIGURES: u8 = 5;
+    pub(super) const HEALTH: u8 = 1;
+    pub(super) const DROPPED: u8 = 3;
+    pub(super) const AGE: u8 = 4;
+    pub(super) const TROUBLE: u8 = 3;
+    pub(super) const COST: u8 = 2;
 }
 
 fn first_line(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
@@ -169,26 +167,30 @@ fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
         };
         let rank = if *nth == 0 { first } else { further };
         *nth += 1;
-        pieces.push(Piece::new(source_cell(ctx, source)).gone(rank));
+        let (short, whole) = source_cell(ctx, source);
+        let piece = Piece::new(whole);
+        // How old its numbers are stands on a line of its own, too.
+        let piece = if lost_since(source).is_some() { piece.shorter(rank::AGE, short) } else { piece };
+        pieces.push(piece.gone(rank));
     }
-    if let Some((health, short)) = health(snapshot) {
-        pieces.push(Piece::new(health).shorter(rank::HEALTH_IN_SHORT, short).gone(rank::HEALTH));
+    if let Some(health) = health(snapshot) {
+        let [whole, short, shortest] = health;
+        pieces.push(
+            Piece::new(whole)
+                .shorter(rank::HEALTH_IN_SHORT, short)
+                .shorter(rank::HEALTH_IN_FIGURES, shortest)
+                .gone(rank::HEALTH),
+        );
     }
-    let level = if snapshot.probe == ProbeLevel::Passive { rank::PASSIVE } else { rank::LEVEL };
-    pieces.push(Piece::new(super::probe::badge(snapshot)).gone(level));
+    // How deep we look and what that costs are one fact, and stay together.
+    pieces.push(Piece::new(super::probe::badge(snapshot)));
     let dropped: u64 = snapshot.sources.iter().map(|source| source.report.load.dropped).sum();
     if dropped > 0 {
         let cell = Cell::styled(format!("dropped {}", number::count(dropped)), Role::Error);
         pieces.push(Piece::new(cell).gone(rank::DROPPED));
     }
-    if let Some((whole, requests)) = cost(snapshot) {
-        let cell = Cell::styled("cost ", Role::Muted).and(whole.clone());
-        pieces.push(
-            Piece::new(cell)
-                .shorter(rank::COST_WITHOUT_WORD, whole)
-                .shorter(rank::COST_OF_REQUESTS, requests)
-                .gone(rank::COST),
-        );
+    if let Some((whole, requests)) = cost(ctx) {
+        pieces.push(Piece::new(whole).shorter(rank::COST_OF_REQUESTS, requests).gone(rank::COST));
     }
     let watched =
         |word: &str| Cell::styled(word, Role::Muted).then(number::elapsed(snapshot.watched), Role::Text);
@@ -208,21 +210,22 @@ fn pieces(ctx: &Ctx<'_>) -> Vec<Piece> {
     pieces
 }
 
-/// `nats ·`, or with the age of what it told when it does not answer: `nats ✖ 0m12`.
-fn source_cell(ctx: &Ctx<'_>, source: &Source) -> Cell {
+/// `nats ·`, and with the age of what it told when it does not answer: `nats ✖ 0m12`.
+fn source_cell(ctx: &Ctx<'_>, source: &Source) -> (Cell, Cell) {
     let (glyph, role, _) = signs::source(source.report.state);
     let cell = Cell::text(source.id.as_str()).then(" ", Role::Text).then(ctx.glyphs.get(glyph), role);
     match source.report.state {
-        SourceState::Up | SourceState::Degraded => cell,
+        SourceState::Up | SourceState::Degraded => (cell.clone(), cell),
         SourceState::Down | SourceState::Connecting => {
             let since = source.answered_at.unwrap_or(source.since);
-            cell.then(format!(" {}", number::elapsed(ctx.now.age_since(since))), role)
+            let age = format!(" {}", number::elapsed(ctx.now.age_since(since)));
+            (cell.clone(), cell.then(age, role))
         }
     }
 }
 
-/// `health 6/7`, in short `6/7 up`: services that say they work, of those that are asked.
-fn health(snapshot: &Snapshot) -> Option<(Cell, Cell)> {
+/// `health 6/7`, in short `6/7 up` and `6/7`: services that say they work, of those that are asked.
+fn health(snapshot: &Snapshot) -> Option<[Cell; 3]> {
     let asked = snapshot.services.iter().filter(|service| !service.health.is_empty());
     let (mut up, mut all) = (0, 0);
     for service in asked {
@@ -231,17 +234,23 @@ fn health(snapshot: &Snapshot) -> Option<(Cell, Cell)> {
     }
     let role = if up < all { Role::StateDegraded } else { Role::Text };
     let share = Cell::styled(format!("{up}/{all}"), role);
-    (all > 0)
-        .then(|| (Cell::styled("health ", Role::Muted).and(share.clone()), share.then(" up", Role::Muted)))
+    let whole = Cell::styled("health ", Role::Muted).and(share.clone());
+    (all > 0).then(|| [whole, share.clone().then(" up", Role::Muted), share])
 }
 
-/// `12 req/s 300 msg/s`, in short `12 req/s`: what watching costs the brokers.
-fn cost(snapshot: &Snapshot) -> Option<(Cell, Cell)> {
+/// `cost 12 req/s 300 msg/s`, in short `cost 12 req/s`: what watching costs the brokers. The word is a part of both: without it
+/// the numbers would be read as what the system does. `None` without sources.
+fn cost(ctx: &Ctx<'_>) -> Option<(Cell, Cell)> {
+    let snapshot = ctx.snapshot;
     let sum = |of: fn(&Source) -> Option<f64>| {
         snapshot.sources.iter().filter_map(|source| of(source)).reduce(|a, b| a + b)
     };
-    let requests = sum(|source| source.requests_per_s.low().copied())?;
-    let short = Cell::text(number::rate(requests).replace("/s", "")).then(" req/s", Role::Muted);
+    let word = Cell::styled("cost ", Role::Muted);
+    let Some(requests) = sum(|source| source.requests_per_s.low().copied()) else {
+        let unknown = word.then(ctx.glyphs.get(Glyph::NoValue), Role::Muted);
+        return (!snapshot.sources.is_empty()).then(|| (unknown.clone(), unknown));
+    };
+    let short = word.then(number::rate(requests).replace("/s", ""), Role::Text).then(" req/s", Role::Muted);
     let mut cell = short.clone();
     if let Some(messages) = sum(|source| source.messages_per_s.low().copied()).filter(|rate| *rate > 0.0) {
         cell = cell
@@ -281,7 +290,8 @@ fn more(n: usize) -> Cell {
 /// Lines for what is not watched and what is wrong with the topology.
 fn notices(ctx: &Ctx<'_>, width: u16, tall: bool) -> Vec<Notice> {
     let snapshot = ctx.snapshot;
-    let lost: Vec<&Source> = snapshot.sources.iter().map(|source| &**source).filter(|s| is_lost(s)).collect();
+    let lost: Vec<&Source> =
+        snapshot.sources.iter().map(|source| &**source).filter(|s| lost_since(s).is_some()).collect();
     let mut lines = Vec::new();
     // What was lost has a line of its own.
     let mut blind = snapshot
@@ -307,13 +317,6 @@ fn notices(ctx: &Ctx<'_>, width: u16, tall: bool) -> Vec<Notice> {
     }
     lines.extend(topology(snapshot, width, tall));
     lines
-}
-
-/// Whether a broker answered once and does not now: its numbers stand, and grow old. Health checks that fail are news of
-/// the services, and a source that never answered has no numbers.
-fn is_lost(source: &Source) -> bool {
-    let away = matches!(source.report.state, SourceState::Down | SourceState::Connecting);
-    away && source.answered_at.is_some() && &*source.report.kind != "health"
 }
 
 /// What is wrong with the topology files: on one line, or on two when the place and the fault need them.

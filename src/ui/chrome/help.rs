@@ -120,6 +120,7 @@ const SIGNS: &[(&str, Signs)] = &[
             (Glyph::AtLeast, Role::Text, "at least: it was so when watching began"),
             (Glyph::AtMost, Role::Text, "at most: more cannot be told from here"),
             (Glyph::About, Role::Estimate, "an estimate; before a name: likely"),
+            (Glyph::Unshowable, Role::Text, "in a name: a character that cannot be shown"),
             (Glyph::Growing, Role::Growing, "growing"),
             (Glyph::Steady, Role::Text, "steady"),
             (Glyph::Draining, Role::Draining, "draining"),

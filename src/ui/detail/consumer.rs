@@ -17,6 +17,7 @@ use super::page::Page;
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     let look = page.look();
     let (glyph, role) = signs::status(it.status);
+    let role = look.aged(role);
     page.cell(
         Cell::glyph(&look, glyph, role)
             .then(" ", Role::Text)

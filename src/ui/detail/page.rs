@@ -37,6 +37,11 @@ impl<'a> Page<'a> {
         self.lines
     }
 
+    /// The look of what the page is about.
+    pub(super) fn with_look(self, look: Look<'a>) -> Self {
+        Self { look, ..self }
+    }
+
     pub(super) fn look(&self) -> Look<'a> {
         self.look
     }
@@ -149,7 +154,9 @@ impl<'a> Page<'a> {
         self.lines.push(label(name).and(cell));
         if self.evidence {
             let by: &str = if value.by.is_empty() { "not told" } else { &value.by };
-            let text = format!("by {by}, {}", number::ago(age));
+            // `by as the broker reports it` would read as a slip.
+            let by = if by.starts_with("as ") { by.to_owned() } else { format!("by {by}") };
+            let text = format!("{by}, {}", number::ago(age));
             self.indented(LABEL, &text, Role::Muted);
         }
     }

@@ -193,7 +193,13 @@ fn answers(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
             page.item(Glyph::Request, Role::Request, &endpoint.subject, Role::Text);
         }
         if let Some(error) = &endpoint.last_error {
-            page.item(Glyph::Failed, Role::Error, &format!("last error: {error}"), Role::Text);
+            // It tells its last error for ever, and not when that was: long past, it is no alarm.
+            let flow = requests.iter().find(|flow| flow.label == endpoint.subject);
+            let now = flow.is_none_or(|flow| flow.errors_rate.low().is_some_and(|rate| *rate > 0.0));
+            let (role, text_role, when) =
+                if now { (Role::Error, Role::Text, "") } else { (Role::Muted, Role::Muted, " (none now)") };
+            let text = format!("{}, last error that it tells of{when}: {error}", endpoint.subject);
+            page.item(Glyph::Failed, role, &text, text_role);
         }
     }
 }

@@ -62,7 +62,8 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         let row = state.rows().get(index);
         let last = is_last(state.rows().get(index + 1));
         match row.and_then(|row| find(ctx.snapshot, row)) {
-            Some((cause, None)) => cause_row(look, buf, strip, cause, with_team),
+            // How long it has been so is known as long as somebody tells.
+            Some((cause, None)) => cause_row(&ctx.look_at_thing(&cause.thing), buf, strip, cause, with_team),
             Some((_, Some(effect))) => effect_row(look, buf, strip, effect, last),
             None => {}
         }
@@ -103,6 +104,7 @@ fn is_last(next: Option<&RowId>) -> bool {
 
 fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with_team: bool) {
     let (glyph, role) = signs::severity(cause.severity);
+    let role = look.aged(role);
     let places = Places::of(strip, with_team);
     Cell::glyph(look, glyph, role).draw(buf, strip.x, strip.y, 1, look);
     let (x, room) = (strip.x + 2, name_width(strip));

@@ -99,9 +99,9 @@ fn figure(ctx: &Ctx<'_>, name: &str, value: &Measured<f64>) -> Cell {
     if name == "errors" {
         let role =
             if value.low().is_some_and(|share| *share >= MANY_ERRORS) { Role::Error } else { Role::Text };
-        return Cell::measured_as(&ctx.look(), value, role, |share| number::percent(*share));
+        return Cell::measured_as(&ctx.look_at_brokers(), value, role, |share| number::percent(*share));
     }
-    phrase::rate(&ctx.look(), value)
+    phrase::rate(&ctx.look_at_brokers(), value)
 }
 
 /// What changed, newest first.
@@ -133,7 +133,7 @@ fn find_change<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<&'a Change> {
 
 /// Copies, the stalest first.
 pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let (head, body) = take_top(area, 1);
     line(buf, head, 0, &title("STALEST COPIES"), look);
     let state = ctx.app.list(ListId::Stalest);
@@ -193,7 +193,7 @@ fn find_copy<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<(&'a Entity, &'a
 
 /// Flows, the busiest first.
 pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let (head, body) = take_top(area, 1);
     line(buf, head, 0, &title("BUSIEST FLOWS"), look);
     let state = ctx.app.list(ListId::Busiest);
@@ -233,7 +233,7 @@ fn more(ctx: &Ctx<'_>, buf: &mut Buffer, strip: Rect, end: u16, flow: &Flow) -> 
     const SPARK: u16 = 12;
     /// The names take no more than this: what is left shows more of the past.
     const OTHERS: u16 = 84;
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let spark = strip.width.saturating_sub(OTHERS).max(SPARK);
     let mut x = end.saturating_sub(spark + 1);
     phrase::spark(ctx, &flow.history, spark, Role::Muted).draw(buf, x, strip.y, spark, look);

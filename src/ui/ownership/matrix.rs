@@ -33,7 +33,7 @@ pub fn wanted(ctx: &Ctx<'_>, area: u16) -> u16 {
 
 /// Draws the matrix.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let (head, body) = take_top(area, HEAD);
     let names = names_width(ctx, area.width);
     let space = area.width.saturating_sub(names + 1);
@@ -82,7 +82,7 @@ fn rows(
     place: Place,
     shown: &[Column<'_>],
 ) {
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let state = ctx.app.list(ListId::Entities);
     let (rows, height) = (state.rows(), usize::from(body.height));
     let offset = visible_offset(state.offset(), state.selected_index(), rows.len(), height);
@@ -123,7 +123,7 @@ fn header(ctx: &Ctx<'_>, buf: &mut Buffer, head: Rect, place: Place, shown: &[Co
     if head.height < HEAD {
         return;
     }
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let lowest = Rect { y: head.y + 2, height: 1, ..head };
     line(buf, lowest, 0, &Cell::styled("entity", Role::TableHeader), look);
     domains(look, buf, head, place, shown);
@@ -205,7 +205,7 @@ fn name(look: &Look<'_>, entity: &Entity) -> Cell {
 
 /// What the signs mean.
 pub fn legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
-    let look = &ctx.look();
+    let look = &ctx.look_at_brokers();
     let mut cell = Cell::empty();
     let signs: [(&str, Role, &str); 5] = [
         (look.glyph(Glyph::Owns), Role::Owner, "owns"),

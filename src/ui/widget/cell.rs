@@ -20,6 +20,9 @@ pub struct Look<'a> {
     pub glyphs: Glyphs,
     /// Now, on the observer's wall clock: what ages are counted from. Stands still while paused.
     pub now: Timestamp,
+    /// When the source of what is drawn answered last, if it is lost since: all that it told is old, and how long something has
+    /// been so is known up to then.
+    pub lost: Option<Timestamp>,
 }
 
 impl Look<'_> {
@@ -33,7 +36,12 @@ impl Look<'_> {
 
     /// Whether a number that was true at `at` is too old to stand undimmed.
     pub fn is_old(&self, at: Timestamp) -> bool {
-        self.now.age_since(at) > OLD_AFTER
+        self.lost.is_some() || self.now.age_since(at) > OLD_AFTER
+    }
+
+    /// A role, or that of what is old when the source is lost.
+    pub fn aged(&self, role: Role) -> Role {
+        if self.lost.is_some() { Role::Stale } else { role }
     }
 }
 
@@ -303,7 +311,7 @@ mod tests {
     fn a_range_gives_way_to_its_upper_end() {
         let theme = Theme::mono();
         let at = Timestamp::from_millis(1_000);
-        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: at };
+        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: at, lost: None };
         let value = Measured::new(Bounds::Between { lo: 3_000_u64, hi: 5_000 }, at, "x");
         let cell = Cell::measured(&look, &value, |n| number::count(*n));
         assert_eq!(cell.plain(), "3.0k–5.0k");
@@ -314,7 +322,8 @@ mod tests {
     fn age_dims_and_unknown_is_a_dash() {
         let theme = Theme::mono();
         let at = Timestamp::from_millis(1_000);
-        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: at + Duration::from_secs(60) };
+        let look =
+            Look { theme: &theme, glyphs: Glyphs::Unicode, now: at + Duration::from_secs(60), lost: None };
         let old = Cell::measured(&look, &Measured::exact(3_u64, at, "x"), |n| number::count(*n));
         assert_eq!(old.fitted(9, Glyphs::Unicode), [("3".to_owned(), Role::Stale)]);
         let none = Cell::measured(&look, &Measured::<u64>::unknown("x", at), |n| number::count(*n));
@@ -347,7 +356,7 @@ mod tests {
     #[test]
     fn right_alignment_ends_at_the_edge() {
         let theme = Theme::mono();
-        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0) };
+        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0), lost: None };
         let mut buf = Buffer::empty(Rect::new(0, 0, 8, 1));
         Cell::number("42/s", Role::Text).draw_right(&mut buf, 0, 0, 8, &look);
         assert_eq!(buf, Buffer::with_lines(["    42/s"]));

@@ -195,11 +195,19 @@ impl Table<'_> {
                 && key == column.key
             {
                 let marker = look.glyph(if descending { Glyph::SortDown } else { Glyph::SortUp });
-                title = Cell::styled(
-                    text::truncate(column.title, usize::from(at.width).saturating_sub(1), ""),
-                    Role::TableHeader,
-                )
-                .then(marker, Role::Key);
+                // A title as wide as its column keeps its letters: the mark goes into the gap beside it, of the last column before it.
+                let full = title.width() >= usize::from(at.width);
+                let beside =
+                    if at.x + at.width < area.right() { at.x + at.width } else { at.x.saturating_sub(1) };
+                if full && beside >= area.x {
+                    Cell::styled(marker, Role::Key).draw(buf, beside, area.y, 1, look);
+                } else {
+                    title = Cell::styled(
+                        text::truncate(column.title, usize::from(at.width).saturating_sub(1), ""),
+                        Role::TableHeader,
+                    )
+                    .then(marker, Role::Key);
+                }
             }
             match column.align {
                 Align::Left => {
@@ -277,7 +285,7 @@ mod tests {
         offset: usize,
     ) -> (Vec<String>, HitAreas) {
         let theme = Theme::mono();
-        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0) };
+        let look = Look { theme: &theme, glyphs: Glyphs::Unicode, now: Timestamp(0), lost: None };
         let area = Rect::new(0, 0, width, height);
         let mut buf = Buffer::empty(area);
         let mut hits = HitAreas::default();
