@@ -292,7 +292,7 @@ pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, win
 }
 
 fn connections(memory: &super::sources::SourceMemory, name: Option<&crate::model::id::Name>) -> f64 {
-    let open: u32 = memory.clients.values().filter(|c| c.name.as_ref() == name).map(|c| c.connections).sum();
+    let open: u32 = memory.clients.values().filter(|c| c.counted_as() == name).map(|c| c.connections).sum();
     f64::from(open.max(1))
 }
 

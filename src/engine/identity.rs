@@ -23,12 +23,13 @@ pub(super) struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Who a group of connections is: by name, queue groups and user.
+    /// Who a group of connections is: by name (or the micro services of those that have none), queue groups and user.
     pub(super) fn client(&self, client: &ClientReport, known: &BTreeSet<ServiceId>) -> Binding {
         let mut clues = Vec::new();
         if let Some(name) = &client.name {
             clues.push(Clue::Name(NameKind::NatsClientName, name));
         }
+        clues.extend(client.answers_for.iter().map(|name| Clue::Name(NameKind::NatsMicro, name)));
         for queue in client.subscriptions.iter().filter_map(|s| s.queue.as_deref()) {
             if queue != ANY_GROUP {
                 clues.push(Clue::Name(NameKind::NatsQueue, queue));

@@ -90,6 +90,8 @@ pub(crate) fn filled(base: &ChannelReport, last: u64) -> ChannelReport {
 pub(crate) fn client(name: &str, subscriptions: &[(&str, Option<&str>)]) -> ClientReport {
     ClientReport {
         name: Some(name.into()),
+        stand_in: None,
+        answers_for: Vec::new(),
         user: None,
         account: None,
         libraries: vec![Library { lang: "rust".into(), version: "0.51".into() }],

@@ -18,7 +18,7 @@ use crate::model::snapshot::Source;
 use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::{Traffic, TrafficKey};
 
-/// What makes one group of connections: name, user, account, and whether it is Headwater's own (another Headwater on the
+/// What makes one group of connections: name (or what stands in for it), user, account, and whether it is Headwater's own (another Headwater on the
 /// same account bears the same name).
 pub(super) type ClientKey = (Option<Name>, Option<Name>, Option<Name>, bool);
 
@@ -192,7 +192,7 @@ impl SourceMemory {
         let mut rewired = self.clients_listed.is_none();
         let mut listed = BTreeSet::new();
         for report in &listing.entries {
-            let key = (report.name.clone(), report.user.clone(), report.account.clone(), report.own);
+            let key = (report.counted_as().cloned(), report.user.clone(), report.account.clone(), report.own);
             listed.insert(key.clone());
             let before = self.clients.get(&key);
             rewired |= before.is_none_or(|b| b.subscriptions != report.subscriptions || b.own != report.own);

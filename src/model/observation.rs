@@ -400,6 +400,13 @@ pub struct ConsumerReport {
 pub struct ClientReport {
     /// The name that the program gave; `None` for programs that gave none.
     pub name: Option<Name>,
+    /// What tells programs without a name apart, as a text: their queue groups and micro services. `None` for those that
+    /// have a name, and for those of which nothing is known.
+    #[serde(default)]
+    pub stand_in: Option<Name>,
+    /// The micro services that programs without a name answer for.
+    #[serde(default)]
+    pub answers_for: Vec<Name>,
     /// The user it came as.
     pub user: Option<Name>,
     /// The account it is in.
@@ -418,6 +425,13 @@ pub struct ClientReport {
     pub pending_bytes: u64,
     /// Whether this is Headwater itself.
     pub own: bool,
+}
+
+impl ClientReport {
+    /// The name under which [`TrafficKey`](super::traffic::TrafficKey) counts it.
+    pub fn counted_as(&self) -> Option<&Name> {
+        self.name.as_ref().or(self.stand_in.as_ref())
+    }
 }
 
 /// A client library.

@@ -14,7 +14,9 @@ use super::observation::Span;
 pub enum TrafficKey {
     /// Handed to subscribers of this name on this subject, as the broker counts it.
     Delivered {
-        /// The subscriber's name; `None` for clients without one.
+        /// The subscriber's name, or what stands in for it ([`ClientReport::counted_as`]); `None` for clients that have neither.
+        ///
+        /// [`ClientReport::counted_as`]: super::observation::ClientReport::counted_as
         client: Option<Name>,
         /// Its subscription's subject, folded.
         subject: Name,
@@ -23,7 +25,7 @@ pub enum TrafficKey {
     },
     /// Sent in by clients of this name, to whatever subject.
     Published {
-        /// The publisher's name.
+        /// The publisher's name, or what stands in for it.
         client: Option<Name>,
     },
     /// Answered by a responder, as it counts itself.

@@ -151,6 +151,31 @@ async fn creds_and_jwt() {
 }
 
 #[tokio::test]
+async fn who_waits_for_tls_and_hangs_up_may_want_it_first() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            drop(tokio::io::AsyncWriteExt::shutdown(&mut connection).await);
+        }
+    });
+    let text = "the server hung up without a greeting; if it wants TLS from the first byte, give --tls-first";
+    assert_eq!(fails(&options(&url)).await, (FailureKind::Unreachable, format!("{url}: {text}")));
+}
+
+#[tokio::test]
+async fn a_missing_certificate_is_told_by_the_old_server_too() {
+    let files = tempfile::tempdir().unwrap();
+    let certificates = Certificates::make(files.path());
+    let config = Config::core().tls(certificates.clone()).verify_client();
+    let Some(broker) = Broker::start_old(config) else { return };
+    let mut wrong = options(&broker.url());
+    wrong.tls = TlsOptions { ca: Some(certificates.ca), ..TlsOptions::default() };
+    let text = "TLS: received fatal alert: BadCertificate; give yours with --tls-cert and --tls-key";
+    assert_eq!(fails(&wrong).await, (FailureKind::Tls, format!("{}: {text}", broker.url())));
+}
+
+#[tokio::test]
 async fn tls() {
     let files = tempfile::tempdir().unwrap();
     let certificates = Certificates::make(files.path());

@@ -6,10 +6,10 @@ use async_nats::jetstream::{consumer, stream};
 use async_nats::service::ServiceExt;
 use futures_util::StreamExt;
 use headwater::model::measured::Bounds;
-use headwater::model::observation::{AckPolicy, ChannelKind, Delivery, SourceState};
+use headwater::model::observation::{AckPolicy, ChannelKind, Delivery, SourceState, Unavailable};
 use headwater::model::traffic::TrafficKey;
 
-use crate::support::{Broker, Config, Watch, jet};
+use crate::support::{Broker, Config, Watch, jet, watch::World};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -182,9 +182,20 @@ async fn many_streams_take_turns_within_the_budget() {
         jet::pull_with(&one, config).await;
     }
     let mut watch = Watch::start(&broker.url());
+    let unread = |world: &World| {
+        let named = |one: &&Unavailable| one.why.starts_with("not read yet");
+        world.source.unavailable.iter().find(named).map(|one| one.what.clone())
+    };
+    watch
+        .until(SOON, "those who were not asked yet are named", |world| {
+            let what = unread(world).ok_or("nobody is named")?;
+            ok(what.starts_with("consumers of ") && what.ends_with(" streams"), &*what)
+        })
+        .await;
     watch
         .until(SOON, "every consumer is found", |world| {
-            ok(world.consumers.len() == STREAMS, format!("{} consumers", world.consumers.len()))
+            ok(world.consumers.len() == STREAMS, format!("{} consumers", world.consumers.len()))?;
+            ok(unread(world).is_none(), "somebody is still named")
         })
         .await;
     // A stream on which something moves comes sooner than the others, which come all the same.

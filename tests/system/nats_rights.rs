@@ -117,6 +117,19 @@ async fn every_refusal_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn a_denied_subscription_is_never_told_as_readable() {
+    let broker =
+        Broker::start(Config::jetstream().user(User::new("deaf", "secret").may_subscribe(&["mine.>"])));
+    // Denials come on their own, and nothing is answered that they could be waited for with: it must not be a race.
+    for _ in 0..20 {
+        let rights = examine(&as_user(&broker, "deaf")).await.unwrap().rights;
+        let listens: Vec<_> = rights.iter().filter(|right| right.way == Way::Subscribe).collect();
+        assert!(listens.len() > 1);
+        assert!(listens.iter().all(|right| matches!(right.outcome, Outcome::Denied(_))), "{listens:#?}");
+    }
+}
+
+#[tokio::test]
 async fn what_every_stream_denies_is_said_once() {
     let broker = Broker::start(
         Config::jetstream()

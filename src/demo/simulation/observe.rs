@@ -397,6 +397,8 @@ impl Watch {
             for (number, instance) in service.instances.iter().enumerate() {
                 clients.push(ClientReport {
                     name: Some(instance.name.clone()),
+                    stand_in: None,
+                    answers_for: Vec::new(),
                     user: None,
                     account: Some("$G".into()),
                     libraries: vec![Library { lang: lang.into(), version: version.into() }],

@@ -1,5 +1,8 @@
 //! Connections: `CONNZ` of every server, grouped by name, and the deltas of its counters.
 //!
+//! Programs without a name are grouped by what else tells them apart: the micro services that they answer
+//! for and their queue groups. Those that have neither stay one group, of which nothing is known.
+//!
 //! The broker counts for each subscription how many messages it was handed, and for each connection how
 //! many it sent in. Differences between two polls are the live rates, without listening to anything:
 //!
@@ -62,6 +65,9 @@ pub(super) struct Connz {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Connection {
     pub cid: u64,
+    /// `Client`, `Leafnode`, …; older servers do not tell.
+    #[serde(default, deserialize_with = "or_default")]
+    kind: String,
     #[serde(default, deserialize_with = "or_default")]
     ip: String,
     #[serde(default, deserialize_with = "time")]
@@ -103,6 +109,35 @@ struct Subscription {
 impl Connection {
     fn name(&self) -> Option<Name> {
         filled(&self.name).or_else(|| filled(&self.mqtt_client))
+    }
+
+    /// The micro services that it answers for, if it has no name: each listens on `$SRV.PING.NAME`.
+    fn answers_for(&self) -> Vec<Name> {
+        if self.name().is_some() {
+            return Vec::new();
+        }
+        let subjects = self.subscriptions_list_detail.iter().map(|one| one.subject.as_str());
+        let names = subjects.filter_map(|subject| subject.strip_prefix("$SRV.PING."));
+        // `$SRV.PING.NAME.ID` is the same program's, of one instance.
+        let names: BTreeSet<Name> = names.filter(|name| !name.contains('.')).filter_map(filled).collect();
+        names.into_iter().collect()
+    }
+
+    /// The name, or what stands in for it (see [`ClientReport::stand_in`]).
+    fn counted_as(&self) -> Option<Name> {
+        self.name().or_else(|| {
+            let groups = self.subscriptions_list_detail.iter().filter(|one| !one.qgroup.is_empty());
+            let groups: BTreeSet<&str> = groups.map(|one| one.qgroup.as_str()).collect();
+            let services = self.answers_for().into_iter().map(|name| format!("micro service {name}"));
+            let groups = groups.into_iter().map(|group| format!("queue group {group}"));
+            let marks: Vec<String> = services.chain(groups).collect();
+            filled(&marks.join(", "))
+        })
+    }
+
+    /// Whether a program is at its other end, and no server.
+    fn is_program(&self) -> bool {
+        matches!(self.kind.as_str(), "" | "Client")
     }
 }
 
@@ -185,6 +220,7 @@ impl Ledger {
             seen.insert(connection.cid);
             let is_own = own.is_some_and(|own| own.server == picture.id && own.cid == connection.cid);
             let before = server.connections.remove(&connection.cid);
+            let counted_as = connection.counted_as();
             // Newer than the last poll by the server's own clock: everything it counted is since then.
             let is_new = known
                 && before.is_none()
@@ -202,7 +238,7 @@ impl Ledger {
                 && now.0 >= then.0
                 && now.1 >= then.1
             {
-                add(TrafficKey::Published { client: connection.name() }, now.0 - then.0, now.1 - then.1);
+                add(TrafficKey::Published { client: counted_as.clone() }, now.0 - then.0, now.1 - then.1);
             }
 
             let mut subscriptions = HashMap::with_capacity(connection.subscriptions_list_detail.len());
@@ -214,7 +250,7 @@ impl Ledger {
                 let last = last.copied().unwrap_or(0);
                 if usable && messages >= last && !skip(&subscription.subject) {
                     let key = TrafficKey::Delivered {
-                        client: connection.name(),
+                        client: counted_as.clone(),
                         subject: fold(&subscription.subject).into(),
                         queue: filled(&subscription.qgroup),
                     };
@@ -240,7 +276,7 @@ impl Ledger {
     }
 }
 
-/// The connections of all servers, by name, user and account.
+/// The programs connected to all servers, by name (or what stands in for it), user and account.
 pub(super) fn clients<'a>(
     pictures: impl IntoIterator<Item = &'a ServerPicture>,
     own: Option<&Own>,
@@ -250,6 +286,8 @@ pub(super) fn clients<'a>(
 ) -> Vec<ClientReport> {
     #[derive(Default)]
     struct Group {
+        name: Option<Name>,
+        answers_for: Vec<Name>,
         libraries: BTreeSet<Library>,
         connections: u32,
         hosts: BTreeSet<Name>,
@@ -257,15 +295,17 @@ pub(super) fn clients<'a>(
         subscriptions: BTreeSet<SubscriptionReport>,
         pending_bytes: u64,
     }
-    /// Name, user, account, and whether it is our own.
+    /// Name or what stands in for it, user, account, and whether it is our own.
     type Who = (Option<Name>, Option<Name>, Option<Name>, bool);
     let mut groups: BTreeMap<Who, Group> = BTreeMap::new();
     for picture in pictures {
-        for connection in &picture.connections {
+        for connection in picture.connections.iter().filter(|one| one.is_program()) {
             let is_own = own.is_some_and(|own| own.server == picture.id && own.cid == connection.cid);
             let account = filled(&connection.account).or_else(|| account.map(Into::into));
-            let key = (connection.name(), filled(&connection.authorized_user), account, is_own);
+            let key = (connection.counted_as(), filled(&connection.authorized_user), account, is_own);
             let group = groups.entry(key).or_default();
+            group.name = connection.name();
+            group.answers_for = connection.answers_for();
             group.connections = group.connections.saturating_add(1);
             if let Some(lang) = filled(&connection.lang) {
                 group.libraries.insert(Library { lang, version: connection.version.as_str().into() });
@@ -298,8 +338,10 @@ pub(super) fn clients<'a>(
     }
     groups
         .into_iter()
-        .map(|((name, user, account, own), group)| ClientReport {
-            name,
+        .map(|((counted_as, user, account, own), group)| ClientReport {
+            stand_in: counted_as.filter(|_| group.name.is_none()),
+            name: group.name,
+            answers_for: group.answers_for,
             user,
             account,
             libraries: group.libraries.into_iter().collect(),

@@ -312,7 +312,10 @@ impl NatsOptions {
     /// What may help against an error of TLS.
     fn tls_hint(&self, detail: &str) -> String {
         match &self.tls.ca {
-            _ if detail.contains("CertificateRequired") && self.tls.cert.is_none() => {
+            // Servers before 2.10 call a certificate that is missing a bad one.
+            _ if ["CertificateRequired", "BadCertificate"].iter().any(|alert| detail.contains(alert))
+                && self.tls.cert.is_none() =>
+            {
                 "; give yours with --tls-cert and --tls-key".to_owned()
             }
             // What answers is no TLS: servers without it talk first, in plain text.
@@ -354,11 +357,20 @@ impl NatsOptions {
             kind if kind == ConnectErrorKind::Tls || is_about_tls(&detail) => {
                 (FailureKind::Tls, format!("TLS: {detail}{}", self.tls_hint(&detail)))
             }
+            // A server that waits for TLS says nothing, and hangs up.
+            _ if detail.contains(NO_GREETING) && !self.tls.first => (
+                FailureKind::Unreachable,
+                "the server hung up without a greeting; if it wants TLS from the first byte, give --tls-first"
+                    .to_owned(),
+            ),
             _ => (FailureKind::Unreachable, detail),
         };
         ConnectFailure { kind, text: format!("{servers}: {cause}") }
     }
 }
+
+/// What async-nats says when a server closes the connection before it said anything.
+const NO_GREETING: &str = "expected INFO, got nothing";
 
 /// Alerts and certificate errors reach us as I/O errors, told apart by their text alone.
 fn is_about_tls(detail: &str) -> bool {

@@ -14,6 +14,7 @@ use crate::model::id::SourceId;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ChannelKind, ChannelReport, ConsumerReport, Delivery};
 use crate::model::time::{Mono, Timestamp};
+use crate::model::traffic::TrafficKey;
 
 fn source() -> SourceId {
     SourceId::from("nats")
@@ -136,6 +137,64 @@ fn connections_of_both_servers_and_both_ways() {
         assert_eq!((&*billing.libraries[0].lang, billing.connections, billing.own), ("python3", 1, false));
         assert!(billing.since.is_some());
     }
+}
+
+/// Connections with (kind, name, [(subject, queue group)]), each subscription having got `got` messages.
+fn connected(at: u64, got: u64, of: &[(&str, &str, &[(&str, &str)])]) -> ServerPicture {
+    let one = |(cid, (kind, name, subscriptions)): (usize, &(&str, &str, &[(&str, &str)]))| {
+        let listed = |(sid, (subject, queue)): (usize, &(&str, &str))| serde_json::json!({ "subject": subject, "qgroup": queue, "sid": sid.to_string(), "msgs": got });
+        let subscriptions: Vec<_> = subscriptions.iter().enumerate().map(listed).collect();
+        serde_json::json!({
+            "cid": cid, "kind": kind, "name": name, "subscriptions_list_detail": subscriptions,
+        })
+    };
+    let all: Vec<_> = of.iter().enumerate().map(one).collect();
+    let data = serde_json::json!({ "server_id": "S", "total": all.len(), "connections": all });
+    ServerPicture { at: Mono(at), ..picture(serde_json::from_value(data).unwrap()) }
+}
+
+#[test]
+fn programs_without_a_name_are_told_apart_by_their_groups_and_micro_services() {
+    const ID: &str = "$SRV.PING.inventory.BrfpFkFPWCmCGQ01KQRZu6";
+    let of: &[(&str, &str, &[(&str, &str)])] = &[
+        ("Client", "", &[("t.x", "auditors")]),
+        ("Client", "", &[("t.x", "auditors")]),
+        ("Client", "", &[("other.y", ""), ("t.x", "")]),
+        ("Client", "", &[("third.z", "billing")]),
+        ("Client", "", &[("$SRV.PING", ""), ("$SRV.PING.inventory", ""), (ID, "")]),
+        ("Client", "pod-1", &[("$SRV.PING.pricing", ""), ("t.x", "auditors")]),
+        ("Leafnode", "leafsrv", &[("t.x", "")]),
+    ];
+    let inbox = |subject: &str| super::connections::is_inbox(subject, None);
+    let all = clients([&connected(1, 0, of)], None, None, inbox, |_| false);
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (one.name.as_deref(), one.stand_in.as_deref(), one.connections, one.answers_for.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (None, None, 1, 0),
+            (None, Some("micro service inventory"), 1, 1),
+            (Some("pod-1"), None, 1, 0),
+            (None, Some("queue group auditors"), 2, 0),
+            (None, Some("queue group billing"), 1, 0),
+        ]
+    );
+    // What each is handed is counted apart, too.
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.enter(&connected(1, 0, of), None, inbox), []);
+    let counted = ledger.enter(&connected(2, 10, of), None, inbox);
+    let on_x = |client: Option<&str>| {
+        let key = |key: &TrafficKey| match key {
+            TrafficKey::Delivered { client: of, subject, .. } => {
+                of.as_deref() == client && &**subject == "t.x"
+            }
+            _ => false,
+        };
+        counted.iter().filter(|(of, _)| key(of)).map(|(_, count)| count.messages).sum::<u64>()
+    };
+    assert_eq!([Some("queue group auditors"), None, Some("pod-1")].map(on_x), [20, 10, 10]);
 }
 
 #[test]

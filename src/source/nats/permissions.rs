@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::acks;
 use super::advisories::SUBJECTS;
@@ -165,7 +165,7 @@ pub async fn examine(options: &NatsOptions) -> Result<Examination, ConnectFailur
         rights: Vec::new(),
     };
     let Ok((wire, mut inbox)) = Wire::open(client, Clock::start()).await else { return Ok(found) };
-    let deaf = Mutex::new(BTreeMap::new());
+    let (deaf, heard_denial) = (Mutex::new(BTreeMap::new()), Notify::new());
     let receive = async {
         while let Some(message) = inbox.next().await {
             wire.deliver(message);
@@ -182,13 +182,14 @@ pub async fn examine(options: &NatsOptions) -> Result<Examination, ConnectFailur
                     if let Ok(mut deaf) = deaf.lock() {
                         deaf.insert(subject.to_owned(), one_line(&text));
                     }
+                    heard_denial.notify_one();
                 }
                 None => {}
             }
         }
         std::future::pending::<()>().await;
     };
-    let trial = Trial { wire: &wire, options, deaf: &deaf };
+    let trial = Trial { wire: &wire, options, deaf: &deaf, heard_denial: &heard_denial };
     tokio::select! {
         () = trial.run(&mut found) => {}
         () = receive => {}
@@ -224,7 +225,10 @@ const NO_SUCH_STREAM: &str = "HEADWATER_TRIES_A_STREAM_THAT_IS_NOT_THERE";
 struct Trial<'a> {
     wire: &'a Wire,
     options: &'a NatsOptions,
+    /// Subscriptions that were denied, and in which words.
     deaf: &'a Mutex<BTreeMap<String, String>>,
+    /// One more was.
+    heard_denial: &'a Notify,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -274,6 +278,9 @@ impl Trial<'_> {
         }
         // Whatever the server has against our subscriptions it says before it answers this.
         let who = self.one(USER_INFO).await;
+        if matches!(who, Err(Failure::Deaf(_))) {
+            self.hear_out().await;
+        }
         if let Ok(payload) = &who
             && let Ok(told) = serde_json::from_slice::<Who>(payload)
         {
@@ -376,6 +383,19 @@ impl Trial<'_> {
             };
             add(subject, Way::Subscribe, unlocks, false, denied.map_or(Outcome::Readable, Outcome::Denied));
         }
+    }
+
+    /// Waits until the server has said what it has against our subscriptions, where no answer can say that it has: it takes
+    /// them in order, so that one more inbox is refused last.
+    async fn hear_out(&self) {
+        let last = format!("{}.*", self.wire.client().new_inbox());
+        let Ok(_subscriber) = self.wire.client().subscribe(last.clone()).await else { return };
+        let refused = async {
+            while !self.deaf.lock().is_ok_and(|deaf| deaf.contains_key(&last)) {
+                self.heard_denial.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, refused).await;
     }
 
     async fn one(&self, subject: &str) -> Result<Bytes, Failure> {
