@@ -62,8 +62,7 @@ impl<'a> Ctx<'a> {
 
     /// The same for what brokers told, whichever: lost when all of them are.
     pub fn look_at_brokers(&self) -> Look<'a> {
-        let answered: Option<Vec<_>> =
-            blank::brokers(self.snapshot).map(|source| lost_since(source)).collect();
+        let answered: Option<Vec<_>> = blank::brokers(self.snapshot).map(lost_since).collect();
         Look { lost: answered.and_then(|times| times.into_iter().max()), ..self.look() }
     }
 

@@ -266,12 +266,15 @@ impl List {
     }
 }
 
-/// Whether two rates are so close that a row has no reason to move: within a quarter, or within what chance alone makes of the few
-/// messages that are counted in some seconds (twice the square root of their number).
+/// Whether two rates are so close that a row has no reason to move: within a third, or within what chance alone makes of the few
+/// messages that are counted in some seconds.
 fn as_busy(a: f64, b: f64) -> bool {
     const SECONDS: f64 = 5.0;
+    // Three times the spread of a difference of two counts, which is the root of twice their number: many rows are looked at
+    // again and again.
+    const CHANCE: f64 = 4.2;
     let more = a.max(b).max(0.0);
-    (a - b).abs() <= (more / 4.0).max(2.0 * (more / SECONDS).sqrt())
+    (a - b).abs() <= (more / 3.0).max(CHANCE * (more / SECONDS).sqrt())
 }
 
 fn sort_by(items: &mut [Item<'_>], sort: Sort, snapshot: &Snapshot) {
