@@ -102,7 +102,8 @@ pub struct Global {
 
     /// A server's monitoring endpoint (http://host:8222); again for another one.
     ///
-    /// Gives what an account's user may not ask: connections of other accounts, slow consumers, routes. NAME says
+    /// Beside --nats it gives what the user may not ask of its own account (streams, consumers, connections), and slow
+    /// consumers and routes of the server, under the source's notes. Without --nats it shows all accounts. NAME says
     /// which source it belongs to when there are several.
     #[arg(long, value_name = "[NAME=]URL", global = true, help_heading = "Connection")]
     pub monitor: Vec<String>,

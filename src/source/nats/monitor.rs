@@ -51,6 +51,24 @@ struct Varz {
     system_account: String,
     #[serde(default, deserialize_with = "or_default")]
     jetstream: VarzJetStream,
+    /// Connections that it closed because they read too slowly, since it started; of all accounts.
+    #[serde(default)]
+    slow_consumers: Option<u64>,
+    /// Open connections to other servers of its cluster.
+    #[serde(default)]
+    routes: Option<u64>,
+}
+
+impl Varz {
+    /// What is told of the server itself, for the facts of the source.
+    fn notes(&self) -> Vec<(String, String)> {
+        let name = one_line(&self.server_name);
+        let of = |what: &str, count: Option<u64>, unit: &str| {
+            count.map(|count| (format!("{what} of {name}"), format!("{count}{unit}")))
+        };
+        let slow = of("slow consumers", self.slow_consumers, " since it started");
+        slow.into_iter().chain(of("routes", self.routes, "")).collect()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,6 +209,9 @@ impl<'a> Monitor<'a> {
             match self.ask::<Varz>(url, "/varz").await {
                 Ok((varz, trip)) => {
                     self.desk.present(&part);
+                    for (key, value) in varz.notes() {
+                        self.desk.note(&key, value);
+                    }
                     if let Some(now) = varz.now {
                         self.desk.learn_time(Some(&varz.server_name), trip, now);
                     }
@@ -399,5 +420,20 @@ impl<'a> Monitor<'a> {
             own.as_ref(),
             self.options.inbox_prefix.as_deref(),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_tells_of_slow_consumers_and_routes_and_what_it_does_not_tell_is_no_zero() {
+        let told = |text: &str| serde_json::from_str::<Varz>(text).unwrap().notes();
+        let one = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let whole = r#"{"server_name":"n1","slow_consumers":2,"routes":0}"#;
+        let expected = [one("slow consumers of n1", "2 since it started"), one("routes of n1", "0")];
+        assert_eq!(told(whole), expected);
+        assert_eq!(told(r#"{"server_name":"n1"}"#), []);
     }
 }
