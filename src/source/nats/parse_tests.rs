@@ -139,9 +139,12 @@ fn connections_of_both_servers_and_both_ways() {
     }
 }
 
-/// Connections with (kind, name, [(subject, queue group)]), each subscription having got `got` messages.
-fn connected(at: u64, got: u64, of: &[(&str, &str, &[(&str, &str)])]) -> ServerPicture {
-    let one = |(cid, (kind, name, subscriptions)): (usize, &(&str, &str, &[(&str, &str)]))| {
+/// A connection's kind and name, and the subjects and queue groups of its subscriptions.
+type Connected<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// These connections, each subscription having got `got` messages.
+fn connected(at: u64, got: u64, of: &[Connected<'_>]) -> ServerPicture {
+    let one = |(cid, (kind, name, subscriptions)): (usize, &Connected<'_>)| {
         let listed = |(sid, (subject, queue)): (usize, &(&str, &str))| serde_json::json!({ "subject": subject, "qgroup": queue, "sid": sid.to_string(), "msgs": got });
         let subscriptions: Vec<_> = subscriptions.iter().enumerate().map(listed).collect();
         serde_json::json!({
@@ -156,7 +159,7 @@ fn connected(at: u64, got: u64, of: &[(&str, &str, &[(&str, &str)])]) -> ServerP
 #[test]
 fn programs_without_a_name_are_told_apart_by_their_groups_and_micro_services() {
     const ID: &str = "$SRV.PING.inventory.BrfpFkFPWCmCGQ01KQRZu6";
-    let of: &[(&str, &str, &[(&str, &str)])] = &[
+    let of: &[Connected<'_>] = &[
         ("Client", "", &[("t.x", "auditors")]),
         ("Client", "", &[("t.x", "auditors")]),
         ("Client", "", &[("other.y", ""), ("t.x", "")]),
