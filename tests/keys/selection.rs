@@ -255,7 +255,7 @@ fn flows_stand_still_while_nothing_really_changes() {
     let before = desk.rows(ListId::Flows);
     for second in 0..40 {
         // Each goes up and down by up to a fifth, slowly enough for the patience of a row to end.
-        let phase = |at: usize| if (second / 5 + at) % 2 == 0 { 1.1 } else { 0.9 };
+        let phase = |at: usize| if (second / 5 + at).is_multiple_of(2) { 1.1 } else { 0.9 };
         let rates: Vec<f64> = steady.iter().enumerate().map(|(at, rate)| rate * phase(at)).collect();
         let mut errors = none.clone();
         errors[second % count] = 0.2;

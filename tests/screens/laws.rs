@@ -467,8 +467,7 @@ fn a_lost_broker_dims_what_it_told_at_once() {
     let since = |after: u64| {
         let text = Stage::at(snapshot.clone(), NOW + std::time::Duration::from_secs(after), View::Consumers)
             .text((200, 60), Dress::Mono);
-        let line = text.lines().find(|line| line.contains("ORDERS/billing")).unwrap().to_owned();
-        line
+        text.lines().find(|line| line.contains("ORDERS/billing")).unwrap().to_owned()
     };
     assert_eq!(since(6), since(35), "how long it has been so is not known any more");
 }
