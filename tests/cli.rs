@@ -108,7 +108,7 @@ fn a_theme_that_is_none_is_wrong_usage_wherever_it_is_named() {
         refused(&["once", "--theme", file], &[]),
         (
             format!(
-                "headwater: --theme: theme {file}: roles.title: unknown colour `gren` (did you mean `green`?); use a \
+                "headwater: --theme: theme {file}:2:1: roles.title: unknown colour `gren` (did you mean `green`?); use a \
                  name, #rrggbb, 0-255 or $palette\n"
             ),
             2

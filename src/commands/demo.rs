@@ -85,11 +85,11 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
         Stage::Simulated | Stage::Theirs(_) => None,
     };
     let started = Running::start(stage, server, probe, demo, topology, Arc::clone(&scenario));
-    let running = runtime.block_on(started)?;
+    let mut running = runtime.block_on(started)?;
     let outcome = if let Some(code) = signals.heard() {
         Ok(ExitCode::from(code))
     } else if demo.headless {
-        runtime.block_on(lines(&running.watching, signals))
+        runtime.block_on(lines(&mut running.watching, signals))
     } else {
         explore::show(&running.watching, &terminal, faults(&scenario), notice)
     };
@@ -108,11 +108,12 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
 
 /// Flags that say what to watch: the demo watches its own.
 fn refuse_what_has_no_meaning(global: &Global, demo: &Demo) -> Result<(), CommandError> {
-    let given = [
-        (!global.nats.is_empty(), "--nats"),
-        (!global.context.is_empty(), "--context"),
-        (global.topology.is_some(), "--topology"),
-    ];
+    if global.topology.is_some() {
+        let text = "--topology has no meaning for demo, which runs and watches the sample; to watch a system of yours, use \
+                    headwater --topology DIR";
+        return Err(CommandError::Usage(text.to_owned()));
+    }
+    let given = [(!global.nats.is_empty(), "--nats"), (!global.context.is_empty(), "--context")];
     let about_a_broker = [
         (global.creds.is_some(), "--creds"),
         (global.nkey.is_some(), "--nkey"),
@@ -329,12 +330,11 @@ fn declared(topology: Topology) -> Declared {
 }
 
 /// Prints a line of JSON each second until a signal comes or nobody reads any more.
-async fn lines(watching: &Watching, mut signals: Signals) -> Result<ExitCode, CommandError> {
-    let mut snapshots = watching.snapshots.clone();
+async fn lines(watching: &mut Watching, mut signals: Signals) -> Result<ExitCode, CommandError> {
     // The first line tells something: it waits for a source, though not for ever.
     let up = |snapshot: &Arc<Snapshot>| snapshot.sources.iter().any(|s| s.report.state == SourceState::Up);
     tokio::select! {
-        _ = tokio::time::timeout(FIRST_WITHIN, snapshots.wait_for(up)) => {}
+        _ = tokio::time::timeout(FIRST_WITHIN, watching.snapshots.wait_for(up)) => {}
         code = signals.wait() => return Ok(ExitCode::from(code)),
     }
     let mut ticks = interval(LINE_EVERY);
@@ -344,7 +344,10 @@ async fn lines(watching: &Watching, mut signals: Signals) -> Result<ExitCode, Co
             _ = ticks.tick() => {}
             code = signals.wait() => return Ok(ExitCode::from(code)),
         }
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let snapshot = tokio::select! {
+            snapshot = watching.fresh() => snapshot,
+            code = signals.wait() => return Ok(ExitCode::from(code)),
+        };
         let line = json::line(&snapshot).map_err(|error| CommandError::Usage(error.to_string()))?;
         if !print(&(line + "\n"))? {
             return Ok(ExitCode::SUCCESS);
@@ -367,6 +370,12 @@ mod tests {
              --broker URL"
         );
         assert_eq!(error.exit_code(), 2);
+        let global = Global { topology: Some("dir".into()), ..Global::default() };
+        assert_eq!(
+            run(&global, &Demo::default()).unwrap_err().to_string(),
+            "--topology has no meaning for demo, which runs and watches the sample; to watch a system of yours, use \
+             headwater --topology DIR"
+        );
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
@@ -36,7 +35,7 @@ pub fn run(global: &Global, stream: &Stream) -> Result<(), CommandError> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let snapshot = Arc::clone(&watching.snapshots.borrow_and_update());
+            let snapshot = watching.fresh().await;
             for line in ways.told(&snapshot) {
                 // Standard error may be closed; the line of JSON tells it too.
                 let _ = writeln!(std::io::stderr(), "headwater: {line}");

@@ -55,9 +55,10 @@ impl Plan {
         self.nats.len() + usize::from(self.checks_health())
     }
 
-    /// Whether health endpoints are asked: only a declared system names any.
+    /// Whether health endpoints are asked from the start: only a declared system names any.
     fn checks_health(&self) -> bool {
-        self.origin == Origin::Live && self.topology.is_some()
+        let named = |declared: &Declared| !health::declared(&declared.topology).is_empty();
+        self.origin == Origin::Live && self.topology.as_ref().is_some_and(named)
     }
 
     /// Nothing but a declared system: the start of a plan that is no person's settings.
@@ -156,12 +157,14 @@ pub struct Watching {
     pub clock: Clock,
     /// Where further sources (the simulation) put their batches.
     pub batches: mpsc::Sender<Batch>,
+    engine: mpsc::Sender<Input>,
     _tasks: JoinSet<()>,
 }
 
 /// Starts sources and engine on the current runtime.
 pub fn start(plan: Plan) -> Watching {
-    let checks_health = plan.checks_health();
+    // A topology without endpoints may get one by an edit.
+    let checks_health = plan.origin == Origin::Live && plan.topology.is_some();
     let clock = Clock::start();
     let began = clock.now();
     let (batches, waiting) = mpsc::channel(BATCHES_WAITING);
@@ -173,7 +176,7 @@ pub fn start(plan: Plan) -> Watching {
     let declared = plan.topology.as_ref().map(|d| Arc::clone(&d.topology));
     let (check, checks) = watch::channel(declared.as_deref().map_or_else(Vec::new, health::declared));
     let (inputs, told_engine) = mpsc::channel(INPUTS_WAITING);
-    let probed = inputs.clone();
+    let (probed, ask) = (inputs.clone(), inputs.clone());
 
     let options = EngineOptions { probe: plan.probe, origin: plan.origin, ..EngineOptions::new(began) };
     let mut engine = Engine::new(if plan.whole_run { options.whole_run() } else { options });
@@ -206,17 +209,33 @@ pub fn start(plan: Plan) -> Watching {
     if let Some(watcher) = plan.topology.and_then(|d| d.watcher) {
         tasks.spawn(reload(watcher, inputs, check));
     }
-    Watching { snapshots, commands, clock, batches, _tasks: tasks }
+    Watching { snapshots, commands, clock, batches, engine: ask, _tasks: tasks }
 }
 
-/// Checks until the end. Without an HTTP client there are no checks: a state to show, not an end.
+impl Watching {
+    /// A picture of this moment, newer than any that was seen before.
+    pub async fn fresh(&mut self) -> Arc<Snapshot> {
+        self.snapshots.mark_unchanged();
+        // An engine that has ended has nothing newer than what is there.
+        if self.engine.send(Input::Now).await.is_ok() {
+            let _ = self.snapshots.changed().await;
+        }
+        Arc::clone(&self.snapshots.borrow_and_update())
+    }
+}
+
+/// Checks until the end, from when there is something to check. Without an HTTP client there are no checks: a state to
+/// show, not an end.
 async fn check_health(
     authority: Option<PathBuf>,
-    checks: watch::Receiver<Vec<Endpoint>>,
+    mut checks: watch::Receiver<Vec<Endpoint>>,
     outbox: Outbox,
     commands: broadcast::Receiver<Command>,
     mut in_trouble: Outbox,
 ) {
+    if checks.wait_for(|endpoints| !endpoints.is_empty()).await.is_err() {
+        return;
+    }
     match Asker::new(&health::Settings { authority }) {
         Ok(asker) => health::run(asker, checks, outbox, commands).await,
         Err(error) => {

@@ -12,7 +12,7 @@ use super::words;
 use crate::model::id::{Name, SourceId};
 use crate::model::measured::Measured;
 use crate::model::observation::{
-    ClientReport, ClockOffset, Listing, ResponderReport, SourceReport, SourceState,
+    ClientReport, ClockOffset, Listing, ResponderReport, SIMULATION, SourceReport, SourceState,
 };
 use crate::model::snapshot::Source;
 use crate::model::time::{Stamp, Timestamp};
@@ -167,6 +167,11 @@ impl SourceMemory {
                 let first = !self.was_up;
                 self.was_up = true;
                 match (first, back) {
+                    (true, _) if &*report.address == SIMULATION => Some("simulation started".into()),
+                    // Endpoints are asked one by one; there is no connection.
+                    (true, _) if &*report.kind == "health" => {
+                        Some(format!("asking {}", report.address).into())
+                    }
                     (true, _) => Some(format!("connected to {}", report.address).into()),
                     (false, true) => Some(format!("connection to {} is back", report.address).into()),
                     _ => None,
@@ -313,6 +318,17 @@ mod tests {
         assert_eq!(source.report(&up(SourceState::Connecting), at(1_500)).text, None);
         let told = source.report(&up(SourceState::Up), at(2_000));
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 is back"));
+    }
+
+    #[test]
+    fn only_what_is_connected_is_said_to_be() {
+        let first = |kind: &str, address: &str| {
+            let up = up(SourceState::Up);
+            let report = SourceReport { kind: kind.into(), address: address.into(), ..up };
+            SourceMemory::new(at(0)).report(&report, at(10)).text
+        };
+        assert_eq!(first("nats", SIMULATION).as_deref(), Some("simulation started"));
+        assert_eq!(first("health", "3 endpoints").as_deref(), Some("asking 3 endpoints"));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Input {
     Topology(Option<Arc<Topology>>, Option<TopologyState>),
     /// What the sources may do has changed.
     Probe(ProbeLevel),
+    /// Somebody wants a picture of this very moment.
+    Now,
 }
 
 /// Feeds batches to the engine and publishes snapshots, until the sources have ended or nobody listens any more. Returns the
@@ -64,6 +66,13 @@ pub async fn drive(
                 Some(Input::Probe(probe)) => {
                     engine.set_probe(probe);
                     news = true;
+                }
+                Some(Input::Now) => {
+                    news = false;
+                    published = Some(Instant::now());
+                    if snapshots.send(Arc::new(engine.tick(clock()))).is_err() {
+                        return engine;
+                    }
                 }
                 None => inputs_open = false,
             },
@@ -157,6 +166,18 @@ mod tests {
             it.snapshots.borrow_and_update();
             assert_eq!(it.began.elapsed().as_secs(), second);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_that_is_asked_for_is_of_that_moment() {
+        let mut it = driven();
+        it.batches.send(told(1, 7)).await.unwrap();
+        it.snapshots.changed().await.unwrap();
+        let first = it.snapshots.borrow_and_update().taken_at;
+        tokio::time::advance(Duration::from_millis(40)).await;
+        it.inputs.send(Input::Now).await.unwrap();
+        it.snapshots.changed().await.unwrap();
+        assert_eq!(it.snapshots.borrow_and_update().taken_at.age_since(first), Duration::from_millis(40));
     }
 
     #[tokio::test(start_paused = true)]

@@ -124,6 +124,9 @@ pub enum SourceState {
     Down,
 }
 
+/// The address of a source that is simulated: there is none.
+pub const SIMULATION: &str = "simulation";
+
 /// How a source fares.
 ///
 /// Batches are recorded: a field that came later than the first recordings has a default, so that those can still be
@@ -132,7 +135,7 @@ pub enum SourceState {
 pub struct SourceReport {
     /// `nats`, `health`, `simulation`…
     pub kind: Name,
-    /// Where it connects, without secrets.
+    /// Where it connects, without secrets; [`SIMULATION`] for nowhere.
     pub address: Name,
     /// How it fares.
     pub state: SourceState,

@@ -20,11 +20,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use ratatui::style::{Color, Modifier, Style};
-use toml::{Table, Value};
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
 use super::{Appearance, BUILT_IN, ColorDepth, Role, Theme};
 
-/// Why a theme was not taken: the file, the key in it, and what would be right.
+/// Why a theme was not taken: a line for each mistake, with the file, the place and key in it, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThemeError(String);
 
@@ -41,13 +42,47 @@ impl ThemeError {
         let names: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         Self(format!(
             "no theme is called `{wanted}`{}; built in: {}; or give the path of a .toml file",
-            did_you_mean(wanted, names.iter().copied()),
+            did_you_mean(wanted, names.iter().copied()).unwrap_or_default(),
             names.join(", ")
         ))
     }
+}
 
-    fn at(file: &str, key: &str, what: impl fmt::Display) -> Self {
-        Self(format!("theme {file}: {key}: {what}"))
+/// What is wrong in a file, all of it: by place, so that it can be told in the order of the file.
+struct Mistakes<'t> {
+    file: &'t str,
+    text: &'t str,
+    table: Spanned<DeTable<'t>>,
+    found: Vec<(usize, String)>,
+}
+
+impl Mistakes<'_> {
+    /// Something is wrong with the key at the end of this path.
+    fn at(&mut self, path: &[&str], what: impl fmt::Display) {
+        let at = self.place(path);
+        let (line, column) = line_and_column(self.text, at);
+        let key = path.join(".");
+        let shown = format!("theme {}:{line}:{column}: {}: {what}", self.file, key.escape_debug());
+        self.found.push((at, shown));
+    }
+
+    /// The byte at which the key stands.
+    fn place(&self, path: &[&str]) -> usize {
+        let mut at = 0;
+        let mut table = Some(self.table.get_ref());
+        for name in path {
+            let Some((key, value)) =
+                table.and_then(|table| table.iter().find(|(key, _)| key.get_ref() == name))
+            else {
+                break;
+            };
+            at = key.span().start;
+            table = match value.get_ref() {
+                DeValue::Table(table) => Some(table),
+                _ => None,
+            };
+        }
+        at
     }
 }
 
@@ -126,117 +161,131 @@ struct Parsed {
 impl Parsed {
     fn read(file: &str, text: &str, depth: usize) -> Result<Self, ThemeError> {
         let table: Table = text.parse().map_err(|error| syntax(file, text, &error))?;
-        for key in table.keys() {
-            if !TOP_KEYS.contains(&key.as_str()) {
-                let near = did_you_mean(key, TOP_KEYS.iter().copied());
-                return Err(ThemeError::at(file, key, format!("unknown key{near}")));
-            }
+        let places = DeTable::parse(text).map_err(|error| syntax(file, text, &error))?;
+        let mut wrong = Mistakes { file, text, table: places, found: Vec::new() };
+        let parsed = Self::take(&table, &mut wrong, depth)?;
+        if wrong.found.is_empty() {
+            return Ok(parsed);
         }
-        let word = |key: &str| match table.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => {
-                Err(ThemeError::at(file, key, format!("expected text, found {}", other.type_str())))
+        wrong.found.sort();
+        let lines: Vec<String> = wrong.found.into_iter().map(|(_, line)| line).collect();
+        Err(ThemeError(lines.join("\n")))
+    }
+
+    fn take(table: &Table, wrong: &mut Mistakes<'_>, depth: usize) -> Result<Self, ThemeError> {
+        for key in table.keys().filter(|key| !TOP_KEYS.contains(&key.as_str())) {
+            let instead = instead(key, TOP_KEYS);
+            wrong.at(&[key], format!("unknown key{instead}"));
+        }
+        let word = |wrong: &mut Mistakes<'_>, key: &str| match table.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            other => {
+                wrong.at(&[key], format!("expected text, found {}", other.type_str()));
+                None
             }
         };
-        let mut parsed = match word("inherits")? {
-            None => Self {
-                name: String::new(),
-                about: String::new(),
-                appearance: Appearance::Any,
-                palette: BTreeMap::new(),
-                roles: BTreeMap::new(),
-            },
-            Some(_) if depth >= MAX_INHERITANCE => {
-                return Err(ThemeError::at(file, "inherits", "themes inherit from each other in a circle"));
-            }
-            Some(base) => match BUILT_IN.iter().find(|(name, _)| *name == base) {
-                Some((name, text)) => Self::read(name, text, depth + 1)?,
-                None => return Err(ThemeError::at(file, "inherits", ThemeError::unknown_theme(&base))),
-            },
+        let mut parsed = Self {
+            name: String::new(),
+            about: String::new(),
+            appearance: Appearance::Any,
+            palette: BTreeMap::new(),
+            roles: BTreeMap::new(),
         };
-        parsed.name = word("name")?.unwrap_or_else(|| stem(file));
-        parsed.about = word("about")?.unwrap_or_default();
-        if let Some(appearance) = word("appearance")? {
-            parsed.appearance = match appearance.as_str() {
-                "any" => Appearance::Any,
-                "dark" => Appearance::Dark,
-                "light" => Appearance::Light,
-                other => {
-                    let what = format!("`{other}` is none of any, dark, light");
-                    return Err(ThemeError::at(file, "appearance", what));
+        if let Some(base) = word(wrong, "inherits") {
+            match BUILT_IN.iter().find(|(name, _)| *name == base) {
+                Some(_) if depth >= MAX_INHERITANCE => {
+                    wrong.at(&["inherits"], "themes inherit from each other in a circle");
                 }
-            };
+                Some((name, text)) => parsed = Self::read(name, text, depth + 1)?,
+                None => wrong.at(&["inherits"], ThemeError::unknown_theme(&base)),
+            }
         }
-        for (name, value) in section(file, &table, "palette")? {
-            let key = format!("palette.{name}");
-            let Value::String(text) = value else {
-                let what = format!("expected a colour, found {}", value.type_str());
-                return Err(ThemeError::at(file, &key, what));
-            };
-            let colour = parsed.colour(file, &key, text)?;
-            parsed.palette.insert(name.clone(), colour);
+        parsed.name = word(wrong, "name").unwrap_or_else(|| stem(wrong.file));
+        parsed.about = word(wrong, "about").unwrap_or_default();
+        if let Some(appearance) = word(wrong, "appearance") {
+            match appearance.as_str() {
+                "any" => parsed.appearance = Appearance::Any,
+                "dark" => parsed.appearance = Appearance::Dark,
+                "light" => parsed.appearance = Appearance::Light,
+                other => wrong.at(&["appearance"], format!("`{other}` is none of any, dark, light")),
+            }
         }
-        for (name, value) in section(file, &table, "roles")? {
-            let key = format!("roles.{name}");
+        for (name, value) in section(wrong, table, "palette") {
+            let path = ["palette", name];
+            match value {
+                Value::String(text) => {
+                    // A colour that is wrong is said once, not again where it is used.
+                    let colour = parsed.colour(wrong, &path, text).unwrap_or(Color::Reset);
+                    parsed.palette.insert(name.clone(), colour);
+                }
+                other => wrong.at(&path, format!("expected a colour, found {}", other.type_str())),
+            }
+        }
+        for (name, value) in section(wrong, table, "roles") {
+            let path = ["roles", name];
             let Some(role) = Role::by_name(name) else {
-                let near = did_you_mean(name, Role::ALL.iter().map(|role| role.name()));
-                return Err(ThemeError::at(file, &key, format!("unknown role{near}")));
+                let known: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
+                wrong.at(&path, format!("unknown role{}", instead(name, &known)));
+                continue;
             };
-            let style = parsed.style(file, &key, value)?;
+            let style = parsed.style(wrong, &path, value);
             parsed.roles.insert(role, style);
         }
         Ok(parsed)
     }
 
-    fn style(&self, file: &str, key: &str, value: &Value) -> Result<Style, ThemeError> {
+    fn style(&self, wrong: &mut Mistakes<'_>, path: &[&str], value: &Value) -> Style {
+        let mut style = Style::new();
         let table = match value {
-            Value::String(text) => return Ok(Style::new().fg(self.colour(file, key, text)?)),
+            Value::String(text) => {
+                return self.colour(wrong, path, text).map_or(style, |colour| style.fg(colour));
+            }
             Value::Table(table) => table,
             other => {
                 let what = format!("expected a colour or {{ fg, bg, bold, … }}, found {}", other.type_str());
-                return Err(ThemeError::at(file, key, what));
+                wrong.at(path, what);
+                return style;
             }
         };
-        let mut style = Style::new();
         for (name, value) in table {
-            let key = format!("{key}.{name}");
+            let path = [path, &[name.as_str()]].concat();
             let modifier = MODIFIERS.iter().find(|(known, _)| known == name);
             match (name.as_str(), modifier, value) {
-                ("fg", _, Value::String(text)) => style = style.fg(self.colour(file, &key, text)?),
-                ("bg", _, Value::String(text)) => style = style.bg(self.colour(file, &key, text)?),
+                ("fg", _, Value::String(text)) => style.fg = self.colour(wrong, &path, text),
+                ("bg", _, Value::String(text)) => style.bg = self.colour(wrong, &path, text),
                 (_, Some((_, modifier)), Value::Boolean(true)) => style = style.add_modifier(*modifier),
                 (_, Some(_), Value::Boolean(false)) => {}
                 ("fg" | "bg", _, other) => {
-                    let what = format!("expected a colour, found {}", other.type_str());
-                    return Err(ThemeError::at(file, &key, what));
+                    wrong.at(&path, format!("expected a colour, found {}", other.type_str()));
                 }
                 (_, Some(_), other) => {
-                    let what = format!("expected true or false, found {}", other.type_str());
-                    return Err(ThemeError::at(file, &key, what));
+                    wrong.at(&path, format!("expected true or false, found {}", other.type_str()));
                 }
                 _ => {
                     let known = ["fg", "bg"].into_iter().chain(MODIFIERS.iter().map(|(name, _)| *name));
-                    let near = did_you_mean(name, known);
-                    return Err(ThemeError::at(file, &key, format!("unknown key{near}")));
+                    let known: Vec<&str> = known.collect();
+                    wrong.at(&path, format!("unknown key{}", instead(name, &known)));
                 }
             }
         }
-        Ok(style)
+        style
     }
 
-    fn colour(&self, file: &str, key: &str, text: &str) -> Result<Color, ThemeError> {
+    fn colour(&self, wrong: &mut Mistakes<'_>, path: &[&str], text: &str) -> Option<Color> {
         if let Some(name) = text.strip_prefix('$') {
-            return self.palette.get(name).copied().ok_or_else(|| {
-                let near = did_you_mean(name, self.palette.keys().map(String::as_str));
-                ThemeError::at(file, key, format!("`${name}` is not in the palette{near}"))
-            });
+            let colour = self.palette.get(name).copied();
+            if colour.is_none() {
+                let near = did_you_mean(name, self.palette.keys().map(String::as_str)).unwrap_or_default();
+                wrong.at(path, format!("`${name}` is not in the palette{near}"));
+            }
+            return colour;
         }
-        Color::from_str(text).map_err(|_| {
-            let near = did_you_mean(text, COLOUR_NAMES.iter().copied());
-            let what = format!("unknown colour `{text}`{near}; use a name, #rrggbb, 0-255 or $palette");
-            ThemeError::at(file, key, what)
-        })
+        let colour = Color::from_str(text).ok();
+        if colour.is_none() {
+            let near = did_you_mean(text, COLOUR_NAMES.iter().copied()).unwrap_or_default();
+            wrong.at(path, format!("unknown colour `{text}`{near}; use a name, #rrggbb, 0-255 or $palette"));
+        }
+        colour
     }
 }
 
@@ -260,22 +309,27 @@ const COLOUR_NAMES: &[&str] = &[
     "white",
 ];
 
-fn section<'a>(file: &str, table: &'a Table, key: &str) -> Result<Vec<(&'a String, &'a Value)>, ThemeError> {
+fn section<'a>(wrong: &mut Mistakes<'_>, table: &'a Table, key: &str) -> Vec<(&'a String, &'a Value)> {
     match table.get(key) {
-        None => Ok(Vec::new()),
-        Some(Value::Table(section)) => Ok(section.iter().collect()),
+        None => Vec::new(),
+        Some(Value::Table(section)) => section.iter().collect(),
         Some(other) => {
-            Err(ThemeError::at(file, key, format!("expected a table, found {}", other.type_str())))
+            wrong.at(&[key], format!("expected a table, found {}", other.type_str()));
+            Vec::new()
         }
     }
 }
 
 fn syntax(file: &str, text: &str, error: &toml::de::Error) -> ThemeError {
-    let at = error.span().map_or(0, |span| span.start);
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
     ThemeError(format!("theme {file}:{line}:{column}: {}", error.message().replace('\n', " ")))
+}
+
+/// Line and column of a byte, both from 1.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 fn stem(file: &str) -> String {
@@ -283,13 +337,18 @@ fn stem(file: &str) -> String {
 }
 
 /// ` (did you mean …?)` when something is close enough to be meant.
-fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
         .min()
         .map(|(_, candidate)| format!(" (did you mean `{candidate}`?)"))
-        .unwrap_or_default()
+}
+
+/// The name that is close enough to be meant, or else all that there are.
+fn instead(word: &str, known: &[&str]) -> String {
+    did_you_mean(word, known.iter().copied())
+        .unwrap_or_else(|| format!(", expected one of {}", known.join(", ")))
 }
 
 #[cfg(test)]
@@ -322,37 +381,51 @@ mod tests {
     }
 
     #[test]
+    fn all_mistakes_are_told_in_the_order_of_the_file() {
+        assert_eq!(
+            error("colour = 3\nabout = 5\n[roles]\ntitle = { fg = \"gren\", glow = true }\ntxet = \"red\"\n"),
+            "theme my.toml:1:1: colour: unknown key, expected one of name, about, appearance, inherits, palette, roles\n\
+             theme my.toml:2:1: about: expected text, found integer\n\
+             theme my.toml:4:11: roles.title.fg: unknown colour `gren` (did you mean `green`?); use a name, #rrggbb, \
+             0-255 or $palette\n\
+             theme my.toml:4:24: roles.title.glow: unknown key, expected one of fg, bg, bold, dim, italic, underlined, \
+             reversed, crossed-out\n\
+             theme my.toml:5:1: roles.txet: unknown role (did you mean `text`?)"
+        );
+    }
+
+    #[test]
     fn mistakes_are_named() {
         assert_eq!(
             error("[roles]\nstate-dwon = \"red\""),
-            "theme my.toml: roles.state-dwon: unknown role (did you mean `state-down`?)"
+            "theme my.toml:2:1: roles.state-dwon: unknown role (did you mean `state-down`?)"
         );
         assert_eq!(
             error("[roles]\ntitle = \"gren\""),
-            "theme my.toml: roles.title: unknown colour `gren` (did you mean `green`?); use a name, #rrggbb, 0-255 \
+            "theme my.toml:2:1: roles.title: unknown colour `gren` (did you mean `green`?); use a name, #rrggbb, 0-255 \
              or $palette"
         );
         assert_eq!(
             error("[palette]\nsea = \"#010203\"\n[roles]\ntitle = \"$see\""),
-            "theme my.toml: roles.title: `$see` is not in the palette (did you mean `sea`?)"
+            "theme my.toml:4:1: roles.title: `$see` is not in the palette (did you mean `sea`?)"
         );
         assert_eq!(
             error("[roles]\ntitle = { fgg = \"red\" }"),
-            "theme my.toml: roles.title.fgg: unknown key (did you mean `fg`?)"
+            "theme my.toml:2:11: roles.title.fgg: unknown key (did you mean `fg`?)"
         );
         assert_eq!(
             error("[roles]\ntitle = { bold = 3 }"),
-            "theme my.toml: roles.title.bold: expected true or false, found integer"
+            "theme my.toml:2:11: roles.title.bold: expected true or false, found integer"
         );
-        assert_eq!(error("rolls = 3"), "theme my.toml: rolls: unknown key (did you mean `roles`?)");
+        assert_eq!(error("rolls = 3"), "theme my.toml:1:1: rolls: unknown key (did you mean `roles`?)");
         assert_eq!(
             error("appearance = \"dusky\""),
-            "theme my.toml: appearance: `dusky` is none of any, dark, light"
+            "theme my.toml:1:1: appearance: `dusky` is none of any, dark, light"
         );
         assert!(error("[roles]\ntitle = ").starts_with("theme my.toml:2:"), "{}", error("[roles]\ntitle = "));
         assert!(
             error("inherits = \"defualt\"")
-                .starts_with("theme my.toml: inherits: no theme is called `defualt`")
+                .starts_with("theme my.toml:1:1: inherits: no theme is called `defualt`")
         );
     }
 }

@@ -10,7 +10,7 @@ use super::document::{self, Declarations};
 use super::problem::{Problem, Severity, escaped};
 use super::read::Reading;
 use super::resolve::resolve;
-use super::tree::{self, MAX_BYTES};
+use super::tree::{self, MAX_BYTES, Mark};
 use crate::model::id::Name;
 
 /// The most files that one topology may have.
@@ -70,8 +70,9 @@ pub fn read(sources: Vec<Source>) -> Loaded {
     for source in sources {
         let mut reading = Reading::new(&source.file);
         let at = whole(&reading.file);
-        match source.content.and_then(text) {
-            Err(why) => {
+        match source.content.map_err(|why| (None, why)).and_then(text) {
+            Err((place, why)) => {
+                let at = place.map_or(at, |place| reading.origin(place));
                 reading.problems.push(Problem::error(&at, why));
                 unread.get_or_insert_with(|| reading.file.clone());
             }
@@ -115,14 +116,21 @@ fn whole(file: &str) -> Origin {
     Origin { file: file.into(), line: 0, column: 0 }
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, String> {
+/// The text of a file, or what is wrong with it and where.
+fn text(bytes: Vec<u8>) -> Result<String, (Option<Mark>, String)> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err("the file is UTF-16, expected UTF-8".to_owned());
+        return Err((None, "the file is UTF-16, expected UTF-8".to_owned()));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes().iter().take(good).filter(|b| **b == b'\n').count();
-        format!("the file is not UTF-8: line {line} holds a byte that no text has")
+        let bytes = error.as_bytes();
+        let (good, rest) = bytes.split_at_checked(error.utf8_error().valid_up_to()).unwrap_or((bytes, &[]));
+        let good = String::from_utf8_lossy(good);
+        let good = good.strip_prefix('\u{feff}').unwrap_or(&good);
+        let line = 1 + good.matches('\n').count();
+        let column = 1 + good.rsplit('\n').next().unwrap_or("").chars().count();
+        let byte = rest.first().copied().unwrap_or_default();
+        let at = Mark { line: line as u32, column: column as u32 };
+        (Some(at), format!("the file is not UTF-8: found the byte 0x{byte:02X}, which is no character here"))
     })
 }
 

@@ -106,7 +106,11 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .filter(|name| *name != found && name.len() <= 100)
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         // A third of the letters may be wrong: `consume` finds `consumes`, `x` finds nothing.
-        .filter(|(distance, name)| *distance * 3 <= name.chars().count().max(lower.chars().count()))
+        // What was cut short finds the whole word: `stale` finds `staleness`.
+        .filter(|(distance, name)| {
+            *distance * 3 <= name.chars().count().max(lower.chars().count())
+                || (lower.chars().count() >= 3 && name.to_lowercase().starts_with(&lower))
+        })
         .min()
         .map(|(_, name)| printable(name))
 }
@@ -172,6 +176,8 @@ mod tests {
     #[test]
     fn what_is_far_is_not_suggested() {
         assert_eq!(nearest("x", ["owns", "calls"]), None);
+        assert_eq!(nearest("stale", ["lag", "staleness"]), Some("staleness".to_owned()));
+        assert_eq!(nearest("st", ["staleness"]), None);
         assert_eq!(nearest("Billing", ["billing", "shipping"]), Some("billing".to_owned()));
         assert_eq!(nearest("acounts", ["accounts", "accounts-db"]), Some("accounts".to_owned()));
     }

@@ -96,11 +96,9 @@ impl Reading {
     pub fn text(&mut self, node: &Node, name: &str) -> Option<Name> {
         match &node.value {
             Value::Text(text) => {
-                let text: String = text
-                    .trim()
-                    .chars()
-                    .map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
-                    .collect();
+                let whole: String =
+                    text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }).collect();
+                let text = whole.trim();
                 if text.is_empty() {
                     self.error(node.at, format!("`{name}` is empty, expected text"));
                     return None;
@@ -109,7 +107,7 @@ impl Reading {
                     self.error(node.at, format!("`{name}` is longer than {MAX_TEXT} characters"));
                     return None;
                 }
-                self.plain(node.at, &text).then(|| text.into())
+                self.plain(node.at, &whole).then(|| text.into())
             }
             Value::Number(..) | Value::Bool(_) => {
                 self.error(

@@ -12,7 +12,9 @@ use super::declared::{NameKind, Origin, Service, Subject, Topology};
 use super::document::Declarations;
 use super::problem::{Problem, printable};
 use super::read::Places;
-use crate::model::id::{DomainId, ServiceId, StoreId, TeamId};
+use super::subject::{wrong_name, wrong_subject};
+use super::word::{BrokerKind, Protocol};
+use crate::model::id::{DomainId, Name, ServiceId, StoreId, TeamId};
 
 /// Puts declarations together. With `incomplete` (a file could not be read) missing names are not reported, as
 /// that file may hold them.
@@ -199,6 +201,7 @@ impl<'t> Names<'t> {
         }
         self.data(topology, this, out);
         self.messages(topology, this, out);
+        addresses(topology, this, out);
         for call in &this.calls {
             service(topology, call.service.as_str(), "calls", &call.origin, out);
             let Some(callee) = topology.services.get(&call.service) else { continue };
@@ -311,6 +314,59 @@ impl<'t> Names<'t> {
                 let known = provider.provides_feeds.iter().map(|p| &*p.feed);
                 out.warning(&followed.origin, &followed.feed, text, known);
             }
+        }
+    }
+}
+
+/// Channels, streams and consumers on NATS: names that no server would take are mistakes of writing.
+fn addresses(topology: &Topology, this: &Service, out: &mut Out<'_>) {
+    // Without any broker the system is one of NATS, until a file says otherwise.
+    let on_nats = |broker: Option<&Name>| match broker {
+        Some(id) if !topology.brokers.is_empty() => {
+            topology.brokers.get(id).is_some_and(|broker| broker.kind == BrokerKind::Nats)
+        }
+        _ => topology.brokers.values().all(|broker| broker.kind == BrokerKind::Nats),
+    };
+    let mut check = |broker: &Option<Name>,
+                     at: &Origin,
+                     subjects: &[(&str, &Option<Name>)],
+                     names: &[(&str, &Option<Name>)]| {
+        if !on_nats(broker.as_ref()) {
+            return;
+        }
+        for (field, subject) in subjects {
+            if let Some(text) = subject
+                && let Some(why) = wrong_subject(text)
+            {
+                let shown = printable(text);
+                out.error(at, text, format!("`{shown}` in {field} is no NATS subject: {why}"), []);
+            }
+        }
+        for (field, name) in names {
+            if let Some(text) = name
+                && let Some(why) = wrong_name(text)
+            {
+                let what = "is no name that a NATS stream or consumer can have";
+                out.error(at, text, format!("`{}` in {field} {what}: {why}", printable(text)), []);
+            }
+        }
+    };
+    for p in &this.publishes {
+        check(&p.broker, &p.origin, &[("channel", &p.channel)], &[("stream", &p.stream)]);
+    }
+    for p in &this.provides_feeds {
+        check(&p.broker, &p.origin, &[("channel", &p.channel)], &[("stream", &p.stream)]);
+    }
+    for a in this.answers.iter().filter(|a| a.protocol == Some(Protocol::Nats)) {
+        check(&a.broker, &a.origin, &[("channel", &a.channel)], &[]);
+    }
+    let readers = this.consumes.iter().map(|c| (&c.broker, &c.origin, &c.channel, &c.consumer));
+    let feeds = this.follows_feeds.iter().map(|f| (&f.broker, &f.origin, &f.channel, &f.consumer));
+    for (broker, origin, channel, reader) in readers.chain(feeds) {
+        check(broker, origin, &[("channel", channel)], &[]);
+        if let Some(reader) = reader {
+            let names = [("stream", &reader.stream), ("durable", &reader.durable)];
+            check(broker, origin, &[("deliver_subject", &reader.deliver_subject)], &names);
         }
     }
 }

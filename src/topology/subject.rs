@@ -39,6 +39,31 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     }
 }
 
+/// Why a declared channel is no NATS subject, if it is none.
+pub fn wrong_subject(channel: &str) -> Option<&'static str> {
+    let mut parts = channel.split('.').peekable();
+    while let Some(part) = parts.next() {
+        if part.is_empty() {
+            return Some("a part between dots is empty");
+        }
+        if part.contains(char::is_whitespace) {
+            return Some("it has a space");
+        }
+        if part == ">" && parts.peek().is_some() {
+            return Some("`>` may only stand at the end");
+        }
+    }
+    None
+}
+
+/// Why a text is no name of a stream or consumer on NATS, if it is none.
+pub fn wrong_name(name: &str) -> Option<&'static str> {
+    if name.contains(char::is_whitespace) {
+        return Some("it has a space");
+    }
+    name.contains(['.', '*', '>', '/', '\\']).then_some("it has one of . * > / \\")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +89,20 @@ mod tests {
         assert!(!covers("orders.created", "orders.*"));
         assert!(!covers("orders.*", "orders.>"));
         assert!(covers(">", "orders.>"));
+    }
+
+    #[test]
+    fn what_is_no_subject_is_known() {
+        for good in ["a", "orders.{id}.paid", "orders.*.>", ">", "a>b.c"] {
+            assert_eq!(wrong_subject(good), None, "{good}");
+        }
+        assert_eq!(wrong_subject("a b"), Some("it has a space"));
+        assert_eq!(wrong_subject("a..b"), Some("a part between dots is empty"));
+        assert_eq!(wrong_subject(".a"), Some("a part between dots is empty"));
+        assert_eq!(wrong_subject("a.>.b"), Some("`>` may only stand at the end"));
+        assert_eq!(wrong_name("ORDERS-2"), None);
+        assert_eq!(wrong_name("OR DERS"), Some("it has a space"));
+        assert_eq!(wrong_name("a.b"), Some("it has one of . * > / \\"));
     }
 
     proptest! {

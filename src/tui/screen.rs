@@ -1,6 +1,7 @@
 //! The terminal as the loop uses it, and the guard that always gives it back.
 
 use std::io::{self, BufWriter, Stdout, Write};
+use std::mem::ManuallyDrop;
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -83,7 +84,9 @@ impl Sequence for ReleaseMouse {
 /// The real terminal. While it lives the terminal is ours; when it is dropped, also by a panic, the terminal is itself
 /// again.
 pub(super) struct Tty {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: ratatui's own way back tells standard error when the terminal is gone, and panics when that is gone too.
+    /// What it would do, `leave` has done.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     ours: bool,
     mouse: bool,
 }
@@ -95,7 +98,7 @@ impl Tty {
         crossterm::style::force_color_output(depth != ColorDepth::Mono);
         let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
         let terminal = Terminal::new(CrosstermBackend::new(writer))?;
-        let mut tty = Self { terminal, ours: false, mouse };
+        let mut tty = Self { terminal: ManuallyDrop::new(terminal), ours: false, mouse };
         tty.take()?;
         Ok(tty)
     }

@@ -407,7 +407,12 @@ impl Reader<'_> {
     }
 
     fn wanted(&mut self, path: &str, what: &str, value: &Spanned<DeValue<'_>>) {
-        let got = value.get_ref().type_str();
+        let got = match value.get_ref() {
+            // The number tells more than that it is one.
+            DeValue::Integer(n) => n.to_string(),
+            DeValue::Float(n) => n.to_string(),
+            other => other.type_str().to_owned(),
+        };
         let path = path.escape_debug();
         self.complain(value.span().start, &format!("`{path}`: expected {what}, found {got}"));
     }

@@ -13,8 +13,8 @@ use crate::model::measured::Bounds;
 use crate::model::observation::{
     AckPolicy, BacklogReport, Batch, ChannelKind, ChannelReport, ClientReport, ClockOffset, ComponentHealth,
     ConsumerReport, Delivery, EndpointReport, HealthReport, HealthState, Library, Listing, Load, Notice,
-    NoticeKind, Observation, Observed, Position, ResponderReport, Retention, SourceReport, SourceState, Span,
-    SubscriptionReport,
+    NoticeKind, Observation, Observed, Position, ResponderReport, Retention, SIMULATION, SourceReport,
+    SourceState, Span, SubscriptionReport,
 };
 use crate::model::time::{Mono, Stamp, Timestamp};
 use crate::model::traffic::{Count, Traffic, TrafficKey};
@@ -60,7 +60,6 @@ pub(super) struct Watch {
     health: SourceId,
     start: Timestamp,
     pub(super) options: Options,
-    address: Name,
     checks: Vec<Check>,
     checked: u64,
     /// Counters as they stood at the last poll, and when that was.
@@ -79,7 +78,6 @@ impl Watch {
         start: Timestamp,
         options: Options,
     ) -> Self {
-        let address = topology.brokers.get(broker.as_str()).and_then(|broker| broker.servers.first());
         let mut checks = Vec::new();
         for (at, service) in world.services.iter().enumerate() {
             let declared = topology.services.get(&service.plan.id);
@@ -107,7 +105,6 @@ impl Watch {
             health: SourceId::from(HEALTH),
             start,
             options,
-            address: address.map_or_else(|| "simulation".into(), |address| address.shown().into()),
             checks,
             checked: 0,
             last: BTreeMap::new(),
@@ -248,7 +245,7 @@ impl Watch {
         }
         SourceReport {
             kind: "nats".into(),
-            address: self.address.clone(),
+            address: SIMULATION.into(),
             state: SourceState::Up,
             server_version: Some(SERVER.into()),
             server_name: Some("simulated".into()),
@@ -542,7 +539,11 @@ impl Watch {
             self.checks.iter().map(|c| 1.0 / c.report.interval.as_secs_f64().max(0.1)).sum();
         SourceReport {
             kind: HEALTH.into(),
-            address: if all == 1 { "1 endpoint".into() } else { format!("{all} endpoints").into() },
+            address: if all == 1 {
+                "1 simulated endpoint".into()
+            } else {
+                format!("{all} simulated endpoints").into()
+            },
             state: match (answered, silent) {
                 (_, 0) => SourceState::Up,
                 (0, _) => SourceState::Down,

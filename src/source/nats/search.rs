@@ -152,7 +152,7 @@ fn found(api: &Api<'_>, channel: &ChannelId, stream: &Name, message: &FullMessag
         id: id.clone(),
         subject: one_line(&message.subject).into(),
         appended,
-        bytes: (headers.len() + message.data.len() / 4 * 3) as u64,
+        bytes: (headers.len() + decoded_len(&message.data)) as u64,
         headers: origins(&headers),
         read_at: now.wall,
         read_on: desk.stream_time(stream, now),
@@ -160,6 +160,12 @@ fn found(api: &Api<'_>, channel: &ChannelId, stream: &Name, message: &FullMessag
     desk.follow(&id);
     desk.observe(now, Observation::Message(Box::new(report)));
     SearchOutcome::Found(message.seq)
+}
+
+/// How many bytes a base64 text stands for: three for each four letters, less one for each `=` at its end.
+fn decoded_len(base64: &str) -> usize {
+    let padding = base64.bytes().rev().take(2).take_while(|b| *b == b'=').count();
+    (base64.len() / 4 * 3).saturating_sub(padding)
 }
 
 fn decoded(base64: &str) -> Vec<u8> {
@@ -267,6 +273,14 @@ mod tests {
         assert!(!fits(&traced, &by("traceparent", "00-ab-cd-02")));
         let told = origins(&decoded(&traced.hdrs));
         assert_eq!(told, [("Traceparent".into(), "00-ab-cd-01".into())], "what may be secret is not told");
+    }
+
+    #[test]
+    fn the_size_of_a_payload_is_exact() {
+        for size in [0, 1, 2, 3, 4, 10, 100, 101] {
+            assert_eq!(decoded_len(&STANDARD.encode(vec![b'=' + 1; size])), size);
+        }
+        assert_eq!(decoded_len("=="), 0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::topology::declared::{
 };
 use crate::topology::glob::Glob;
 use crate::topology::read::{Fields, Reading};
-use crate::topology::tree::{Mark, Node};
+use crate::topology::tree::{Mark, Node, Value};
 use crate::topology::word::ServiceKind;
 
 /// Fields of a service document.
@@ -183,6 +183,11 @@ fn uses(r: &mut Reading, node: &Node) -> Option<StoreUse> {
 }
 
 fn identifier(r: &mut Reading, f: &Fields<'_>) -> Option<Identifier> {
+    if let Some(node) = f.get("identifier")
+        && matches!(&node.value, Value::List(items) if items.is_empty())
+    {
+        r.error(node.at, "`identifier` is an empty list, expected at least one field");
+    }
     let names = f.names(r, "identifier");
     (!names.is_empty()).then_some(Identifier(names))
 }

@@ -40,6 +40,35 @@ fn the_sample_has_no_fault() {
     assert!(topology.stores.values().all(|store| store.reason.is_some() && store.kind.is_some()));
 }
 
+/// Every other mistake in it would teach something that nobody meant.
+#[test]
+fn the_sample_has_the_mistakes_that_its_page_lists_and_no_more() {
+    let topology = load(&directory()).topology.expect("a topology");
+    let owners = |entity: &str| {
+        topology
+            .services
+            .values()
+            .flat_map(|s| &s.owns)
+            .filter(|o| o.entity.as_str() == entity)
+            .collect::<Vec<_>>()
+    };
+    let owned: std::collections::BTreeSet<&str> =
+        topology.services.values().flat_map(|s| &s.owns).map(|o| o.entity.as_str()).collect();
+    let twice: Vec<&str> = owned.into_iter().filter(|entity| owners(entity).len() > 1).collect();
+    assert_eq!(twice, ["Address"]);
+    let mut differ: Vec<&str> = Vec::new();
+    for copy in topology.services.values().flat_map(|s| &s.copies) {
+        let own = owners(copy.entity.as_str())[0];
+        if copy.identifier.is_some() && copy.identifier != own.identifier {
+            differ.push(copy.entity.as_str());
+        }
+    }
+    assert_eq!(differ, ["User", "User"]);
+    let shared: Vec<&str> =
+        topology.services.values().flat_map(|s| &s.uses_stores).map(|u| u.store.as_str()).collect();
+    assert_eq!(shared, ["accounts-db"]);
+}
+
 #[test]
 fn everything_is_optional() {
     assert_eq!(wrong("service: a"), Vec::<String>::new());
@@ -353,10 +382,50 @@ fn a_file_that_cannot_be_read_hides_no_reference_errors_as_its_own() {
 }
 
 #[test]
+fn channels_and_streams_that_no_nats_server_takes_are_errors() {
+    let said = |publication: &str| wrong(&format!("service: a\npublishes: [{{ event: E, {publication} }}]"));
+    assert_eq!(said("channel: a b"), ["2:34: error: `a b` in channel is no NATS subject: it has a space"]);
+    assert_eq!(
+        said("channel: a..b"),
+        ["2:34: error: `a..b` in channel is no NATS subject: a part between dots is empty"]
+    );
+    assert_eq!(
+        said("channel: a.>.b"),
+        ["2:34: error: `a.>.b` in channel is no NATS subject: `>` may only stand at the end"]
+    );
+    assert_eq!(
+        said("channel: a.b, stream: OR DERS"),
+        [
+            "2:47: error: `OR DERS` in stream is no name that a NATS stream or consumer can have: it has a space"
+        ]
+    );
+    assert_eq!(
+        wrong("service: a\nconsumes: [{ event: E, channel: c, consumer: { stream: S, durable: a.b } }]")[0],
+        "2:12: error: `a.b` in durable is no name that a NATS stream or consumer can have: it has one of . * > / \\"
+    );
+    // Other brokers have other rules.
+    let kafka = "headwater: 1\nbrokers: [{ id: k, kind: kafka }]\n---\nservice: a\n\
+                 publishes: [{ event: E, broker: k, channel: a..b }, { event: F, channel: a..b }]";
+    assert_eq!(wrong(kafka), Vec::<String>::new());
+}
+
+#[test]
+fn lists_that_must_not_be_empty_are_errors() {
+    assert_eq!(
+        wrong("headwater: 1\nbrokers: [{ id: n, kind: nats, servers: [] }]"),
+        ["2:41: error: `servers` is an empty list, expected at least one address"]
+    );
+    assert_eq!(
+        wrong("service: a\nowns: [{ entity: E, identifier: [] }]"),
+        ["2:33: error: `identifier` is an empty list, expected at least one field"]
+    );
+}
+
+#[test]
 fn encodings_are_named() {
     assert_eq!(
         files(&[("b.yaml", b"service: a\nteam: \xff\xc0")]),
-        ["b.yaml: error: the file is not UTF-8: line 2 holds a byte that no text has"]
+        ["b.yaml:2:7: error: the file is not UTF-8: found the byte 0xFF, which is no character here"]
     );
     assert_eq!(files(&[("b.yaml", b"\xff\xfes\0")]), ["b.yaml: error: the file is UTF-16, expected UTF-8"]);
     assert_eq!(files(&[("b.yaml", b"\xef\xbb\xbfservice: a\r\nteam: t\r\n")]), Vec::<String>::new());
