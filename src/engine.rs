@@ -208,7 +208,7 @@ impl Engine {
             let same_topology = self.wired.is_some();
             let before = std::mem::take(&mut self.wiring);
             self.wiring = wiring::wire(&self.state, &self.topology, same_topology.then_some(&before));
-            self.cache.rewired(&mut self.state, &before, &self.wiring);
+            self.cache.rewired(&mut self.state, &before, &mut self.wiring);
             self.wired = Some(structure);
         }
         self.state.dirty.services |= services::judge(&mut self.state, &self.wiring, &now);

@@ -28,6 +28,8 @@ pub(super) struct Rows<'a> {
     pub(super) entities: &'a [Arc<Entity>],
     /// Sorted by id.
     pub(super) consumers: &'a [Arc<Consumer>],
+    /// Those of them that ail, sorted by id.
+    pub(super) ailing: Vec<&'a Arc<Consumer>>,
     /// Flows by request.
     pub(super) requests: Vec<&'a Arc<Flow>>,
 }
@@ -256,10 +258,10 @@ impl Book<'_> {
                 }
             }
         }
-        for consumer in rows.consumers {
+        for consumer in &rows.ailing {
             let bad = is_bad(consumer.status);
             let gave_up = consumer.gave_up.low().copied().unwrap_or(0);
-            if !(bad || gave_up > 0) || !self.said.insert(Thing::Consumer(consumer.id.clone())) {
+            if !self.said.insert(Thing::Consumer(consumer.id.clone())) {
                 continue;
             }
             let severity = match consumer.status {
@@ -384,6 +386,11 @@ impl Book<'_> {
         }
         Some(aging(entity, replica))
     }
+}
+
+/// Whether a consumer needs a person.
+pub(super) fn ails(consumer: &Consumer) -> bool {
+    is_bad(consumer.status) || consumer.gave_up.low() > Some(&0)
 }
 
 fn is_bad(status: ConsumerStatus) -> bool {

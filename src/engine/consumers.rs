@@ -22,7 +22,7 @@ use crate::model::observation::{
     BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
 };
 use crate::model::series::History;
-use crate::model::snapshot::{ConsumerStatus, Delay, Drain, Since, Trend};
+use crate::model::snapshot::{ConsumerIdentity, ConsumerStatus, Delay, Drain, Since, Trend};
 use crate::model::time::{Mono, Stamp, Timestamp};
 
 /// What is kept of one consumer.
@@ -93,6 +93,9 @@ pub(super) struct ConsumerState {
     /// Its judgement and figures are those of all that it was told.
     #[serde(skip)]
     settled: bool,
+    /// It is among those whose rows are to be made anew.
+    #[serde(skip)]
+    pub(super) stale: bool,
 }
 
 /// Where a consumer stands in the wiring and among the rows.
@@ -100,6 +103,8 @@ pub(super) struct ConsumerState {
 pub(super) struct Wired {
     /// Whose it is.
     pub(super) bound: Arc<Bound>,
+    /// Who it is, as its rows tell.
+    pub(super) identity: Arc<ConsumerIdentity>,
     /// The place of its row.
     pub(super) row: usize,
     /// The places of the flows that show its numbers.
@@ -190,11 +195,12 @@ impl ConsumerState {
             rewired: 0,
             wired: None,
             settled: false,
+            stale: false,
         }
     }
 
     /// Takes what the broker says now.
-    pub(super) fn poll(&mut self, report: &Arc<ConsumerReport>, poll: &Poll<'_>) {
+    pub(super) fn poll(&mut self, report: &ConsumerReport, poll: &Poll<'_>) {
         if self.polled.is_some_and(|last| poll.at.mono <= last.mono) {
             return;
         }
@@ -266,10 +272,22 @@ impl ConsumerState {
             _ => None,
         });
         self.newest = poll.channel.filter(|_| report.filters.is_empty()).and_then(|c| c.last_at);
-        self.channel = report.channel.clone();
-        self.name = report.name.clone();
         self.polled = Some(poll.at);
-        self.report = Some(Arc::clone(report));
+        if self.channel != report.channel {
+            self.channel = report.channel.clone();
+        }
+        if self.name != report.name {
+            self.name = report.name.clone();
+        }
+        // Every poll brings its names anew: one copy of them is enough.
+        let before = self.report.as_ref().filter(|before| before.filters == report.filters);
+        self.report = Some(Arc::new(ConsumerReport {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            channel: self.channel.clone(),
+            filters: before.map_or(&report.filters, |before| &before.filters).clone(),
+            ..report.clone()
+        }));
     }
 
     /// Whether it is another one under the old name.
@@ -371,12 +389,37 @@ impl ConsumerState {
         self.settled = false;
     }
 
-    /// Takes its place; returns whether it is another one's now.
-    pub(super) fn wire(&mut self, wired: Wired) -> bool {
-        let moved = self.wired.as_ref().is_none_or(|before| before.bound != wired.bound);
+    /// Takes its place; returns who it is, and whether it is another one's now.
+    pub(super) fn wire(
+        &mut self,
+        bound: &Arc<Bound>,
+        row: usize,
+        flows: Vec<usize>,
+    ) -> (Arc<ConsumerIdentity>, bool) {
+        let same = |before: &mut Wired| {
+            let identity = &before.identity;
+            before.bound == *bound && (&identity.name, &identity.channel) == (&self.name, &self.channel)
+        };
+        let before = self.wired.take_if(same);
+        let moved = before.is_none();
         self.settled &= !moved;
-        self.wired = Some(wired);
-        moved
+        let identity = before.map_or_else(|| Arc::new(self.identity(bound)), |before| before.identity);
+        self.wired = Some(Wired { bound: Arc::clone(bound), identity: Arc::clone(&identity), row, flows });
+        (identity, moved)
+    }
+
+    fn identity(&self, bound: &Bound) -> ConsumerIdentity {
+        ConsumerIdentity {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            channel: self.channel.clone(),
+            source: self.source.clone(),
+            services: Arc::clone(&bound.services),
+            services_likely: bound.likely,
+            max_delay: bound.max_delay,
+            feeds: Arc::clone(&bound.feeds),
+            bound_by: Arc::clone(&bound.evidence),
+        }
     }
 
     /// Judges it and works out its figures, unless nothing came since that was done last.

@@ -54,24 +54,13 @@ pub(super) fn of_consumer(plan: &FlowPlan, consumer: Option<&ConsumerState>, at:
 
 fn flow(plan: &FlowPlan, figures: Figures) -> Flow {
     Flow {
-        id: plan.id.clone(),
-        kind: plan.kind,
-        kind_likely: plan.kind_likely,
-        from: Arc::clone(&plan.from),
-        from_likely: plan.from_likely,
-        to: Arc::clone(&plan.to),
-        channel: plan.channel.clone(),
-        label: plan.label.clone(),
-        consumer: plan.consumer.clone(),
-        entity: plan.entity.clone(),
+        route: Arc::clone(&plan.route),
         rate: figures.rate,
         bytes_rate: figures.bytes,
         errors_rate: figures.errors,
         delay: figures.delay,
         history: figures.history,
-        declared: plan.declared,
         last_seen: figures.last_seen,
-        evidence: Arc::clone(&plan.evidence),
     }
 }
 

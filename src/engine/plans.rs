@@ -5,6 +5,7 @@
 //! alone, so that a flow keeps its id when it is first seen, falls silent or comes back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
 
 mod declared;
@@ -17,26 +18,31 @@ use super::wiring::{Wiring, likely_producer};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, FlowId, Name, ServiceId, SourceId, escape};
 use crate::model::measured::Evidence;
 use crate::model::observation::{ChannelKind, Delivery};
-use crate::model::snapshot::FlowKind;
+use crate::model::snapshot::{FlowKind, Route};
 use crate::model::traffic::TrafficKey;
 use crate::topology::subject;
 
 /// A flow without its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FlowPlan {
-    pub(super) id: FlowId,
-    pub(super) kind: FlowKind,
-    pub(super) kind_likely: bool,
-    pub(super) from: Arc<[ServiceId]>,
-    pub(super) from_likely: bool,
-    pub(super) to: Arc<[ServiceId]>,
-    pub(super) channel: Option<ChannelId>,
-    pub(super) label: Name,
-    pub(super) consumer: Option<ConsumerId>,
-    pub(super) entity: Option<EntityId>,
-    pub(super) declared: bool,
-    pub(super) evidence: Arc<[Evidence]>,
+    /// Shared by all its rows.
+    pub(super) route: Arc<Route>,
     pub(super) numbers: Numbers,
+}
+
+impl FlowPlan {
+    /// To be changed while it is being made.
+    fn route_mut(&mut self) -> &mut Route {
+        Arc::make_mut(&mut self.route)
+    }
+}
+
+impl Deref for FlowPlan {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.route
+    }
 }
 
 /// Where a flow's numbers come from.
@@ -245,19 +251,21 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
         evidence.extend(bound.into_iter().flat_map(|b| b.evidence.iter().cloned()));
         evidence.extend(producers.into_iter().flat_map(|p| p.evidence.iter().cloned()));
         plans.push(FlowPlan {
-            id: FlowId::new(format!("consumer:{consumer}")),
-            kind: if keyed { FlowKind::Feed } else { FlowKind::Event },
-            kind_likely: false,
-            from: producers.map(|p| p.services.clone()).unwrap_or_default(),
-            from_likely: producers.is_some_and(|p| p.likely),
-            to: bound.map(|b| b.services.clone()).unwrap_or_default(),
-            channel: Some(reads.channel.clone()),
-            label,
-            consumer: Some(consumer.clone()),
-            entity: None,
-            declared: false,
-            evidence: evidence.into(),
             numbers: Numbers::Consumer { shared: false },
+            route: Arc::new(Route {
+                id: FlowId::new(format!("consumer:{consumer}")),
+                kind: if keyed { FlowKind::Feed } else { FlowKind::Event },
+                kind_likely: false,
+                from: producers.map(|p| p.services.clone()).unwrap_or_default(),
+                from_likely: producers.is_some_and(|p| p.likely),
+                to: bound.map(|b| b.services.clone()).unwrap_or_default(),
+                channel: Some(reads.channel.clone()),
+                label,
+                consumer: Some(consumer.clone()),
+                entity: None,
+                declared: false,
+                evidence: evidence.into(),
+            }),
         });
     }
     plans
@@ -342,19 +350,21 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                 )];
                 evidence.extend(from.evidence.iter().filter(|_| not_itself).cloned());
                 plans.push(FlowPlan {
-                    id: id("subject", channel.as_str(), service.as_str()),
-                    kind: FlowKind::Event,
-                    kind_likely: true,
-                    from: if not_itself { from.services } else { [].into() },
-                    from_likely: not_itself,
-                    to: [service.clone()].into(),
-                    channel: Some(channel),
-                    label: s.subject.clone(),
-                    consumer: None,
-                    entity: None,
-                    declared: false,
-                    evidence: evidence.into(),
                     numbers: Numbers::Delivered(counters(state, wiring, source, service, &s.subject)),
+                    route: Arc::new(Route {
+                        id: id("subject", channel.as_str(), service.as_str()),
+                        kind: FlowKind::Event,
+                        kind_likely: true,
+                        from: if not_itself { from.services } else { [].into() },
+                        from_likely: not_itself,
+                        to: [service.clone()].into(),
+                        channel: Some(channel),
+                        label: s.subject.clone(),
+                        consumer: None,
+                        entity: None,
+                        declared: false,
+                        evidence: evidence.into(),
+                    }),
                 });
             }
         }
@@ -372,23 +382,25 @@ fn upstreams(state: &State, wiring: &Wiring) -> Vec<FlowPlan> {
             let only = channel.report.fed_by.len() == 1
                 && (channel.report.subjects.is_empty() || &*fed.how == "mirror");
             plans.push(FlowPlan {
-                id: id("upstream", fed.channel.as_str(), down.as_str()),
-                kind: FlowKind::Feed,
-                kind_likely: false,
-                from: producers.map(|p| p.services.clone()).unwrap_or_default(),
-                from_likely: producers.is_some_and(|p| p.likely),
-                to: [].into(),
-                channel: Some(down.clone()),
-                label: format!("{} of {upstream}", fed.how).into(),
-                consumer: None,
-                entity: None,
-                declared: false,
-                evidence: [Evidence::observed(
-                    format!("configuration of {}", channel.report.name),
-                    state.structure_at.wall,
-                )]
-                .into(),
                 numbers: Numbers::Channel { only },
+                route: Arc::new(Route {
+                    id: id("upstream", fed.channel.as_str(), down.as_str()),
+                    kind: FlowKind::Feed,
+                    kind_likely: false,
+                    from: producers.map(|p| p.services.clone()).unwrap_or_default(),
+                    from_likely: producers.is_some_and(|p| p.likely),
+                    to: [].into(),
+                    channel: Some(down.clone()),
+                    label: format!("{} of {upstream}", fed.how).into(),
+                    consumer: None,
+                    entity: None,
+                    declared: false,
+                    evidence: [Evidence::observed(
+                        format!("configuration of {}", channel.report.name),
+                        state.structure_at.wall,
+                    )]
+                    .into(),
+                }),
             });
         }
     }

@@ -6,15 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::consumers::{ConsumerState, Wired};
+use super::consumers::ConsumerState;
 use super::rates::Windows;
-use super::state::{Dirty, State};
-use super::wiring::{Bound, Wiring};
+use super::state::{Dirty, Stale, State};
+use super::wiring::Wiring;
 use super::{causes, flows, services, sorted, totals, traces};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, ServiceId, SourceId, StoreId};
 use crate::model::measured::Evidence;
 use crate::model::message::SearchReport;
-use crate::model::snapshot::{Cause, Channel, Consumer, Entity, Flow, Service, Source, Store, Totals};
+use crate::model::snapshot::{
+    Cause, Channel, Consumer, ConsumerIdentity, Entity, Flow, Service, Source, Store, Totals,
+};
 use crate::model::time::Stamp;
 use crate::model::trace::Trace;
 use crate::topology::Topology;
@@ -28,6 +30,8 @@ pub(super) struct Cache {
     entities: BTreeMap<EntityId, Arc<Entity>>,
     channels: BTreeMap<ChannelId, Arc<Channel>>,
     consumers: Vec<Arc<Consumer>>,
+    /// The places of consumers that need a person.
+    ailing: BTreeSet<usize>,
     /// In the order of the wiring's plans.
     flows: Vec<Arc<Flow>>,
     /// The wiring is another one than at the last look.
@@ -67,8 +71,8 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
     let Inputs { cache, state, wiring, topology, now } = inputs;
     let windows = state.windows;
     let mut dirty = std::mem::take(&mut state.dirty);
-    dirty.consumers.sort();
-    dirty.consumers.dedup();
+    // In the order of their rows, which is that of their ids: those of a channel stand together.
+    dirty.consumers.sort_unstable_by_key(|stale| stale.row);
     let rewired = std::mem::take(&mut cache.rewired);
     let moved = rewired || cache.seen != Some(state.revision);
     cache.seen = Some(state.revision);
@@ -104,6 +108,7 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
             stores: &stores,
             entities: &entities,
             consumers: &cache.consumers,
+            ailing: cache.ailing.iter().filter_map(|at| cache.consumers.get(*at)).collect(),
             requests: wiring.index.requests.iter().filter_map(|at| cache.flows.get(*at)).collect(),
         });
     }
@@ -125,40 +130,53 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
 impl Cache {
     /// Puts the lists in the order of a new wiring. Rows of things that are still wired the same stay; those of consumers that
     /// are not are dirty; what is new gets its row.
-    pub(super) fn rewired(&mut self, state: &mut State, before: &Wiring, now: &Wiring) {
+    pub(super) fn rewired(&mut self, state: &mut State, before: &Wiring, now: &mut Wiring) {
         self.rewired = true;
         let mut old = std::mem::take(&mut self.consumers).into_iter().peekable();
         for (id, consumer) in &mut state.consumers {
             let Some(bound) = now.consumers.get(id) else { continue };
             let flows = now.index.consumers.get(id).cloned().unwrap_or_default();
-            let wired = Wired { bound: Arc::clone(bound), row: self.consumers.len(), flows };
-            let moved = consumer.wire(wired);
+            let (identity, moved) = consumer.wire(bound, self.consumers.len(), flows);
             while old.next_if(|row| row.id < *id).is_some() {}
             let kept = old.next_if(|row| row.id == *id);
             if moved && kept.is_some() {
-                state.dirty.consumers.push(id.clone());
+                state.dirty.consumer(consumer);
             }
             self.consumers.push(kept.unwrap_or_else(|| {
                 consumer.settle(state.windows);
-                Arc::new(consumer_row(consumer, bound))
+                Arc::new(consumer_row(consumer, &identity))
             }));
         }
+        let rows = self.consumers.iter().enumerate();
+        self.ailing = rows.filter(|(_, row)| causes::ails(row)).map(|(at, _)| at).collect();
         let mut old = std::mem::take(&mut self.flows).into_iter().zip(&before.flows).peekable();
-        for plan in &now.flows {
+        for plan in &mut now.flows {
             while old.next_if(|(_, before)| before.id < plan.id).is_some() {}
             let same = old.next_if(|(_, before)| before.id == plan.id).filter(|(_, before)| *before == plan);
-            let row = same.map(|(row, _)| row);
-            self.flows.push(row.unwrap_or_else(|| Arc::new(flows::row(plan, state))));
+            self.flows.push(if let Some((row, before)) = same {
+                // Its rows share the route of the plan.
+                *plan = Arc::clone(before);
+                row
+            } else {
+                Arc::new(flows::row(plan, state))
+            });
         }
     }
 
     /// The rows of consumers of which something came, and of the flows that show their numbers.
-    fn consumers(&mut self, state: &mut State, wiring: &Wiring, dirty: &[ConsumerId]) {
+    fn consumers(&mut self, state: &mut State, wiring: &Wiring, dirty: &[Stale]) {
         let (windows, known_at) = (state.windows, state.structure_at.wall);
         each(&mut state.consumers, dirty, |consumer| {
+            consumer.stale = false;
             consumer.settle(windows);
             let Some(wired) = &consumer.wired else { return };
-            put(&mut self.consumers, wired.row, consumer_row(consumer, &wired.bound));
+            let row = consumer_row(consumer, &wired.identity);
+            if causes::ails(&row) {
+                self.ailing.insert(wired.row);
+            } else {
+                self.ailing.remove(&wired.row);
+            }
+            put(&mut self.consumers, wired.row, row);
             for at in &wired.flows {
                 if let Some(plan) = wiring.flows.get(*at) {
                     put(&mut self.flows, *at, flows::of_consumer(plan, Some(consumer), known_at));
@@ -226,20 +244,20 @@ fn put<R>(rows: &mut [Arc<R>], at: usize, row: R) {
     }
 }
 
-/// Does something with each of these (sorted) consumers that is there. Those of a channel were polled together and stand
+/// Does something with each of these consumers that is there. Those of a channel were polled together and stand
 /// together: mostly the next one wanted is the next one there, and need not be looked for.
 fn each(
     consumers: &mut BTreeMap<ConsumerId, ConsumerState>,
-    wanted: &[ConsumerId],
+    wanted: &[Stale],
     mut act: impl FnMut(&mut ConsumerState),
 ) {
     let mut rest = wanted;
     while let Some((first, mut after)) = rest.split_first() {
-        let mut there = consumers.range_mut::<ConsumerId, _>(first..);
-        if let Some((_, consumer)) = there.next().filter(|(id, _)| *id == first) {
+        let mut there = consumers.range_mut::<ConsumerId, _>(&first.id..);
+        if let Some((_, consumer)) = there.next().filter(|(id, _)| **id == first.id) {
             act(consumer);
             while let (Some((next, others)), Some((id, consumer))) = (after.split_first(), there.next()) {
-                if id != next {
+                if *id != next.id {
                     break;
                 }
                 act(consumer);
@@ -261,27 +279,15 @@ fn keep<K: Ord, R: PartialEq>(old: &mut BTreeMap<K, Arc<R>>, rows: impl Iterator
         .collect();
 }
 
-fn consumer_row(consumer: &ConsumerState, bound: &Bound) -> Consumer {
+fn consumer_row(consumer: &ConsumerState, identity: &Arc<ConsumerIdentity>) -> Consumer {
     let figures = &consumer.figures;
-    let mut evidence = Vec::with_capacity(2 + bound.evidence.len());
-    if let Some(polled) = consumer.polled {
-        evidence.push(Evidence::observed(consumer.listed_by.clone(), polled.wall));
-    } else {
-        evidence
-            .push(Evidence::observed(format!("consumer names of {}", consumer.source), consumer.seen.wall));
-    }
-    if let Some(backlog) = &consumer.backlog {
-        evidence.push(Evidence::observed(backlog.how.clone(), consumer.staleness.at));
-    }
-    evidence.extend_from_slice(&bound.evidence);
+    let told_by = match consumer.polled {
+        Some(_) => consumer.listed_by.clone(),
+        None => format!("consumer names of {}", consumer.source).into(),
+    };
     Consumer {
+        identity: Arc::clone(identity),
         report: consumer.report.clone(),
-        id: consumer.id.clone(),
-        name: consumer.name.clone(),
-        channel: consumer.channel.clone(),
-        source: consumer.source.clone(),
-        services: Arc::clone(&bound.services),
-        services_likely: bound.likely,
         lag: consumer.told(|r| &r.lag),
         in_flight: consumer.told(|r| &r.in_flight),
         redelivered: consumer.told(|r| &r.redelivered),
@@ -296,10 +302,9 @@ fn consumer_row(consumer: &ConsumerState, bound: &Bound) -> Consumer {
         trend: consumer.trend(),
         delay: figures.delay.clone(),
         acks: figures.acks.clone(),
-        max_delay: bound.max_delay,
-        feeds: Arc::clone(&bound.feeds),
         lag_history: consumer.lag_history.clone(),
         staleness_history: consumer.staleness_history.clone(),
-        evidence,
+        told_by,
+        read_by: consumer.backlog.as_ref().map(|backlog| backlog.how.clone()),
     }
 }

@@ -1,9 +1,9 @@
 //! What the engine remembers, and how observations change it. All of it can be written down and read
 //! again in the middle of a run.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,13 +33,31 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// What changed since rows were last made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Dirty {
-    pub(super) consumers: Vec<ConsumerId>,
+    pub(super) consumers: Vec<Stale>,
     pub(super) channels: Vec<ChannelId>,
     pub(super) meters: Vec<(SourceId, TrafficKey)>,
     /// What searches came to.
     pub(super) searches: bool,
     /// Programs, responders, health checks or what programs send.
     pub(super) services: bool,
+}
+
+/// A consumer whose row is to be made anew.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stale {
+    /// The place of its row when it was last wired; the last one when it never was.
+    pub(super) row: usize,
+    pub(super) id: ConsumerId,
+}
+
+impl Dirty {
+    /// Something came of a consumer.
+    pub(super) fn consumer(&mut self, consumer: &mut ConsumerState) {
+        if !std::mem::replace(&mut consumer.stale, true) {
+            let row = consumer.wired.as_ref().map_or(usize::MAX, |wired| wired.row);
+            self.consumers.push(Stale { row, id: consumer.id.clone() });
+        }
+    }
 }
 
 /// Everything that the engine remembers.
@@ -112,7 +130,7 @@ impl State {
             // Of one that no list has told of yet nothing is known to show it with.
             if let Some(consumer) = self.consumers.get_mut(id) {
                 consumer.hear(tally, batch.at.mono);
-                self.dirty.consumers.push(id.clone());
+                self.dirty.consumer(consumer);
             }
         }
         if !batch.traffic.is_empty() {
@@ -135,7 +153,7 @@ impl State {
         self.revision += 1;
         for consumer in self.consumers.values_mut() {
             consumer.unhear();
-            self.dirty.consumers.push(consumer.id.clone());
+            self.dirty.consumer(consumer);
         }
     }
 
@@ -167,7 +185,7 @@ impl State {
                     // Notices were missed meanwhile: what they count is a lower bound from here on.
                     for consumer in self.consumers.values_mut().filter(|c| &c.source == source) {
                         consumer.missed();
-                        self.dirty.consumers.push(consumer.id.clone());
+                        self.dirty.consumer(consumer);
                     }
                 }
                 if let Some(text) = told.text {
@@ -366,17 +384,14 @@ impl State {
         let was_there = self.was_there(&report.channel)
             && !matches!((report.created_at, started), (Some(made), Some((_, began))) if made > began);
         let broker_now = self.sources.get(source).map_or(at.wall, |s| s.broker_time(&at));
-        let known = self.consumers.contains_key(&report.id);
-        let consumer = self.consumers.entry(report.id.clone()).or_insert_with(|| {
-            ConsumerState::new(
-                report.id.clone(),
-                report.name.clone(),
-                report.channel.clone(),
-                source.clone(),
-                at,
-                was_there,
-            )
-        });
+        let (known, consumer) = match self.consumers.entry(report.id.clone()) {
+            Entry::Occupied(there) => (true, there.into_mut()),
+            Entry::Vacant(free) => {
+                let (id, name, channel) = (report.id.clone(), report.name.clone(), report.channel.clone());
+                let new = ConsumerState::new(id, name, channel, source.clone(), at, was_there);
+                (false, free.insert(new))
+            }
+        };
         let before = consumer.report.as_ref();
         let edited = before.is_some_and(|before| configuration(before) != configuration(report));
         let remade = matches!(
@@ -386,7 +401,7 @@ impl State {
         let leader = before
             .is_some_and(|b| b.leader.is_some() && report.leader.is_some() && b.leader != report.leader);
         let channel = self.channels.get(&report.channel).map(|c| &c.report);
-        consumer.poll(&Arc::new(report.clone()), &Poll { at, broker_now, channel });
+        consumer.poll(report, &Poll { at, broker_now, channel });
         if let Some(memory) = self.sources.get(source) {
             consumer.age(&memory.clocks);
         }
@@ -394,23 +409,28 @@ impl State {
         if rewired {
             consumer.rewired = revision;
         }
-        self.dirty.consumers.push(report.id.clone());
-        let name = short(consumer);
+        self.dirty.consumer(consumer);
         let thing = || Thing::Consumer(report.id.clone());
         if rewired {
             self.structure = revision;
         }
+        let said = |what: &str| format!("consumer {} {what}", short(consumer));
         if !known && !was_there && report.durable {
-            self.changes.told(&at, thing(), NoticeKind::Created, format!("consumer {name} created"), false);
+            self.changes.told(&at, thing(), NoticeKind::Created, said("created"), false);
         } else if remade {
-            self.changes.told(&at, thing(), NoticeKind::Created, format!("consumer {name} made anew"), false);
+            self.changes.told(&at, thing(), NoticeKind::Created, said("made anew"), false);
         } else if edited {
-            self.changes.told(&at, thing(), NoticeKind::Changed, format!("consumer {name} edited"), false);
+            self.changes.told(&at, thing(), NoticeKind::Changed, said("edited"), false);
         }
         if leader {
             let leader = report.leader.as_deref().unwrap_or("another server");
-            let text = format!("consumer {name} is now led by {leader}");
-            self.changes.told(&at, thing(), NoticeKind::Leader, text, false);
+            self.changes.told(
+                &at,
+                thing(),
+                NoticeKind::Leader,
+                said(&format!("is now led by {leader}")),
+                false,
+            );
         }
     }
 
@@ -421,7 +441,7 @@ impl State {
             if let Some(memory) = self.sources.get(source) {
                 consumer.age(&memory.clocks);
             }
-            self.dirty.consumers.push(backlog.consumer.clone());
+            self.dirty.consumer(consumer);
         }
     }
 
@@ -438,7 +458,7 @@ impl State {
             }
             if let Some(consumer) = self.consumers.get_mut(id) {
                 consumer.notice(notice);
-                self.dirty.consumers.push(id.clone());
+                self.dirty.consumer(consumer);
             } else if let (NoticeKind::GaveUp, Some(channel)) = (notice.kind, &notice.channel) {
                 // The notice came before the first list: the count must not be lost.
                 let name: Name = id.as_str().rsplit('/').next().unwrap_or(id.as_str()).into();

@@ -3,6 +3,7 @@
 //! Rows are shared (`Arc`), sorted by id and never changed after publication, so that a snapshot of
 //! twenty thousand flows costs little when few of them moved.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -395,11 +396,9 @@ pub enum Drain {
     Never,
 }
 
-/// A consumer with its measurements.
+/// Who a consumer is: what stays from one poll to the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Consumer {
-    /// What the broker last said of it; `None` while only its name is known.
-    pub report: Option<Arc<ConsumerReport>>,
+pub struct ConsumerIdentity {
     /// Its id.
     pub id: ConsumerId,
     /// The broker's name for it.
@@ -412,6 +411,22 @@ pub struct Consumer {
     pub services: Arc<[ServiceId]>,
     /// Whether `services` is a conclusion and not declared: shown with `~`.
     pub services_likely: bool,
+    /// The longest delay that its topology allows.
+    pub max_delay: Option<Duration>,
+    /// Entities whose copies it feeds.
+    pub feeds: Arc<[EntityId]>,
+    /// By what `services` are known.
+    pub bound_by: Arc<[Evidence]>,
+}
+
+/// A consumer with its measurements. A poll makes a new row of a few numbers; what stays is shared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Consumer {
+    /// Who it is: read through the row as if its own.
+    #[serde(flatten)]
+    pub identity: Arc<ConsumerIdentity>,
+    /// What the broker last said of it; `None` while only its name is known.
+    pub report: Option<Arc<ConsumerReport>>,
     /// Messages waiting for delivery.
     pub lag: Measured<u64>,
     /// Messages delivered and not yet acknowledged.
@@ -442,16 +457,14 @@ pub struct Consumer {
     /// What was heard of its acknowledgements in the delay's window, each message's delay included; `None` when they are not
     /// listened to, or none came.
     pub acks: Option<Arc<AckTally>>,
-    /// The longest delay that its topology allows.
-    pub max_delay: Option<Duration>,
-    /// Entities whose copies it feeds.
-    pub feeds: Arc<[EntityId]>,
     /// Lag over time.
     pub lag_history: History,
     /// Staleness in seconds over time (the upper bound, where there are two).
     pub staleness_history: History,
-    /// How it is known.
-    pub evidence: Vec<Evidence>,
+    /// By what request its numbers are known.
+    pub told_by: Name,
+    /// By what its oldest message is known, when it was read.
+    pub read_by: Option<Name>,
 }
 
 /// How a delay was measured; methods are never mixed without a label.
@@ -499,9 +512,9 @@ pub enum FlowKind {
     Request,
 }
 
-/// Data moving from some services to others.
+/// From whom to whom data moves, and by what: what stays of a flow while its numbers change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Flow {
+pub struct Route {
     /// Its id.
     pub id: FlowId,
     /// The way.
@@ -522,6 +535,18 @@ pub struct Flow {
     pub consumer: Option<ConsumerId>,
     /// The entity that it is about.
     pub entity: Option<EntityId>,
+    /// Whether a topology file declares it.
+    pub declared: bool,
+    /// How it is known.
+    pub evidence: Arc<[Evidence]>,
+}
+
+/// A flow with its measurements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// From whom to whom by what: read through the row as if its own.
+    #[serde(flatten)]
+    pub route: Arc<Route>,
     /// Messages per second.
     pub rate: Measured<f64>,
     /// Bytes per second.
@@ -532,12 +557,8 @@ pub struct Flow {
     pub delay: Option<Delay>,
     /// Rate over time.
     pub history: History,
-    /// Whether a topology file declares it.
-    pub declared: bool,
     /// When traffic was last seen on it.
     pub last_seen: Option<Timestamp>,
-    /// How it is known.
-    pub evidence: Arc<[Evidence]>,
 }
 
 impl Flow {
@@ -635,6 +656,31 @@ pub struct Totals {
     pub requests_history: History,
     /// Error share over time.
     pub error_history: History,
+}
+
+impl Deref for Consumer {
+    type Target = ConsumerIdentity;
+
+    fn deref(&self) -> &ConsumerIdentity {
+        &self.identity
+    }
+}
+
+impl Consumer {
+    /// How all this is known.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        let told = Evidence::observed(self.told_by.clone(), self.lag.at);
+        let read = self.read_by.iter().map(|by| Evidence::observed(by.clone(), self.staleness.at));
+        std::iter::once(told).chain(read).chain(self.bound_by.iter().cloned()).collect()
+    }
+}
+
+impl Deref for Flow {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.route
+    }
 }
 
 impl Snapshot {

@@ -320,7 +320,7 @@ fn all_views_count_the_same_services() {
     fixture::store::edit(
         &mut snapshot.flows,
         |flow| flow.to.iter().any(|to| to.as_str() == "billing"),
-        |flow| flow.to = ["billing-old".into()].into(),
+        |flow| std::sync::Arc::make_mut(&mut flow.route).to = ["billing-old".into()].into(),
     );
     for size in [(80, 24), (200, 60)] {
         let text = |view| Stage::new(snapshot.clone(), view).text(size, Dress::Default);

@@ -1,6 +1,7 @@
 //! Flows that the topology declares: each reader of an event or feed, and what is published and read by nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{FlowPlan, Numbers, counters, id, stored};
 use crate::engine::identity::Identity;
@@ -10,7 +11,7 @@ use crate::engine::wiring::Wiring;
 use crate::engine::words;
 use crate::model::id::{ChannelId, ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::model::measured::Evidence;
-use crate::model::snapshot::FlowKind;
+use crate::model::snapshot::{FlowKind, Route};
 use crate::model::traffic::TrafficKey;
 use crate::topology::declared::{Origin, Reader};
 use crate::topology::subject;
@@ -86,23 +87,25 @@ pub(super) fn reads(
             from.channel.is_some_and(|on| c.report.subjects.iter().all(|s| subject::covers(on, s)))
         });
         plans.push(FlowPlan {
-            id: id(kind.word(), name, ""),
-            kind,
-            kind_likely: false,
-            from: from.by.into(),
-            from_likely: false,
-            to: [].into(),
             numbers: if channel.is_some() {
                 Numbers::Channel { only }
             } else {
                 Numbers::Unknown("nobody reads it, and nothing else counts it".into())
             },
-            channel,
-            label: name.into(),
-            consumer: None,
-            entity: from.entity.cloned(),
-            declared: true,
-            evidence: from.evidence.into(),
+            route: Arc::new(Route {
+                id: id(kind.word(), name, ""),
+                kind,
+                kind_likely: false,
+                from: from.by.into(),
+                from_likely: false,
+                to: [].into(),
+                channel,
+                label: name.into(),
+                consumer: None,
+                entity: from.entity.cloned(),
+                declared: true,
+                evidence: from.evidence.into(),
+            }),
         });
     }
     plans
@@ -180,7 +183,7 @@ fn declared_read(
         }
     }
     let from_whom = from.map(|p| p.by.as_slice()).filter(|by| !by.is_empty());
-    FlowPlan {
+    let route = Route {
         id: id(wanted.kind.word(), wanted.name, wanted.service.as_str()),
         kind: wanted.kind,
         kind_likely: false,
@@ -193,8 +196,8 @@ fn declared_read(
         entity: from.and_then(|p| p.entity.cloned()),
         declared: true,
         evidence: evidence.into(),
-        numbers,
-    }
+    };
+    FlowPlan { route: Arc::new(route), numbers }
 }
 
 /// Why nothing is known of a declared flow.

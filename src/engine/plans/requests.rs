@@ -9,7 +9,7 @@ use crate::engine::state::State;
 use crate::engine::wiring::{Wiring, listeners};
 use crate::model::id::{FlowId, Name, ServiceId, SourceId, escape};
 use crate::model::measured::Evidence;
-use crate::model::snapshot::FlowKind;
+use crate::model::snapshot::{FlowKind, Route};
 use crate::model::traffic::TrafficKey;
 use crate::topology::declared::Call;
 use crate::topology::word::Protocol;
@@ -24,19 +24,21 @@ pub(super) fn operations(
     // By service and operation's subject: counters, evidence, the name that people use.
     let mut operations: BTreeMap<(ServiceId, Name), FlowPlan> = BTreeMap::new();
     let blank = |service: &ServiceId, on: &Name| FlowPlan {
-        id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),
-        kind: FlowKind::Request,
-        kind_likely: false,
-        from: [service.clone()].into(),
-        from_likely: false,
-        to: [].into(),
-        channel: None,
-        label: on.clone(),
-        consumer: None,
-        entity: None,
-        declared: false,
-        evidence: [].into(),
         numbers: Numbers::Answered(Vec::new()),
+        route: Arc::new(Route {
+            id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),
+            kind: FlowKind::Request,
+            kind_likely: false,
+            from: [service.clone()].into(),
+            from_likely: false,
+            to: [].into(),
+            channel: None,
+            label: on.clone(),
+            consumer: None,
+            entity: None,
+            declared: false,
+            evidence: [].into(),
+        }),
     };
     for (service, node) in &wiring.services {
         for (source, name) in &node.responders {
@@ -51,7 +53,8 @@ pub(super) fn operations(
                     keys.push((source.clone(), key));
                 }
                 let seen = Evidence::observed(format!("micro service {name}"), state.structure_at.wall);
-                plan.evidence = and(&plan.evidence, seen);
+                let route = plan.route_mut();
+                route.evidence = and(&route.evidence, seen);
                 heard.insert((source.clone(), endpoint.subject.clone(), service.clone()));
             }
         }
@@ -61,10 +64,11 @@ pub(super) fn operations(
             let on = answer.channel.as_ref().unwrap_or(&answer.operation);
             let plan =
                 operations.entry((service.id.clone(), on.clone())).or_insert_with(|| blank(&service.id, on));
-            plan.label = answer.operation.clone();
-            plan.declared = true;
-            plan.entity.clone_from(&answer.entity);
-            plan.evidence = and(&plan.evidence, answer.origin.evidence());
+            let route = plan.route_mut();
+            route.label = answer.operation.clone();
+            route.declared = true;
+            route.entity.clone_from(&answer.entity);
+            route.evidence = and(&route.evidence, answer.origin.evidence());
             if plan.numbers == Numbers::Answered(Vec::new()) {
                 plan.numbers = uncounted(state, identity, wiring, &service.id, answer.protocol, on, heard);
             }
@@ -77,16 +81,17 @@ pub(super) fn operations(
                 .iter()
                 .find(|((s, on), p)| s == service && (p.label == *operation || on == operation));
             let key = known.map_or_else(|| (service.clone(), operation.clone()), |(key, _)| key.clone());
-            let plan = operations.entry(key).or_insert_with(|| FlowPlan {
-                kind_likely: false,
-                declared: true,
-                numbers: Numbers::Unknown("called, and nobody says that it answers".into()),
-                ..blank(service, operation)
+            let plan = operations.entry(key).or_insert_with(|| {
+                let mut plan = blank(service, operation);
+                plan.route_mut().declared = true;
+                plan.numbers = Numbers::Unknown("called, and nobody says that it answers".into());
+                plan
             });
-            if !plan.to.contains(&caller.id) {
-                plan.to = and(&plan.to, caller.id.clone());
+            let route = plan.route_mut();
+            if !route.to.contains(&caller.id) {
+                route.to = and(&route.to, caller.id.clone());
             }
-            plan.evidence = and(&plan.evidence, origin.evidence());
+            route.evidence = and(&route.evidence, origin.evidence());
         }
     }
     operations.into_values().collect()

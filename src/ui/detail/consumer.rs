@@ -44,7 +44,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     if let Some(report) = &it.report {
         configuration(page, report);
     }
-    page.evidence(&it.evidence);
+    page.evidence(&it.evidence());
     page.next(&next(ctx, it));
 }
 
