@@ -291,7 +291,7 @@ impl ConsumerState {
     }
 
     /// Whether it is another one under the old name.
-    fn is_remade(&self, report: &ConsumerReport) -> bool {
+    pub(super) fn is_remade(&self, report: &ConsumerReport) -> bool {
         /// A server before 2.10 tells a creation time that is a little later after a restart.
         const SAME: Duration = Duration::from_secs(1);
         let created = (self.report.as_ref().and_then(|r| r.created_at), report.created_at);

@@ -394,9 +394,7 @@ impl State {
         };
         let before = consumer.report.as_ref();
         let edited = before.is_some_and(|before| configuration(before) != configuration(report));
-        let remade = matches!(
-            (before.and_then(|b| b.created_at), report.created_at), (Some(a), Some(b)) if a != b
-        );
+        let remade = consumer.is_remade(report);
         let rewired = before.is_none_or(|before| wires(before) != wires(report));
         let leader = before
             .is_some_and(|b| b.leader.is_some() && report.leader.is_some() && b.leader != report.leader);
