@@ -71,6 +71,8 @@ fn consumer(stream: u64, n: u64, seq: u64) -> ConsumerReport {
 fn client(n: u64) -> ClientReport {
     ClientReport {
         name: Some(format!("service-{n}").into()),
+        stand_in: None,
+        answers_for: Vec::new(),
         user: None,
         account: None,
         libraries: Vec::new(),
