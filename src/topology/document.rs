@@ -145,7 +145,8 @@ fn broker(r: &mut Reading, node: &Node) -> Option<Broker> {
             Value::Text(_) => std::slice::from_ref(list),
             _ => r.list(list, "servers"),
         };
-        if matches!(&list.value, Value::List(items) if items.is_empty()) {
+        // A monitoring endpoint alone is enough to look at it.
+        if matches!(&list.value, Value::List(items) if items.is_empty()) && f.get("monitor").is_none() {
             r.error(list.at, "`servers` is an empty list, expected at least one address");
         }
         // Without a known kind there is nothing to check the addresses against.

@@ -415,6 +415,8 @@ fn lists_that_must_not_be_empty_are_errors() {
         wrong("headwater: 1\nbrokers: [{ id: n, kind: nats, servers: [] }]"),
         ["2:41: error: `servers` is an empty list, expected at least one address"]
     );
+    let monitored = "headwater: 1\nbrokers: [{ id: n, kind: nats, servers: [], monitor: \"http://a:8222\" }]";
+    assert_eq!(wrong(monitored), Vec::<String>::new());
     assert_eq!(
         wrong("service: a\nowns: [{ entity: E, identifier: [] }]"),
         ["2:33: error: `identifier` is an empty list, expected at least one field"]
