@@ -9,6 +9,7 @@ pub mod action;
 pub mod filter;
 pub mod hit;
 pub mod item;
+mod lately;
 pub mod line;
 pub mod list;
 pub mod order;

@@ -13,6 +13,7 @@ use crate::model::snapshot::{Snapshot, Thing};
 
 use super::filter::Filter;
 use super::item::{self, Field, Item};
+use super::lately::Lately;
 use super::order::StableOrder;
 
 /// Every list of every view.
@@ -81,8 +82,9 @@ pub struct List {
     order: StableOrder<RowId>,
     /// Rows whose number in the order was never known while they stood here: their place means nothing yet.
     unranked: BTreeSet<RowId>,
-    /// Of rows that stand by their rate: the rate that their place is of, as long as it is about the same.
-    standing: BTreeMap<RowId, f64>,
+    /// Of rows that stand by their rate: what it has been lately, and when that was looked at.
+    standing: BTreeMap<RowId, Lately>,
+    stood_at: Duration,
     selected: Option<RowId>,
     /// The person made the selection. One that nobody made is the top row, whatever stands there.
     chosen: bool,
@@ -208,16 +210,17 @@ impl List {
             sort_by(&mut items, sort, snapshot);
         } else {
             let before = std::mem::take(&mut self.standing);
+            let time = now.saturating_sub(std::mem::replace(&mut self.stood_at, now));
             let standing = &mut self.standing;
-            item::sort_opening(id, &mut items, snapshot, |item, now| {
+            item::sort_opening(id, &mut items, snapshot, |item, number| {
                 if !matches!(id, ListId::Flows | ListId::Busiest) {
-                    return now;
+                    return number;
                 }
                 let row = item.row_id();
-                let then = before.get(&row).copied().filter(|then| !at_once && as_busy(*then, now));
-                let stands = then.unwrap_or(now);
-                standing.insert(row, stands);
-                stands
+                let before = before.get(&row).filter(|_| !at_once);
+                let lately = before.map_or(Lately::new(number), |before| before.after(number, time));
+                standing.insert(row, lately);
+                lately.counts_as()
             });
         }
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
@@ -237,6 +240,7 @@ impl List {
         self.place(if self.chosen { place.unwrap_or(self.index) } else { 0 });
         self.chosen &= self.selected.is_some();
     }
+
     /// Notes which rows have a place that means nothing yet, and returns those whose number is known now for the first time:
     /// patience is for what changes, not for what was never ranked. A number that is lost and comes back is a change.
     fn rank(
@@ -264,17 +268,6 @@ impl List {
         }
         known.into_iter().map(Item::row_id).filter(|row| before.contains(row)).collect()
     }
-}
-
-/// Whether two rates are so close that a row has no reason to move: within a third, or within what chance alone makes of the few
-/// messages that are counted in some seconds.
-fn as_busy(a: f64, b: f64) -> bool {
-    const SECONDS: f64 = 5.0;
-    // Three times the spread of a difference of two counts, which is the root of twice their number: many rows are looked at
-    // again and again.
-    const CHANCE: f64 = 4.2;
-    let more = a.max(b).max(0.0);
-    (a - b).abs() <= (more / 3.0).max(CHANCE * (more / SECONDS).sqrt())
 }
 
 fn sort_by(items: &mut [Item<'_>], sort: Sort, snapshot: &Snapshot) {

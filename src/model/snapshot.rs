@@ -576,7 +576,8 @@ impl Flow {
         const SEVERAL: f64 = 3.0;
         const MOSTLY: f64 = 0.5;
         let errors = *self.errors_rate.low()?;
-        let share = errors / self.rate.low().filter(|rate| **rate > 0.0)?;
+        // Of a rate that is not known exactly, as few of its messages as it may be.
+        let share = errors / self.rate.bounds.high().or(self.rate.low()).filter(|rate| **rate > 0.0)?;
         let several = errors * window.as_secs_f64() > SEVERAL - 0.5;
         (share > MOSTLY || (share > FAILING && several)).then_some(share)
     }
