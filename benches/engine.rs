@@ -25,7 +25,7 @@ const EACH: u64 = 200;
 
 fn at(ms: u64) -> Stamp {
     let wall = Timestamp::from_millis(1_700_000_000_000 + ms as i64);
-    Stamp { wall, mono: Mono(ms * 1_000_000), broker: Some(wall) }
+    Stamp { wall, mono: Mono(ms * 1_000_000), broker: Some(wall), ..Stamp::default() }
 }
 
 fn source() -> SourceId {

@@ -103,8 +103,9 @@ pub struct Global {
     /// A server's monitoring endpoint (http://host:8222); again for another one.
     ///
     /// Beside --nats it gives what the user may not ask of its own account (streams, consumers, connections), and slow
-    /// consumers and routes of the server, under the source's notes. Without --nats it shows all accounts. NAME says
-    /// which source it belongs to when there are several.
+    /// consumers and routes of the server, under the source's notes. Where no server is named
+    /// otherwise (--nats, --context, --topology, $NATS_URL, a selected context) it is watched alone, and shows all
+    /// accounts. NAME says which source it belongs to when there are several.
     #[arg(long, value_name = "[NAME=]URL", global = true, help_heading = "Connection")]
     pub monitor: Vec<String>,
 

@@ -8,7 +8,6 @@ mod connection;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::cli::{Color, Global, Probe};
 use crate::model::command::ProbeLevel;
@@ -112,8 +111,6 @@ pub struct Settings {
     pub topology: Option<Found<PathBuf>>,
     /// What may be done to learn more.
     pub probe: Found<ProbeLevel>,
-    /// The shortest time between two rounds of questions; `None` leaves it to the sources.
-    pub interval: Option<Found<Duration>>,
     /// What this person wants of a terminal.
     pub terminal: TerminalSettings,
 }
@@ -235,11 +232,14 @@ impl Settings {
         environment: Lookup<'_>,
         brokers: &[DeclaredBroker],
     ) -> Result<Self, SettingsError> {
+        let mut sources = connection::sources(global, environment, brokers)?;
+        for source in &mut sources {
+            source.options.interval = global.interval;
+        }
         Ok(Self {
             probe: probe(global)?,
-            sources: connection::sources(global, environment, brokers)?,
+            sources,
             topology: topology_directory(global, environment),
-            interval: global.interval.map(|interval| Found::new(interval, Origin::Flag("--interval"))),
             terminal: terminal(global, environment),
         })
     }

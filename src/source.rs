@@ -41,7 +41,7 @@ impl Clock {
     pub fn now(&self) -> Stamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mono = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Stamp { wall: Timestamp(nanos(since_epoch)), mono: Mono(mono), broker: None }
+        Stamp { wall: Timestamp(nanos(since_epoch)), mono: Mono(mono), ..Stamp::default() }
     }
 }
 

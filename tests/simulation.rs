@@ -70,7 +70,7 @@ fn rough() -> Scenario {
 }
 
 fn stamp(ms: u64) -> Stamp {
-    Stamp { wall: START + Duration::from_millis(ms), mono: Mono(ms * 1_000_000), broker: None }
+    Stamp { wall: START + Duration::from_millis(ms), mono: Mono(ms * 1_000_000), ..Stamp::default() }
 }
 
 /// A simulation and an engine that watches it.

@@ -582,6 +582,7 @@ impl ConsumerState {
             floor: report.floor.map(|f| f.channel_seq),
             backlog: self.backlog.as_ref(),
             newest: self.newest,
+            free: self.free,
             clocks,
         });
         // Mere bounds wait for the message to be read, which follows the poll.

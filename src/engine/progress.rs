@@ -281,7 +281,7 @@ pub(super) mod tests {
             at: Stamp {
                 wall: Timestamp::from_millis(s as i64 * 1_000),
                 mono: Mono(s * 1_000_000_000),
-                broker: None,
+                ..Stamp::default()
             },
             lag: Some(lag),
             in_flight: Some(in_flight),

@@ -47,14 +47,16 @@ pub(super) fn replaces<T>(readings: &[T], at: impl Fn(&T) -> Mono) -> bool {
 
 /// Time between two readings, in the order in which they were made.
 ///
-/// `same_server` says that the same server answered both: then its clock gives the time between the *answers*. A
-/// broker clock that was set in between disagrees with ours and is not used.
+/// `same_server` says that the same server answered both: then its clock gives the time between the *answers*, also when one
+/// of them was long on its way. A broker clock that was set in between disagrees with ours by more than that, and is not used.
 pub(super) fn elapsed(from: &Stamp, to: &Stamp, same_server: bool) -> Duration {
     let ours = to.mono.since(from.mono);
     let (true, Some(a), Some(b)) = (same_server, from.broker, to.broker) else { return ours };
     let theirs = b.age_since(a);
     let slack = ours / 4 + Duration::from_millis(100);
-    if theirs.abs_diff(ours) <= slack && !theirs.is_zero() { theirs } else { ours }
+    // The first answer may have been given earlier than it came, and so may the second.
+    let (least, most) = (ours.saturating_sub(to.travel + slack), ours + from.travel + slack);
+    if (least..=most).contains(&theirs) && !theirs.is_zero() { theirs } else { ours }
 }
 
 /// `count` per second of `time`; `None` when no time passed.
@@ -62,14 +64,16 @@ pub(super) fn per_second(count: f64, time: Duration) -> Option<f64> {
     (!time.is_zero()).then(|| count / time.as_secs_f64())
 }
 
-/// Which of several readings (oldest first) a rate begins at: the oldest inside the window, or, after a gap, the one
-/// just before the newest.
+/// Which of several readings (oldest first) a rate begins at: the oldest inside the window, or, after a gap, the last one
+/// before it. Of two readings at nearly the same moment neither is the other's beginning.
 pub(super) fn base_of<T>(readings: &[T], window: Duration, at: impl Fn(&T) -> Mono) -> Option<&T> {
     let newest = at(readings.last()?);
     let before = readings.len().checked_sub(2)?;
     // A poll that came a little late still belongs to the window.
     let reach = window.saturating_add(window / 5);
-    readings.iter().take(before).find(|r| newest.since(at(r)) <= reach).or_else(|| readings.get(before))
+    let inside = readings.iter().take(before).find(|r| newest.since(at(r)) <= reach);
+    let apart = || readings.iter().take(before + 1).rev().find(|r| newest.since(at(r)) >= STEP);
+    inside.or_else(apart).or_else(|| readings.get(before))
 }
 
 /// One reading of one counter.
@@ -252,7 +256,7 @@ mod tests {
     use crate::model::time::Timestamp;
 
     fn at(ms: u64) -> Stamp {
-        Stamp { wall: Timestamp::from_millis(ms as i64), mono: Mono(ms * 1_000_000), broker: None }
+        Stamp { wall: Timestamp::from_millis(ms as i64), mono: Mono(ms * 1_000_000), ..Stamp::default() }
     }
 
     fn count(messages: u64, from_ms: u64, to_ms: u64) -> Count {
@@ -307,10 +311,24 @@ mod tests {
     }
 
     #[test]
+    fn two_readings_at_one_moment_after_a_gap_make_no_spike() {
+        let mut counter = Counter::default();
+        for (ms, value) in [(0, 0), (1_000, 5), (8_000, 40), (8_001, 41)] {
+            counter.read(at(ms), value, true);
+        }
+        let rate = counter.rate(WINDOW, true).unwrap();
+        assert!((rate - 36.0 / 7.001).abs() < 0.01, "{rate}");
+    }
+
+    #[test]
     fn the_broker_s_clock_counts_only_while_it_agrees_with_ours() {
         let with = |ms: u64, broker: i64| Stamp { broker: Some(Timestamp::from_millis(broker)), ..at(ms) };
         assert_eq!(elapsed(&with(0, 5_000), &with(1_000, 5_980), true), Duration::from_millis(980));
         assert_eq!(elapsed(&with(0, 5_000), &with(1_000, 5_980), false), Duration::from_millis(1_000));
+        // What came three seconds late was given in time: neither the rate that ends with it nor those that begin there are wrong.
+        let late = |ms: u64, broker: i64| Stamp { travel: Duration::from_secs(3), ..with(ms, broker) };
+        assert_eq!(elapsed(&with(0, 5_000), &late(4_000, 6_000), true), Duration::from_secs(1));
+        assert_eq!(elapsed(&late(4_000, 6_000), &with(5_000, 10_000), true), Duration::from_secs(4));
         // The clock was set forward by an hour.
         assert_eq!(elapsed(&with(0, 5_000), &with(1_000, 3_605_000), true), Duration::from_millis(1_000));
     }

@@ -14,7 +14,7 @@ use crate::model::time::{Mono, Stamp, Timestamp};
 /// The instant `ms` milliseconds after watching began, at 2024-01-01T00:00:00Z, the broker's clock equal to ours.
 pub(crate) fn at(ms: u64) -> Stamp {
     let wall = Timestamp::from_millis(1_704_067_200_000 + ms as i64);
-    Stamp { wall, mono: Mono(ms * 1_000_000), broker: Some(wall) }
+    Stamp { wall, mono: Mono(ms * 1_000_000), broker: Some(wall), ..Stamp::default() }
 }
 
 pub(crate) fn channel(source: &str, name: &str) -> ChannelReport {

@@ -133,7 +133,14 @@ impl SourceMemory {
                 || before.state != report.state,
             ..Told::default()
         };
-        if self.is_up() {
+        if let Some(answered) = report.answered {
+            self.answered =
+                Some(
+                    self.answered.map_or(answered, |before| {
+                        if answered.mono > before.mono { answered } else { before }
+                    }),
+                );
+        } else if self.is_up() {
             self.answered = Some(at);
         }
         if let Some(clock) = report.clock {

@@ -10,11 +10,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::rates::elapsed;
 use super::words;
 use crate::model::id::Name;
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{BacklogReport, ClockOffset};
-use crate::model::time::{Stamp, Timestamp};
+use crate::model::time::{Stamp, Timestamp, nanos};
 
 /// What staleness is computed from.
 pub(super) struct Inputs<'a> {
@@ -30,6 +31,8 @@ pub(super) struct Inputs<'a> {
     pub(super) backlog: Option<&'a BacklogReport>,
     /// When the channel took its newest message, if every message of the channel is for this consumer.
     pub(super) newest: Option<Timestamp>,
+    /// When nothing was pending or in flight last: what waits now came later.
+    pub(super) free: Option<Stamp>,
     /// Clock offsets by server; the one that answers under `None`.
     pub(super) clocks: &'a BTreeMap<Option<Name>, ClockOffset>,
 }
@@ -73,6 +76,8 @@ pub(super) fn staleness(inputs: &Inputs<'_>) -> Measured<Duration> {
         Bounds::Unknown(why) => Bounds::Unknown(why.clone()),
         oldest if passed => {
             let Some(hi) = oldest.low().map(|t| age(*t)) else { return unknown(words::NOT_READ.clone()) };
+            let free = inputs.free.map(|free| nanos(elapsed(&free, &inputs.polled, true) + free.travel));
+            let hi = free.map_or(hi, |free| hi.min(free));
             between(inputs.newest.map_or(0, age).max(0).min(hi), hi)
         }
         Bounds::Exact(appended) => certain(age(*appended), error),
@@ -161,6 +166,7 @@ mod tests {
             floor: Some(floor),
             backlog,
             newest: None,
+            free: None,
             clocks,
         };
         staleness(&inputs).bounds
@@ -200,6 +206,7 @@ mod tests {
             floor: Some(0),
             backlog: Some(&old),
             newest: None,
+            free: None,
             clocks: &clocks(7, S(1)),
         };
         assert_eq!(staleness(&inputs).bounds, Bounds::Exact(Duration::from_millis(5_500)));
@@ -261,5 +268,24 @@ mod tests {
             of(&SOME, &NONE, Some(&early), &clocks(0, S(1)), 0, 10_000),
             around(Duration::ZERO, Some(S(1)))
         );
+    }
+
+    #[test]
+    fn what_was_processed_meanwhile_is_no_older_than_the_last_moment_without_work() {
+        let clocks = clocks(0, Duration::ZERO);
+        let old = backlog(Bounds::Exact(at(1_000).wall));
+        let inputs = |free: Option<u64>| Inputs {
+            polled: at(30_000),
+            lag: &NONE,
+            in_flight: &SOME,
+            floor: Some(10),
+            backlog: Some(&old),
+            newest: None,
+            free: free.map(at),
+            clocks: &clocks,
+        };
+        let high = |free| staleness(&inputs(free)).bounds.high().copied();
+        assert_eq!(high(None), Some(Duration::from_secs(29)));
+        assert_eq!(high(Some(29_000)), Some(Duration::from_secs(1)));
     }
 }

@@ -159,6 +159,9 @@ pub struct SourceReport {
     pub load: Load,
     /// What the source found out about itself that has no other place: shown under evidence.
     pub notes: BTreeMap<Name, Name>,
+    /// When it last answered; `None` where the source does not tell: then its report is its answer.
+    #[serde(default)]
+    pub answered: Option<Stamp>,
     /// It was refused, and trying again helps only after somebody changed something: credentials, certificates, rights.
     #[serde(default)]
     pub refused: bool,

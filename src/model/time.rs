@@ -79,6 +79,9 @@ pub struct Stamp {
     /// The clock of the server that answered, at the moment it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<Timestamp>,
+    /// How long the answer took at most to come: it was given so long before `mono`, or less.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub travel: Duration,
 }
 
 /// A duration in nanoseconds, saturating.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -295,7 +296,7 @@ fn probe_levels_of_later_versions_are_refused() {
 fn the_rest() {
     let person = Person::new().with("HEADWATER_THEME", "paper").with("HEADWATER_TOPOLOGY", "/env");
     let settings = person.runs("headwater --interval 2s --ascii --no-mouse --color never", &[]).unwrap();
-    assert_eq!(settings.interval, Some(Found::new(Duration::from_secs(2), Origin::Flag("--interval"))));
+    assert_eq!(settings.sources[0].options.interval, Some(Duration::from_secs(2)));
     assert_eq!(
         settings.terminal,
         TerminalSettings {

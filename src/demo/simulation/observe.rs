@@ -134,7 +134,8 @@ impl Watch {
     pub(super) fn stamp(&self, now: u64, broker: bool) -> Stamp {
         let wall = self.wall(now);
         let since = now.saturating_sub(nanos(WARM_UP));
-        Stamp { wall, mono: Mono(since), broker: broker.then(|| wall.offset(self.options.broker_ahead)) }
+        let broker = broker.then(|| wall.offset(self.options.broker_ahead));
+        Stamp { wall, mono: Mono(since), broker, ..Stamp::default() }
     }
 
     fn wall(&self, now: u64) -> Timestamp {

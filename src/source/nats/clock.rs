@@ -26,6 +26,11 @@ pub(super) struct RoundTrip {
 }
 
 impl RoundTrip {
+    /// When the answer came, with how long it may have been on its way.
+    pub(super) fn answer(self) -> Stamp {
+        Stamp { travel: self.length(), ..self.received }
+    }
+
     /// Its length.
     pub(super) fn length(self) -> Duration {
         self.received.mono.since(self.sent.mono)
@@ -136,7 +141,7 @@ mod tests {
         let at = |ms: u64| Stamp {
             wall: Timestamp::from_millis(1_000_000 + i64::try_from(ms).unwrap()),
             mono: Mono(ms * MS),
-            broker: None,
+            ..Stamp::default()
         };
         RoundTrip { sent: at(sent_ms), received: at(received_ms) }
     }

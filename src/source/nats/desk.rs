@@ -355,6 +355,7 @@ impl Desk {
     pub(super) fn answered(&self, trip: RoundTrip, bytes: usize) {
         let mut state = locked(&self.state);
         state.answered = true;
+        state.report.answered = Some(trip.received);
         let length = trip.length();
         state.trips.push_back(length);
         if state.trips.len() > TRIPS {
@@ -369,7 +370,9 @@ impl Desk {
 
     /// An answer came whose cost is not counted.
     pub(super) fn heard_answer(&self) {
-        locked(&self.state).answered = true;
+        let mut state = locked(&self.state);
+        state.answered = true;
+        state.report.answered = Some(self.clock.now());
     }
 
     /// Whether anything was answered since this was last asked.

@@ -157,6 +157,7 @@ impl<'a> Monitor<'a> {
         systems: &Systems,
         own: impl Fn() -> Option<Own>,
     ) {
+        let least = self.options.interval.map_or(EVERY, |asked| asked.max(EVERY));
         let mut alone = !systems.several() || !self.options.servers.is_empty();
         loop {
             if !alone {
@@ -164,7 +165,7 @@ impl<'a> Monitor<'a> {
                     systems.not_reached(self.desk.source());
                     self.turn(false, None).await;
                     self.desk.report();
-                    tokio::time::sleep(EVERY).await;
+                    tokio::time::sleep(least).await;
                     continue;
                 };
                 if let Some(other) = systems.take(self.desk.source(), system).await {
@@ -180,7 +181,7 @@ impl<'a> Monitor<'a> {
             self.desk.report();
             let spent = self.desk.clock().now().mono.since(began);
             // As with the connection: at most a tenth of the time.
-            tokio::time::sleep(EVERY.max(spent.saturating_mul(9))).await;
+            tokio::time::sleep(least.max(spent.saturating_mul(9))).await;
         }
     }
 
@@ -319,7 +320,7 @@ impl<'a> Monitor<'a> {
             for (stream, (info, trip)) in streams {
                 // A stream's name has no dot, so this is no other stream's name.
                 let name = if several { format!("{account}.{stream}") } else { stream.clone() };
-                at = self.desk.stamp(trip.received, info.leader(), None);
+                at = self.desk.stamp(trip.answer(), info.leader(), None);
                 reports.push(info.report(self.desk.source(), &name));
                 deliver_subjects.extend(
                     info.consumer_detail
@@ -348,7 +349,7 @@ impl<'a> Monitor<'a> {
     fn consumers(&self, stream: &str, info: &StreamInfo, trip: RoundTrip) {
         let desk = self.desk;
         let told = info.consumer_detail.read.first().and_then(|one| one.ts);
-        let at = desk.stamp(trip.received, info.leader(), told);
+        let at = desk.stamp(trip.answer(), info.leader(), told);
         let all = &info.consumer_detail.read;
         let entries = all.iter().map(|one| one.report(desk.source(), stream)).collect();
         let complete = info.consumer_detail.unreadable.is_empty();

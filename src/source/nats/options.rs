@@ -46,6 +46,8 @@ pub struct NatsOptions {
     pub js_event: String,
     /// Monitoring endpoints (`http://host:8222`), each of one server.
     pub monitors: Vec<String>,
+    /// The least time between two turns; `None` for as often as is cheap.
+    pub interval: Option<Duration>,
     /// How much to do to learn, at the start.
     pub probe: ProbeLevel,
 }
@@ -124,6 +126,7 @@ impl NatsOptions {
             js_api: "$JS.API".to_owned(),
             js_event: "$JS.EVENT".to_owned(),
             monitors: Vec::new(),
+            interval: None,
             probe: ProbeLevel::Passive,
         };
         options.set_servers(servers)?;

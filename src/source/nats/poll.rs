@@ -46,6 +46,8 @@ pub(super) struct Poller<'a> {
     responders: Responders<'a>,
     desk: &'a Desk,
     pace: Pace,
+    /// The least time between two turns.
+    least: Duration,
     /// Nothing at all answered in the last turn.
     silent: bool,
 }
@@ -58,6 +60,7 @@ impl<'a> Poller<'a> {
             responders: Responders::new(wire, desk),
             desk,
             pace: Pace::default(),
+            least: options.interval.unwrap_or_default(),
             silent: false,
         }
     }
@@ -124,7 +127,7 @@ impl<'a> Poller<'a> {
     /// The time until the next turn, with jitter so that several observers do not ask in step.
     fn interval(&mut self) -> Duration {
         let (busy, bytes) = self.desk.take_cost();
-        let interval = self.pace.after(busy, bytes);
+        let interval = self.pace.after(busy, bytes).max(self.least);
         self.desk.note("interval", format!("{:.1} s", interval.as_secs_f64()));
         interval.mul_f64(0.95 + fastrand::f64() * 0.1)
     }

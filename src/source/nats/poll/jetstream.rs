@@ -217,7 +217,7 @@ impl<'a> JetStream<'a> {
             }
             if index == 0 {
                 let told = page.streams.read.first().and_then(|info| info.ts);
-                at = desk.stamp(trip.received, elsewhere, told);
+                at = desk.stamp(trip.answer(), elsewhere, told);
             }
             missing.extend(page.missing.iter().map(|name| Name::from(name.as_str())));
             nameless += page.streams.unreadable.len();
@@ -381,7 +381,7 @@ impl<'a> JetStream<'a> {
         for (index, (page, trip)) in pages.iter().enumerate() {
             if index == 0 {
                 let told = page.consumers.read.first().and_then(|info| info.ts);
-                at = desk.stamp(trip.received, known.leader.as_deref().or(elsewhere), told);
+                at = desk.stamp(trip.answer(), known.leader.as_deref().or(elsewhere), told);
             }
             for info in &page.consumers.read {
                 active |= info.num_pending != Some(0) || info.num_ack_pending != Some(0);
