@@ -129,7 +129,7 @@ impl<'a> Poller<'a> {
         let (busy, bytes) = self.desk.take_cost();
         let interval = self.pace.after(busy, bytes).max(self.least);
         self.desk.note("interval", format!("{:.1} s", interval.as_secs_f64()));
-        interval.mul_f64(0.95 + fastrand::f64() * 0.1)
+        interval.mul_f64(0.95 + fastrand::f64() * 0.1).max(self.least)
     }
 }
 
