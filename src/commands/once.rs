@@ -14,6 +14,7 @@ use crate::model::observation::SourceState;
 use crate::model::snapshot::{Snapshot, Source};
 use crate::report::{json, table};
 use crate::theme::Glyphs;
+use crate::topology::duration;
 use crate::tui;
 
 /// Beyond the time asked for, so long may a source take to be reached.
@@ -25,6 +26,14 @@ const SECOND_POLL: Duration = Duration::from_secs(3);
 
 /// Runs it.
 pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
+    if let Some(interval) = global.interval.filter(|interval| *interval > once.watch_for) {
+        // A rate needs two rounds of questions.
+        return Err(CommandError::Usage(format!(
+            "--interval {} is longer than --for {}: give the second round of questions room",
+            duration::format(interval),
+            duration::format(once.watch_for)
+        )));
+    }
     let (plan, settings) = watch::plan(global)?;
     let plan = Plan { whole_run: true, ..plan };
     let sources = plan.sources();

@@ -75,7 +75,7 @@ pub(super) struct ConsumerState {
     drawn: Option<Mono>,
     /// Bytes per message of its channel at the last poll.
     pub(super) mean_size: Option<f64>,
-    /// When its channel took its newest message, at the last poll, if every message is for it.
+    /// When its channel took its newest message, at the last poll, if every message is for it and none came since.
     newest: Option<Timestamp>,
     /// Messages processed per second over time.
     pub(super) history: History,
@@ -271,7 +271,14 @@ impl ConsumerState {
             (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
             _ => None,
         });
-        self.newest = poll.channel.filter(|_| report.filters.is_empty()).and_then(|c| c.last_at);
+        // Lists are read one after the other: only where nothing was delivered or is pending that the channel's list did not know is
+        // its newest message still the newest.
+        let known = |c: &&ChannelReport| {
+            report.filters.is_empty()
+                && report.lag == Bounds::Exact(0)
+                && matches!((report.delivered, c.last_seq), (Some(d), Some(last)) if d.channel_seq <= last)
+        };
+        self.newest = poll.channel.filter(known).and_then(|c| c.last_at);
         self.polled = Some(poll.at);
         if self.channel != report.channel {
             self.channel = report.channel.clone();

@@ -160,6 +160,35 @@ fn a_creation_time_that_a_restart_shifted_a_little_makes_no_other_consumer() {
     assert_eq!(billing(&engine.tick(at(3_100))).status, ConsumerStatus::Rewound, "and this one does not");
 }
 
+/// Lists are read one after the other: what came between the channel's and the consumer's is younger than the channel's newest.
+#[test]
+fn the_newest_message_bounds_an_age_only_while_it_is_the_newest() {
+    use crate::model::observation::{BacklogReport, ChannelReport};
+    let low = |delivered: u64| {
+        let mut engine = engine();
+        engine.ingest(&batch("nats", 0, vec![source_up()]));
+        let stream =
+            ChannelReport { last_at: Some(at(1_000).wall), ..filled(&channel("nats", "ORDERS"), 10) };
+        let billing = consumed(&consumer("nats", "ORDERS", "billing"), delivered, 1, 0);
+        engine.ingest(&poll(2_000, &stream, &[billing]));
+        let backlog = BacklogReport {
+            consumer: "nats/ORDERS/billing".into(),
+            oldest: Bounds::Exact(at(500).wall),
+            channel_seq: Some(3),
+            stamped_by: None,
+            how: "read".into(),
+        };
+        engine.ingest(&batch("nats", 2_000, vec![Observation::Backlog(backlog)]));
+        billing_staleness(&engine.tick(at(2_010)))
+    };
+    assert_eq!(low(10), Some(Duration::from_secs(1)));
+    assert_eq!(low(12), Some(Duration::ZERO));
+}
+
+fn billing_staleness(snapshot: &Snapshot) -> Option<Duration> {
+    billing(snapshot).staleness.low().copied()
+}
+
 #[test]
 fn a_position_that_goes_back_is_rewound_until_it_is_where_it_was() {
     let mut engine = engine();
