@@ -213,18 +213,20 @@ impl Engine {
         }
         self.state.dirty.services |= services::judge(&mut self.state, &self.wiring, &now);
         self.state.generation += 1;
+        let watched = now.mono.since(self.options.started.mono);
+        let window = self.options.windows.rate.min(watched);
         let built = rows::build(rows::Inputs {
             cache: &mut self.cache,
             state: &mut self.state,
             wiring: &self.wiring,
             topology: &self.topology,
             now,
+            window,
         });
-        let watched = now.mono.since(self.options.started.mono);
         Snapshot {
             generation: self.state.generation,
             taken_at: now.wall,
-            window: self.options.windows.rate.min(watched),
+            window,
             watched,
             probe: self.options.probe,
             origin: self.options.origin,

@@ -19,9 +19,6 @@ use crate::model::trace::{Leg, LegState, Trace};
 
 use super::list::{ListId, RowId};
 
-/// The time that the rates of a live snapshot cover, as the engine makes them.
-const RATES_COVER: Duration = Duration::from_secs(5);
-
 /// What kind of value a field has: decides which comparisons make sense and which way sorting begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
@@ -366,7 +363,7 @@ pub fn sort_opening(
     };
     items.sort_by_cached_key(|item| {
         // What fails needs a person; it comes before what is merely busy. A single error is no reason to move.
-        let fails = list == ListId::Flows && item.fails();
+        let fails = list == ListId::Flows && item.fails(snapshot);
         let need = if by_need { item.badness() } else { u8::from(!fails) };
         (need, opening_number(list).map(|key| largest(item, key)))
     });
@@ -418,8 +415,8 @@ impl<'a> Item<'a> {
     }
 
     /// Whether it fails, and not only now and then.
-    fn fails(&self) -> bool {
-        matches!(self, Self::Flow(flow) if flow.failing(RATES_COVER).is_some())
+    fn fails(&self, snapshot: &Snapshot) -> bool {
+        matches!(self, Self::Flow(flow) if flow.failing(snapshot.window).is_some())
     }
 
     /// Smallest for what needs a person most.

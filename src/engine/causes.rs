@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ownership::find;
 use crate::model::id::{ConsumerId, Name, ServiceId, SourceId, TeamId};
@@ -21,6 +22,8 @@ use crate::model::time::Timestamp;
 /// Rows that causes are made of.
 pub(super) struct Rows<'a> {
     pub(super) sources: &'a [Arc<Source>],
+    /// The time that rates cover.
+    pub(super) window: Duration,
     pub(super) services: &'a BTreeMap<ServiceId, Arc<Service>>,
     /// By source that is back: when it was lost, and which services have not come back with it.
     pub(super) not_back: BTreeMap<SourceId, (Timestamp, BTreeSet<ServiceId>)>,
@@ -56,7 +59,7 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
             calls.entry(caller).or_default().extend(&*flow.from);
         }
     }
-    let failing = rows.requests.iter().filter_map(|f| Some((*f, f.failing(super::RATE_WINDOW)?))).collect();
+    let failing = rows.requests.iter().filter_map(|f| Some((*f, f.failing(rows.window)?))).collect();
     let mut book = Book {
         rows,
         causes: Vec::new(),

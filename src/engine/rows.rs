@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::consumers::ConsumerState;
 use super::rates::Windows;
@@ -50,6 +51,8 @@ pub(super) struct Inputs<'a> {
     pub(super) wiring: &'a Wiring,
     pub(super) topology: &'a Topology,
     pub(super) now: Stamp,
+    /// The time that rates cover.
+    pub(super) window: Duration,
 }
 
 /// All rows.
@@ -68,7 +71,7 @@ pub(super) struct Built {
 }
 
 pub(super) fn build(inputs: Inputs<'_>) -> Built {
-    let Inputs { cache, state, wiring, topology, now } = inputs;
+    let Inputs { cache, state, wiring, topology, now, window } = inputs;
     let windows = state.windows;
     let mut dirty = std::mem::take(&mut state.dirty);
     // In the order of their rows, which is that of their ids: those of a channel stand together.
@@ -103,6 +106,7 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
     if moved || dirty.services {
         cache.causes = causes::causes(&causes::Rows {
             sources: &sources,
+            window,
             services: &cache.services,
             not_back: services::not_back(state, wiring),
             stores: &stores,

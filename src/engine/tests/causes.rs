@@ -269,3 +269,15 @@ fn services_that_did_not_come_back_with_the_broker_are_one_cause() {
     let two = lines(&engine.tick(at(22_010)).causes);
     assert_eq!(two.len(), 2, "{two:?}");
 }
+
+#[test]
+fn a_single_error_in_the_first_moments_is_no_cause() {
+    let causes = |ms: u64, errors: u64| {
+        let mut engine = store();
+        engine.ingest(&batch("main", 0, vec![source_up(), responders()]));
+        engine.ingest(&answered(ms, "billing.invoice.get", 30, errors));
+        lines(&engine.tick(at(ms)).causes)
+    };
+    assert!(causes(1_200, 1).is_empty(), "{:?}", causes(1_200, 1));
+    assert_eq!(causes(1_200, 3).len(), 1, "several are news at any time");
+}
