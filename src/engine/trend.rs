@@ -25,13 +25,12 @@ fn since_turn(samples: &[Sample]) -> Option<(Trend, &[Sample])> {
     let goes = |rises: bool| {
         let steps = samples.iter().zip(samples.iter().skip(1)).rev();
         let one_way = |(a, b): &(&Sample, &Sample)| match (a.lag, b.lag) {
-            (Some(a), Some(b)) => a == b || (b > a) == rises,
+            (Some(a), Some(b)) => a != b && (b > a) == rises,
             _ => false,
         };
         let steps = steps.take_while(one_way).count();
         let run = samples.get(samples.len().saturating_sub(steps + 1)..)?;
         let (first, last) = (run.first()?.lag? as f64, run.last()?.lag? as f64);
-        // What was level before it began to move is not part of the movement.
         let by = if rises { last - first } else { first - last };
         let trend = if rises { Trend::Growing } else { Trend::Draining };
         (steps >= TURN && by >= NOISE.max(f64::midpoint(first, last) * BEGINS)).then_some((trend, run))
@@ -189,6 +188,13 @@ mod tests {
             Bounds::About { value: Drain::In(Duration::from_millis(500)), within: None }
         );
         assert_eq!(drain(&lags(&[0, 1, 2, 3, 4]), Trend::Steady, Some(0.0)), Bounds::Exact(Drain::Never));
+    }
+
+    #[test]
+    fn one_step_after_a_level_stretch_is_no_turn() {
+        let stepped = lags(&[0, 0, 0, 0, 0, 50]);
+        assert!(since_turn(&stepped).is_none());
+        assert!(since_turn(&lags(&[90, 90, 90, 90, 90, 60])).is_none());
     }
 
     #[test]
