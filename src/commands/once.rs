@@ -1,6 +1,5 @@
 //! `headwater once`: watches for a while, prints one snapshot, ends.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::cli::{Format, Global, Once};
 use crate::commands::watch::{self, Plan, Watching};
 use crate::commands::{CommandError, print, runtime};
-use crate::model::id::SourceId;
-use crate::model::observation::SourceState;
+use crate::model::command::Command;
+use crate::model::observation::{Round, SourceState};
 use crate::model::snapshot::{Snapshot, Source};
 use crate::report::{json, table};
 use crate::theme::Glyphs;
@@ -23,6 +22,8 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const TRIES: Duration = Duration::from_secs(3);
 /// A rate needs two polls: so much longer than asked for may a very short watch take.
 const SECOND_POLL: Duration = Duration::from_secs(3);
+/// So long it waits for the answers of the last moment.
+const LAST_ROUND: Duration = Duration::from_secs(1);
 
 /// Runs it.
 pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
@@ -50,7 +51,8 @@ pub fn run(global: &Global, once: &Once) -> Result<(), CommandError> {
     print(&text).map(drop)
 }
 
-/// Waits until a source has been reached, watches for `watch_for` from then on, and gives the last snapshot.
+/// Waits until a source has been reached, watches for `watch_for` from then on, asks once more, and gives the picture of that
+/// moment.
 async fn take(
     watching: &mut Watching,
     sources: usize,
@@ -58,15 +60,15 @@ async fn take(
 ) -> Result<Arc<Snapshot>, CommandError> {
     let begin = Instant::now();
     reached(watching, sources, TRIES, begin + watch_for + PATIENCE).await?;
-    let until = Instant::now() + watch_for;
-    let mut polls = Polls::default();
-    until_deadline(watching, until, |snapshot| {
-        polls.both(snapshot);
-        false
-    })
-    .await;
-    until_deadline(watching, until + SECOND_POLL, |snapshot| polls.both(snapshot)).await;
-    let last = newest(watching);
+    tokio::time::sleep(watch_for).await;
+    until_deadline(watching, Instant::now() + SECOND_POLL, both_polls).await;
+    let now = watching.clock.now().mono;
+    // Nobody listens where no source asks anybody.
+    let _ = watching.commands.send(Command::Refresh).await;
+    let asked_again =
+        |snapshot: &Snapshot| rounds(snapshot).all(|round| round.done && round.began.mono >= now);
+    until_deadline(watching, Instant::now() + LAST_ROUND, asked_again).await;
+    let last = watching.fresh().await;
     let refused = all_refused(&last);
     if refused.is_empty() { Ok(last) } else { Err(CommandError::NoSource(refused)) }
 }
@@ -185,25 +187,18 @@ fn answers(source: &Source) -> bool {
     !asks_nobody(source) && matches!(source.report.state, SourceState::Up | SourceState::Degraded)
 }
 
-/// What has been seen of the rounds of questions: a source tells its count of requests after each.
-#[derive(Default)]
-struct Polls {
-    counts: BTreeMap<SourceId, BTreeSet<u64>>,
+/// The newest round of questions of each source that asks in rounds and answers.
+fn rounds(snapshot: &Snapshot) -> impl Iterator<Item = Round> {
+    snapshot.sources.iter().filter(|source| answers(source)).filter_map(|source| source.report.load.round)
 }
 
-impl Polls {
-    /// Whether every source that answers has been polled at least twice, and every channel has a rate.
-    fn both(&mut self, snapshot: &Snapshot) -> bool {
-        let mut enough = snapshot.channels.iter().all(|channel| channel.rate.low().is_some());
-        for source in
-            snapshot.sources.iter().filter(|source| answers(source) && &*source.report.kind == "nats")
-        {
-            let seen = self.counts.entry(source.id.clone()).or_default();
-            if source.report.load.requests > 0 {
-                seen.insert(source.report.load.requests);
-            }
-            enough &= seen.len() >= 2;
-        }
-        enough
-    }
+/// Whether every source that answers has been polled at least twice, and every channel has a rate: the first round follows the
+/// first picture.
+fn both_polls(snapshot: &Snapshot) -> bool {
+    let polled = |source: &Arc<Source>| {
+        let round = source.report.load.round;
+        &*source.report.kind != "nats" || round.is_some_and(|round| round.number > u64::from(!round.done))
+    };
+    snapshot.sources.iter().filter(|source| answers(source)).all(polled)
+        && snapshot.channels.iter().all(|channel| channel.rate.low().is_some())
 }

@@ -120,11 +120,12 @@ impl Counter {
         self.first = None;
     }
 
-    /// [`Counter::rate`], once it covers at least so much time: what a source asks when it begins is no rate.
-    pub(super) fn rate_over(&self, least: Duration, window: Duration, same_server: bool) -> Option<f64> {
-        let newest = self.readings.last()?;
-        let covered = newest.at.mono.since(self.first?.at.mono);
-        (covered >= least).then(|| self.rate(window, same_server)).flatten()
+    /// Whether readings have stopped coming: by now at least one more should have.
+    pub(super) fn overdue(&self, now: Mono) -> bool {
+        let mut newest = self.readings.iter().rev().map(|r| r.at.mono);
+        let Some(last) = newest.next() else { return true };
+        let usual = newest.next().map_or(Duration::ZERO, |before| last.since(before));
+        now.since(last) > usual.saturating_mul(2) + STEP
     }
 
     /// Its increase per second over the window; `None` before the second reading.
@@ -277,14 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_in_a_moment_is_no_rate_where_a_second_is_wanted() {
+    fn a_counter_is_overdue_when_two_readings_should_have_come() {
         let mut counter = Counter::default();
-        let over = |counter: &Counter| counter.rate_over(Duration::from_secs(1), WINDOW, true);
+        assert!(counter.overdue(at(0).mono));
         counter.read(at(0), 0, true);
-        counter.read(at(60), 46, true);
-        assert_eq!(over(&counter), None);
-        counter.read(at(1_000), 50, true);
-        assert_eq!(over(&counter), Some(50.0));
+        counter.read(at(2_000), 6, true);
+        assert!(!counter.overdue(at(6_000).mono));
+        assert!(counter.overdue(at(7_000).mono));
     }
 
     #[test]

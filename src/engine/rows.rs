@@ -79,11 +79,12 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
     let rewired = std::mem::take(&mut cache.rewired);
     let moved = rewired || cache.seen != Some(state.revision);
     cache.seen = Some(state.revision);
+    // What a source does not do any more shows though nothing comes from it.
+    keep(&mut cache.sources, state.sources.iter().map(|(id, s)| (id.clone(), s.row(id, windows, &now))));
     if moved {
         cache.consumers(state, wiring, &dirty.consumers);
         cache.channels(state, wiring, windows, &dirty, rewired);
         cache.flows(state, wiring, &dirty);
-        keep(&mut cache.sources, state.sources.iter().map(|(id, s)| (id.clone(), s.row(id, windows))));
         let consumers = &cache.consumers;
         let entities = wiring.entities.iter().map(|e| e.fill(state, consumers, state.structure_at.wall));
         keep(&mut cache.entities, entities.map(|e| (e.id.clone(), e)));

@@ -25,8 +25,8 @@ pub(super) type ClientKey = (Option<Name>, Option<Name>, Option<Name>, bool);
 /// Counters of something that has not been seen for so long are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
 
-/// What it costs to watch is a rate once it has been counted for so long: the burst with which a source begins is none.
-const LEAST: Duration = Duration::from_secs(1);
+/// What asking costs is counted over at least this: with a slow interval, few rounds fall into the window of other rates.
+const LOAD_WINDOW: Duration = Duration::from_secs(15);
 
 /// What is kept of one source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,8 +155,16 @@ impl SourceMemory {
                 self.clocks.remove(&None);
             }
         }
-        self.requests.read(at, report.load.requests, true);
-        self.messages.read(at, report.load.messages, true);
+        let load = &report.load;
+        let counted = match load.round {
+            None => Some((at, load.requests, load.messages)),
+            Some(round) if round.number == 0 || round.extra => None,
+            Some(round) => Some((round.began, round.requests, round.messages)),
+        };
+        if let Some((at, requests, messages)) = counted {
+            self.requests.read(at, requests, true);
+            self.messages.read(at, messages, true);
+        }
         if before.state != report.state {
             self.since = at.wall;
             told.text = self.transition(report, at);
@@ -171,6 +179,11 @@ impl SourceMemory {
                 let lost = self.lost_since.take();
                 self.back_from = lost.map(|at| at.wall).or(self.back_from);
                 let back = lost.is_some();
+                if back {
+                    // While it was away nothing was asked, and then all at once: neither is what watching costs.
+                    self.requests.reset();
+                    self.messages.reset();
+                }
                 let first = !self.was_up;
                 self.was_up = true;
                 match (first, back) {
@@ -285,10 +298,14 @@ impl SourceMemory {
         before != self.traffic.len()
     }
 
-    pub(super) fn row(&self, id: &SourceId, windows: Windows) -> Source {
-        let rate = |counter: &Counter| match counter.rate_over(LEAST, windows.rate, true) {
-            Some(rate) => Measured::exact(rate, self.heard.wall, words::BY_LOAD.clone()),
-            None => Measured::unknown(words::SHORT_LOAD.clone(), self.heard.wall),
+    pub(super) fn row(&self, id: &SourceId, windows: Windows, now: &Stamp) -> Source {
+        let rate = |counter: &Counter, window: Duration| {
+            // Who is not reached is not asked either.
+            let none = || (!self.is_up() && counter.overdue(now.mono)).then_some(0.0);
+            match none().or_else(|| counter.rate(window, true)) {
+                Some(rate) => Measured::exact(rate, self.heard.wall, words::BY_LOAD.clone()),
+                None => Measured::unknown(words::SHORT_LOAD.clone(), self.heard.wall),
+            }
         };
         Source {
             id: id.clone(),
@@ -296,8 +313,8 @@ impl SourceMemory {
             heard_at: self.heard.wall,
             answered_at: self.answered.map(|at| at.wall),
             since: self.since,
-            requests_per_s: rate(&self.requests),
-            messages_per_s: rate(&self.messages),
+            requests_per_s: rate(&self.requests, windows.rate.max(LOAD_WINDOW)),
+            messages_per_s: rate(&self.messages, windows.rate),
         }
     }
 }
@@ -306,6 +323,7 @@ impl SourceMemory {
 mod tests {
     use super::*;
     use crate::engine::sample::{all, at, client};
+    use crate::model::observation::{Load, Round};
 
     fn up(state: SourceState) -> SourceReport {
         SourceReport { address: "nats://a:4222".into(), state, ..SourceReport::default() }
@@ -325,6 +343,37 @@ mod tests {
         assert_eq!(source.report(&up(SourceState::Connecting), at(1_500)).text, None);
         let told = source.report(&up(SourceState::Up), at(2_000));
         assert_eq!(told.text.as_deref(), Some("connection to nats://a:4222 is back"));
+    }
+
+    #[test]
+    fn what_watching_costs_is_counted_by_whole_rounds() {
+        use SourceState::{Down, Up};
+        let mut source = SourceMemory::new(at(0));
+        let mut told = |state: SourceState, ms: u64, requests: u64, round: Option<(u64, u64)>| {
+            let began = |(ms, requests)| Round {
+                number: 1,
+                began: at(ms),
+                requests,
+                messages: 0,
+                extra: false,
+                done: false,
+            };
+            let load = Load { requests, round: round.map(began), ..Load::default() };
+            source.report(&SourceReport { load, ..up(state) }, at(ms));
+            source.row(&"nats".into(), Windows::default(), &at(ms)).requests_per_s.low().copied()
+        };
+        // A round under way is not counted.
+        assert_eq!(told(Up, 100, 60, Some((100, 60))), None);
+        assert_eq!(told(Up, 200, 75, Some((100, 60))), None);
+        assert_eq!(told(Up, 5_200, 80, Some((5_100, 75))), Some(3.0));
+        assert_eq!(told(Up, 10_000, 90, Some((5_100, 75))), Some(3.0));
+        assert_eq!(told(Up, 10_150, 100, Some((10_100, 90))), Some(3.0));
+        // Who is away is not asked, and what is asked when it is back is a burst.
+        assert_eq!(told(Down, 10_200, 100, Some((10_100, 90))), Some(3.0));
+        assert_eq!(told(Down, 25_000, 100, Some((10_100, 90))), Some(0.0));
+        assert_eq!(told(Up, 30_000, 130, Some((10_100, 90))), None);
+        assert_eq!(told(Up, 30_200, 140, Some((30_100, 130))), None);
+        assert_eq!(told(Up, 35_200, 150, Some((35_100, 145))), Some(3.0));
     }
 
     #[test]

@@ -45,7 +45,7 @@ words! {
 
     // Reasons for which something is unknown.
     ONE_POLL = "one reading so far: a rate needs two";
-    SHORT_LOAD = "counted for less than a second so far";
+    SHORT_LOAD = "no two rounds of questions so far";
     NOT_REPORTED = "the broker does not report it";
     NOT_READ = "the oldest waiting message has not been read yet";
     NAME_ONLY = "only its name is known";

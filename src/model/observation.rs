@@ -207,6 +207,27 @@ pub struct Load {
     pub dropped: u64,
     /// The most requests in a second that the source may make.
     pub budget_per_s: u32,
+    /// The newest round of questions; `None` where each request has a time of its own.
+    #[serde(default)]
+    pub round: Option<Round>,
+}
+
+/// A round of questions. Its requests come in a burst: how many come in a second is told by what lies between the beginnings
+/// of two rounds. What is asked for the first whole picture is no round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Counts the rounds, from 1; 0 until the first whole picture is there.
+    pub number: u64,
+    /// When it began.
+    pub began: Stamp,
+    /// [`Load::requests`] when it began.
+    pub requests: u64,
+    /// [`Load::messages`] when it began.
+    pub messages: u64,
+    /// Somebody asked for it out of turn: it tells nothing of how many come in a second.
+    pub extra: bool,
+    /// All has been asked, and answered or given up.
+    pub done: bool,
 }
 
 /// Something that cannot be read here.

@@ -2,20 +2,26 @@
 //!
 //! The parts run as one task; the locks are held for a moment and never across an await.
 
+mod budget;
+mod unavailable;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::budget::Budget;
+use self::unavailable::told;
 use super::acks::ledger::Ledger;
 use super::clock::{Clocks, Reading, RoundTrip};
 use super::lenient::one_line;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
 use crate::model::observation::{
-    ConsumerReport, Load, Notice, NoticeKind, Observation, Partial, SourceReport, SourceState, Unavailable,
+    ConsumerReport, Load, Notice, NoticeKind, Observation, Partial, Round, SourceReport, SourceState,
+    Unavailable,
 };
-use crate::model::time::{Mono, Stamp, Timestamp};
+use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::{Count, TrafficKey};
 use crate::source::accumulate::Accumulator;
 use crate::source::{Clock, Delivery, Outbox};
@@ -150,7 +156,7 @@ impl Desk {
         let report = SourceReport {
             kind: "nats".into(),
             address: address.into(),
-            load: Load { budget_per_s: MOST_PER_SECOND, ..Load::default() },
+            load: Load { budget_per_s: MOST_PER_SECOND, round: Some(Round::default()), ..Load::default() },
             first_round: connects,
             ..SourceReport::default()
         };
@@ -339,6 +345,29 @@ impl Desk {
     /// One more request was made, by whatever way.
     pub(super) fn requested(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A round of questions begins; `extra` when somebody asked for it out of turn.
+    pub(super) fn begin_round(&self, extra: bool) {
+        let (now, requests, messages) = (self.clock.now(), self.requests_made(), self.messages_heard());
+        let mut state = locked(&self.state);
+        let number = state.report.load.round.map_or(0, |round| round.number) + 1;
+        state.report.load.round = Some(Round { number, began: now, requests, messages, extra, done: false });
+    }
+
+    /// All has been asked.
+    pub(super) fn end_round(&self) {
+        if let Some(round) = &mut locked(&self.state).report.load.round {
+            round.done = true;
+        }
+    }
+
+    fn requests_made(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn messages_heard(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed).saturating_add(locked(&self.ledger).heard().0)
     }
 
     /// A message came in by a subscription.
@@ -571,12 +600,12 @@ impl Desk {
                 );
                 report.notes.insert(format!("clock of {}", one_line(name)).into(), text.into());
             }
-            report.load.requests = self.requests.load(Ordering::Relaxed);
-            let (heard, unread) = locked(&self.ledger).heard();
+            report.load.requests = self.requests_made();
+            report.load.messages = self.messages_heard();
+            let (_, unread) = locked(&self.ledger).heard();
             if unread > 0 {
                 report.notes.insert("acknowledgements not understood".into(), unread.to_string().into());
             }
-            report.load.messages = self.messages.load(Ordering::Relaxed).saturating_add(heard);
             report.load.dropped = self.dropped.load(Ordering::Relaxed);
             report.unavailable = told(&state.unavailable);
             report.remarks = state.remarks.values().cloned().collect();
@@ -595,154 +624,9 @@ impl Desk {
     }
 }
 
-/// Streams named one by one before the rest is only counted.
-const MOST_NAMES: usize = 3;
-
-/// What is unavailable, as a person reads it: what is the same for many streams is said once.
-fn told(parts: &BTreeMap<Part, (Unavailable, bool)>) -> Vec<Unavailable> {
-    let mut alike: BTreeMap<(bool, String), Vec<(&Name, &Unavailable)>> = BTreeMap::new();
-    let mut others = Vec::new();
-    for (part, (entry, _)) in parts {
-        if let Part::Consumers(stream) | Part::Messages(stream) = part {
-            let kind = (matches!(part, Part::Messages(_)), starred(&entry.why, stream));
-            alike.entry(kind).or_default().push((stream, entry));
-        } else {
-            others.push(entry.clone());
-        }
-    }
-    let grouped = alike.into_iter().filter_map(|((_, why), members)| {
-        let (stream, entry) = members.first()?;
-        if members.len() == 1 {
-            return Some((*entry).clone());
-        }
-        let kind = entry.what.strip_suffix(one_line(stream).as_str())?;
-        Some(Unavailable {
-            what: format!("{kind}{}", named(members.iter().map(|(name, _)| *name))).into(),
-            why: why.into(),
-            remedy: starred(&entry.remedy, stream).into(),
-        })
-    });
-    grouped.chain(others).collect()
-}
-
-/// `ACCOUNTS, BILLING, CATALOG and 3 more`
-fn named<'a>(streams: impl ExactSizeIterator<Item = &'a Name>) -> String {
-    let more = streams.len().saturating_sub(MOST_NAMES);
-    let names: Vec<String> = streams.take(MOST_NAMES).map(|name| one_line(name)).collect();
-    let names = names.join(", ");
-    if more == 0 { names } else { format!("{names} and {more} more") }
-}
-
-/// A text about the subject of one stream as one about those of all.
-fn starred(text: &str, stream: &str) -> String {
-    let token = format!(".{stream}");
-    let ends = |at: usize| {
-        text.get(at + token.len()..)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_.".contains(c)))
-    };
-    match text.match_indices(&token).map(|(at, _)| at).find(|at| ends(*at)) {
-        Some(at) => format!(
-            "{}.*{}",
-            text.get(..at).unwrap_or_default(),
-            text.get(at + token.len()..).unwrap_or_default()
-        ),
-        None => text.to_owned(),
-    }
-}
-
-/// A token bucket: of requests, or of bytes.
-pub(super) struct Budget {
-    clock: Clock,
-    steady: f64,
-    burst: f64,
-    tokens: Mutex<(f64, Mono)>,
-}
-
-impl Budget {
-    fn new(clock: Clock, steady: u32, burst: u32) -> Self {
-        let burst = f64::from(burst);
-        Self { clock, steady: f64::from(steady), burst, tokens: Mutex::new((burst, clock.now().mono)) }
-    }
-
-    fn refill(&self) -> MutexGuard<'_, (f64, Mono)> {
-        let mut tokens = locked(&self.tokens);
-        let now = self.clock.now().mono;
-        let earned = now.since(tokens.1).as_secs_f64() * self.steady;
-        *tokens = ((tokens.0 + earned).min(self.burst), now);
-        tokens
-    }
-
-    /// Waits until a request may be made.
-    pub(super) async fn take(&self) {
-        loop {
-            {
-                let mut tokens = self.refill();
-                if tokens.0 >= 1.0 {
-                    tokens.0 -= 1.0;
-                    return;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Requests that may be made at once.
-    pub(super) fn left(&self) -> u32 {
-        self.refill().0 as u32
-    }
-
-    /// Whether so much may be spent; what is larger than can ever be saved up may when all is there.
-    pub(super) fn covers(&self, amount: u64) -> bool {
-        self.refill().0 >= (amount as f64).min(self.burst)
-    }
-
-    /// It was spent, even if it was more than thought.
-    pub(super) fn spend(&self, amount: u64) {
-        self.refill().0 -= amount as f64;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn denied(
-        part: impl Fn(Name) -> Part,
-        what: &str,
-        api: &str,
-        stream: &str,
-    ) -> (Part, (Unavailable, bool)) {
-        let entry = Unavailable {
-            what: format!("{what} {stream}").into(),
-            why: format!("permission denied for $JS.API.{api}.{stream}").into(),
-            remedy: format!("allow this user to publish to $JS.API.{api}.{stream}; x").into(),
-        };
-        (part(stream.into()), (entry, true))
-    }
-
-    #[test]
-    fn what_is_the_same_for_many_streams_is_said_once() {
-        let consumers = |stream: &str| denied(Part::Consumers, "consumers of", "CONSUMER.LIST", stream);
-        let parts = ["A", "API", "ORDERS", "c"].map(consumers);
-        let lone = denied(Part::Messages, "staleness on", "STREAM.MSG.GET", "c");
-        let list = told(&parts.into_iter().chain([lone]).collect());
-        let texts: Vec<[&str; 3]> = list.iter().map(|one| [&*one.what, &*one.why, &*one.remedy]).collect();
-        assert_eq!(
-            texts,
-            [
-                [
-                    "consumers of A, API, ORDERS and 1 more",
-                    "permission denied for $JS.API.CONSUMER.LIST.*",
-                    "allow this user to publish to $JS.API.CONSUMER.LIST.*; x"
-                ],
-                [
-                    "staleness on c",
-                    "permission denied for $JS.API.STREAM.MSG.GET.c",
-                    "allow this user to publish to $JS.API.STREAM.MSG.GET.c; x"
-                ],
-            ]
-        );
-    }
 
     #[tokio::test]
     async fn the_books_are_told_of_a_clock_that_was_set() {

@@ -178,7 +178,14 @@ impl<'a> Monitor<'a> {
             }
             let began = self.desk.clock().now().mono;
             let connected = *link.borrow() != Link::Down;
+            if !connected {
+                // The connection has rounds of its own, and more of them.
+                self.desk.begin_round(false);
+            }
             self.turn(connected, own()).await;
+            if !connected {
+                self.desk.end_round();
+            }
             self.desk.report();
             let spent = self.desk.clock().now().mono.since(began);
             // As with the connection: at most a tenth of the time, by what looks usually take. One that hung tells nothing of that.

@@ -50,6 +50,8 @@ pub(super) struct Poller<'a> {
     least: Duration,
     /// Nothing at all answered in the last turn.
     silent: bool,
+    /// Everything has been asked for once.
+    whole: bool,
 }
 
 impl<'a> Poller<'a> {
@@ -62,6 +64,7 @@ impl<'a> Poller<'a> {
             pace: Pace::default(),
             least: options.interval.unwrap_or_default(),
             silent: false,
+            whole: false,
         }
     }
 
@@ -71,25 +74,35 @@ impl<'a> Poller<'a> {
             let Ok(standing) = link.wait_for(|link| *link != Link::Down).await.map(|link| *link) else {
                 return;
             };
-            self.forgive();
             // A new connection may be to a restarted broker: nothing of the old one's refusals holds.
+            self.forgive();
+            let mut extra = false;
             while *link.borrow() == standing {
                 let began = self.desk.clock().now().mono;
+                if self.whole {
+                    self.desk.begin_round(std::mem::take(&mut extra));
+                }
                 tokio::select! {
                     () = self.turn() => {}
                     _ = link.wait_for(|link| *link != standing) => break,
                 }
+                self.desk.end_round();
                 self.desk.report();
                 self.hear_silence();
                 let mut interval = self.interval();
                 if self.jetstream.hurries() {
                     // The first picture is waited for; the budget of requests holds all the same.
                     interval = Duration::ZERO;
+                } else {
+                    self.whole = true;
                 }
                 let spent = self.desk.clock().now().mono.since(began);
                 tokio::select! {
                     () = tokio::time::sleep(interval.saturating_sub(spent)) => {}
-                    () = refresh.notified() => self.forgive(),
+                    () = refresh.notified() => {
+                        self.forgive();
+                        extra = true;
+                    }
                     _ = link.wait_for(|link| *link != standing) => {}
                 }
             }
