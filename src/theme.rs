@@ -88,7 +88,7 @@ impl Theme {
         let loaded = match BUILT_IN.iter().find(|(name, _)| *name == wanted) {
             Some((name, text)) => file::parse(name, text)?,
             None if looks_like_path(wanted) => file::read(Path::new(wanted))?,
-            None => return Err(ThemeError::unknown_theme(wanted)),
+            None => return Err(ThemeError::neither_built_in_nor_file(wanted)),
         };
         if depth == ColorDepth::Mono { Ok(Self::mono()) } else { Ok(loaded.at_depth(depth)) }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! billing            the word is in a name of the row
 //! team:payments      the field has the text in it          state:stalled
-//! name=billing       the field is exactly this
+//! team=crm           the field is exactly this
 //! lag>100            the field is more (also < >= <=); 2.5k; of a time 500ms 2s 5m 1h; of bytes 3kb
 //! -team:crm          not
 //! "two words"        spaces

@@ -38,10 +38,16 @@ impl fmt::Display for ThemeError {
 impl std::error::Error for ThemeError {}
 
 impl ThemeError {
-    pub(super) fn unknown_theme(wanted: &str) -> Self {
+    /// What was asked for when the program was started.
+    pub(super) fn neither_built_in_nor_file(wanted: &str) -> Self {
+        let Self(unknown) = Self::not_built_in(wanted);
+        Self(format!("{unknown}; or give the path of a .toml file"))
+    }
+
+    fn not_built_in(wanted: &str) -> Self {
         let names: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         Self(format!(
-            "no theme is called `{wanted}`{}; built in: {}; or give the path of a .toml file",
+            "no theme is called `{wanted}`{}; built in: {}",
             did_you_mean(wanted, names.iter().copied()).unwrap_or_default(),
             names.join(", ")
         ))
@@ -197,7 +203,7 @@ impl Parsed {
                     wrong.at(&["inherits"], "themes inherit from each other in a circle");
                 }
                 Some((name, text)) => parsed = Self::read(name, text, depth + 1)?,
-                None => wrong.at(&["inherits"], ThemeError::unknown_theme(&base)),
+                None => wrong.at(&["inherits"], ThemeError::not_built_in(&base)),
             }
         }
         parsed.name = word(wrong, "name").unwrap_or_else(|| stem(wrong.file));

@@ -7,6 +7,7 @@ use std::io;
 pub enum Signal {
     Hangup,
     Interrupt,
+    Quit,
     Terminate,
 }
 
@@ -16,6 +17,7 @@ impl Signal {
         match self {
             Self::Hangup => 1,
             Self::Interrupt => 2,
+            Self::Quit => 3,
             Self::Terminate => 15,
         }
     }
@@ -39,6 +41,7 @@ mod unix {
     pub(in super::super) struct Signals {
         hangup: unix::Signal,
         interrupt: unix::Signal,
+        quit: unix::Signal,
         terminate: unix::Signal,
         stop: unix::Signal,
         cont: unix::Signal,
@@ -54,6 +57,7 @@ mod unix {
             Ok(Self {
                 hangup: unix::signal(SignalKind::hangup())?,
                 interrupt: unix::signal(SignalKind::interrupt())?,
+                quit: unix::signal(SignalKind::quit())?,
                 terminate: unix::signal(SignalKind::terminate())?,
                 stop: unix::signal(kind(rustix::process::Signal::TSTP))?,
                 cont: unix::signal(kind(rustix::process::Signal::CONT))?,
@@ -67,6 +71,7 @@ mod unix {
                 _ = self.terminate.recv() => Asked::End(Signal::Terminate),
                 _ = self.hangup.recv() => Asked::End(Signal::Hangup),
                 _ = self.interrupt.recv() => Asked::End(Signal::Interrupt),
+                _ = self.quit.recv() => Asked::End(Signal::Quit),
                 _ = self.stop.recv() => Asked::Stop,
                 _ = self.cont.recv() => Asked::Continued,
             }

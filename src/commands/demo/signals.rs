@@ -42,11 +42,13 @@ fn next_signal() -> io::Result<impl Future<Output = u8>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {
             _ = hangup.recv() => 129,
             _ = interrupt.recv() => 130,
+            _ = quit.recv() => 131,
             _ = terminate.recv() => 143,
         }
     })

@@ -148,7 +148,7 @@ fn signs_and_language(ctx: &Ctx<'_>, column: usize) -> Vec<Cell> {
     for (form, meaning) in [
         ("billing", "the word is in a name of the row"),
         ("team:crm", "the field has the text in it"),
-        ("name=billing", "the field is exactly this"),
+        ("team=crm", "the field is exactly this"),
         ("lag>100", "also < >= <= =; 2.5k; of a time 500ms 2s 5m 1h; of bytes 3kb"),
         ("-team:crm", "not; \"two words\" for spaces"),
     ] {
