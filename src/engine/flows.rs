@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::consumers::ConsumerState;
 use super::delay;
 use super::plans::{FlowPlan, Numbers, SubjectPlan};
-use super::rates::{Meter, Windows};
+use super::rates::{Meter, Rates, Windows, rates_together};
 use super::state::State;
 use super::words;
 use crate::model::id::{ChannelId, SourceId};
@@ -119,41 +119,27 @@ fn sized(rate: &Measured<f64>, size: Option<f64>) -> Measured<f64> {
     }
 }
 
-/// Sums over meters.
+/// What several meters say together.
 struct Sum {
-    messages: f64,
-    bytes: f64,
-    errors: f64,
-    busy_ns: f64,
-    count: u64,
+    rates: Rates,
     at: Timestamp,
     last_seen: Option<Timestamp>,
     history: History,
 }
 
 fn sum(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -> Option<Sum> {
-    let mut out: Option<Sum> = None;
-    for meter in keys.iter().filter_map(|key| meter(state, key)) {
-        let Some(rates) = meter.rates(windows.rate) else { continue };
-        let sum = out.get_or_insert_with(|| Sum {
-            messages: 0.0,
-            bytes: 0.0,
-            errors: 0.0,
-            busy_ns: 0.0,
-            count: 0,
-            at: meter.counted.wall,
-            last_seen: None,
-            history: meter.history.clone(),
-        });
-        sum.messages += rates.messages;
-        sum.bytes += rates.bytes;
-        sum.errors += rates.errors;
-        sum.busy_ns += rates.busy.unwrap_or(0.0) * rates.count as f64;
-        sum.count += rates.count;
-        sum.at = sum.at.max(meter.counted.wall);
-        sum.last_seen = sum.last_seen.max(meter.last_seen.map(|at| at.wall));
-    }
-    out
+    let meters: Vec<&Meter> = keys.iter().filter_map(|key| meter(state, key)).collect();
+    sum_of(&meters, windows)
+}
+
+fn sum_of(meters: &[&Meter], windows: Windows) -> Option<Sum> {
+    let rates = rates_together(meters, windows.rate)?;
+    Some(Sum {
+        rates,
+        at: meters.iter().map(|meter| meter.counted.wall).max()?,
+        last_seen: meters.iter().filter_map(|meter| meter.last_seen).map(|at| at.wall).max(),
+        history: History::sum(meters.iter().map(|meter| &meter.history)),
+    })
 }
 
 /// What was handed to subscriptions.
@@ -161,13 +147,14 @@ fn delivered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) -
     let Some(sum) = sum(keys, state, windows) else {
         return nothing(&words::NOT_COUNTED, state.structure_at.wall);
     };
-    let bytes = if sum.bytes > 0.0 || sum.messages == 0.0 {
-        Measured::exact(sum.bytes, sum.at, words::BY_SUBSCRIPTIONS.clone())
+    let rates = sum.rates;
+    let bytes = if rates.bytes > 0.0 || rates.messages == 0.0 {
+        Measured::exact(rates.bytes, sum.at, words::BY_SUBSCRIPTIONS.clone())
     } else {
         Measured::unknown(words::NO_SIZE.clone(), sum.at)
     };
     Figures {
-        rate: Measured::exact(sum.messages, sum.at, words::BY_SUBSCRIPTIONS.clone()),
+        rate: Measured::exact(rates.messages, sum.at, words::BY_SUBSCRIPTIONS.clone()),
         bytes,
         errors: Measured::unknown(words::NOT_COUNTED.clone(), sum.at),
         delay: None,
@@ -181,16 +168,17 @@ fn answered(keys: &[(SourceId, TrafficKey)], state: &State, windows: Windows) ->
     let Some(sum) = sum(keys, state, windows) else {
         return nothing(&words::NOT_COUNTED, state.structure_at.wall);
     };
-    let bytes = if sum.bytes > 0.0 {
-        Measured::exact(sum.bytes, sum.at, words::BY_ANSWERS.clone())
+    let rates = sum.rates;
+    let bytes = if rates.bytes > 0.0 {
+        Measured::exact(rates.bytes, sum.at, words::BY_ANSWERS.clone())
     } else {
         Measured::unknown(words::NO_SIZE.clone(), sum.at)
     };
     Figures {
-        rate: Measured::exact(sum.messages, sum.at, words::BY_ANSWERS.clone()),
+        rate: Measured::exact(rates.messages, sum.at, words::BY_ANSWERS.clone()),
         bytes,
-        errors: Measured::exact(sum.errors, sum.at, words::BY_ERRORS.clone()),
-        delay: (sum.count > 0).then(|| delay::mean(sum.busy_ns / sum.count as f64, sum.count)),
+        errors: Measured::exact(rates.errors, sum.at, words::BY_ERRORS.clone()),
+        delay: rates.busy.map(|busy| delay::mean(busy, rates.count)),
         history: sum.history,
         last_seen: sum.last_seen,
     }
@@ -234,27 +222,27 @@ pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, win
             history = meter.history.clone();
         } else {
             for (queue, keys) in &plan.groups {
-                let mut group: Option<(f64, f64, Timestamp, History)> = None;
-                for key in keys {
-                    let Some(meter) = memory.traffic.get(key) else { continue };
-                    let Some(rates) = meter.rates(windows.rate) else { continue };
-                    let copies = match (queue, key) {
-                        (None, TrafficKey::Delivered { client, .. }) => connections(memory, client.as_ref()),
-                        _ => 1.0,
-                    };
-                    let of = group.get_or_insert((0.0, 0.0, meter.counted.wall, meter.history.clone()));
-                    let (messages, bytes) = (rates.messages / copies, rates.bytes / copies);
+                let meters = keys.iter().filter_map(|key| Some((key, memory.traffic.get(key)?)));
+                let group = if queue.is_some() {
+                    let meters: Vec<&Meter> = meters.map(|(_, meter)| meter).collect();
+                    sum_of(&meters, windows).map(|sum| (sum, 1.0))
+                } else {
                     // Single listeners each get all of it: the most, not the sum.
-                    if queue.is_none() {
-                        (of.0, of.1) = (of.0.max(messages), of.1.max(bytes));
-                    } else {
-                        (of.0, of.1) = (of.0 + messages, of.1 + bytes);
-                    }
-                    of.2 = of.2.max(meter.counted.wall);
-                }
-                let most = rate.map(|(most, _)| most);
-                if let Some((messages, size, at, of)) = group.filter(|g| most.is_none_or(|most| g.0 > most)) {
-                    (rate, bytes, history) = (Some((messages, at)), size, of);
+                    let single = meters.filter_map(|(key, meter)| {
+                        let sum = sum_of(&[meter], windows)?;
+                        let copies = match key {
+                            TrafficKey::Delivered { client, .. } => connections(memory, client.as_ref()),
+                            _ => 1.0,
+                        };
+                        Some((sum, copies))
+                    });
+                    single.max_by(|(a, x), (b, y)| (a.rates.messages / x).total_cmp(&(b.rates.messages / y)))
+                };
+                let Some((sum, copies)) = group else { continue };
+                let messages = sum.rates.messages / copies;
+                if rate.is_none_or(|(most, _)| messages > most) {
+                    (rate, bytes, history) =
+                        (Some((messages, sum.at)), sum.rates.bytes / copies, sum.history);
                 }
             }
         }

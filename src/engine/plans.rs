@@ -196,7 +196,8 @@ fn counters(
         return Vec::new();
     };
     let mut keys = BTreeSet::new();
-    for (_, (name, ..)) in node.clients.iter().filter(|(s, _)| s == source) {
+    // What those had who have left belongs to what the service had in the last moments.
+    for (_, (name, ..)) in node.clients.iter().chain(&node.left).filter(|(s, _)| s == source) {
         let from = TrafficKey::Delivered { client: name.clone(), subject: on.into(), queue: None };
         for key in memory.traffic.range(from..).map(|(key, _)| key) {
             match key {

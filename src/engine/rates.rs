@@ -210,21 +210,80 @@ impl Meter {
 
     /// Rates over the window: counts ÷ the time that they cover. `None` while nothing covers any time.
     pub(super) fn rates(&self, window: Duration) -> Option<Rates> {
-        let newest = self.counts.back()?.span.to;
-        if newest.since(self.total.span.from) <= window {
-            return rates_of(&self.total, self.covered);
+        let part = self.part(window)?;
+        rates_of(&part.sum, part.covered)
+    }
+
+    fn newest(&self) -> Option<Mono> {
+        self.counts.back().map(|count| count.span.to)
+    }
+
+    /// What belongs to the window.
+    fn part(&self, window: Duration) -> Option<Part> {
+        let newest = self.newest()?;
+        let began = self.total.span.from;
+        if newest.since(began) <= window {
+            return Some(Part { sum: self.total, covered: self.covered, from: began, began: true });
         }
+        // A poll that came a little late still belongs to the window.
         let reach = window.saturating_add(window / 5);
-        let mut sum = Count::default();
-        let mut covered = Duration::ZERO;
+        let mut part = Part { sum: Count::default(), covered: Duration::ZERO, from: newest, began: false };
         for count in self.counts.iter().rev() {
-            if !covered.is_zero() && newest.since(count.span.from) > reach {
+            if !part.covered.is_zero() && newest.since(count.span.from) > reach {
                 break;
             }
-            covered = covered.saturating_add(count.span.length());
-            sum.add(count);
+            // Who did not answer in time is counted over a time of which the others have told.
+            part.covered = part.covered.saturating_add(part.from.min(count.span.to).since(count.span.from));
+            part.from = part.from.min(count.span.from);
+            part.sum.add(count);
         }
-        rates_of(&sum, covered)
+        part.began = began >= part.from;
+        Some(part)
+    }
+}
+
+/// What belongs to a window.
+struct Part {
+    sum: Count,
+    /// The time that it covers.
+    covered: Duration,
+    /// Where it begins.
+    from: Mono,
+    /// Nothing was counted before.
+    began: bool,
+}
+
+/// Rates of what several meters count together, at the same time or one after the other: programs come and go, and what they
+/// do goes on. One that began in the window did nothing before; one that has ended counts as nothing, until it is no longer
+/// counted at all and keeps what it had, as one does whose server is silent.
+pub(super) fn rates_together(meters: &[&Meter], window: Duration) -> Option<Rates> {
+    let end = meters.iter().filter_map(|meter| meter.newest()).max()?;
+    let parts = meters.iter().filter_map(|meter| {
+        let (newest, part) = (meter.newest()?, meter.part(window)?);
+        Some((end.since(newest) <= window, part))
+    });
+    let parts: Vec<(bool, Part)> = parts.collect();
+    let window_began = parts.iter().filter(|(current, _)| *current).map(|(_, part)| part.from).min();
+    let rates = parts.iter().filter_map(|(current, part)| {
+        let idle = window_began.filter(|_| *current && part.began).map(|began| part.from.since(began));
+        rates_of(&part.sum, part.covered.saturating_add(idle.unwrap_or_default()))
+    });
+    rates.reduce(|a, b| {
+        let count = a.count + b.count;
+        let busy_ns = a.busy_ns() + b.busy_ns();
+        Rates {
+            messages: a.messages + b.messages,
+            bytes: a.bytes + b.bytes,
+            errors: a.errors + b.errors,
+            busy: (count > 0).then(|| busy_ns / count as f64),
+            count,
+        }
+    })
+}
+
+impl Rates {
+    fn busy_ns(&self) -> f64 {
+        self.busy.unwrap_or(0.0) * self.count as f64
     }
 }
 
@@ -356,6 +415,44 @@ mod tests {
         meter.add(&count(0, 0, 1_000), at(1_000));
         assert_eq!(meter.rates(WINDOW).unwrap().messages, 0.0);
         assert_eq!(meter.rates(WINDOW).unwrap().busy, None);
+    }
+
+    #[test]
+    fn programs_that_replace_each_other_keep_their_rate() {
+        let mut pods = [Meter::default(), Meter::default()];
+        let mut rates = Vec::new();
+        for s in 0..20_u64 {
+            let (now, next) = (s * 1_000, (s + 1) * 1_000);
+            // The first leaves after ten seconds, the second comes in the middle of a second.
+            let [first, second] = &mut pods;
+            first.add(&count(if s < 10 { 16 } else { 0 }, now, next), at(next));
+            match s {
+                0..10 => {}
+                10 => second.add(&count(8, now + 500, next), at(next)),
+                _ => second.add(&count(16, now, next), at(next)),
+            }
+            rates.push(rates_together(&[&pods[0], &pods[1]], WINDOW).unwrap().messages);
+        }
+        assert!(rates.iter().all(|rate| (14.0..=16.0).contains(rate)), "{rates:?}");
+        assert_eq!((rates[9], rates[19]), (16.0, 16.0));
+        let both = rates_together(&[&pods[0], &pods[1]], Duration::MAX).unwrap();
+        assert!((both.messages - 312.0 / 20.0).abs() < 1e-9, "{both:?}");
+    }
+
+    #[test]
+    fn programs_at_once_add_up_and_a_silent_server_keeps_what_it_told() {
+        let mut both = [Meter::default(), Meter::default()];
+        for s in 0..30_u64 {
+            both[0].add(&count(10, s * 1_000, (s + 1) * 1_000), at((s + 1) * 1_000));
+            if s < 20 {
+                // Asked at other moments.
+                both[1].add(&count(5, s * 1_000 + 300, (s + 1) * 1_000 + 300), at((s + 1) * 1_000 + 300));
+            }
+            if s > 6 {
+                let sum = rates_together(&[&both[0], &both[1]], WINDOW).unwrap().messages;
+                assert!((14.0..=15.5).contains(&sum), "{s}: {sum}");
+            }
+        }
     }
 
     #[test]

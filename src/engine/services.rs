@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::health::badness;
-use super::rates::Windows;
+use super::rates::{Meter, Windows, rates_together};
 use super::state::State;
 use super::status::Presence;
 use super::subjects::same_word;
@@ -215,22 +215,16 @@ pub(super) fn not_back(
 
 /// What the broker took in from the service's connections.
 fn published(node: &Node, state: &State, windows: Windows) -> Measured<f64> {
-    let names: BTreeSet<_> = node.clients.iter().map(|(source, (name, ..))| (source, name)).collect();
-    let mut sum: Option<(f64, Stamp)> = None;
-    for (source, name) in names {
-        let Some(memory) = state.sources.get(source) else { continue };
-        let Some(meter) = memory.traffic.get(&TrafficKey::Published { client: name.clone() }) else {
-            continue;
-        };
-        if let Some(rates) = meter.rates(windows.rate) {
-            let (rate, at) = sum.unwrap_or((0.0, meter.counted));
-            sum =
-                Some((rate + rates.messages, if meter.counted.mono > at.mono { meter.counted } else { at }));
-        }
-    }
-    match sum {
-        Some((rate, at)) => Measured::exact(rate, at.wall, words::BY_PUBLISHED.clone()),
-        None => Measured::unknown(words::NOT_COUNTED.clone(), state.structure_at.wall),
+    let programs = node.clients.iter().chain(&node.left);
+    let names: BTreeSet<_> = programs.map(|(source, (name, ..))| (source, name)).collect();
+    let meter = |(source, name): (&SourceId, &Option<Name>)| {
+        state.sources.get(source)?.traffic.get(&TrafficKey::Published { client: name.clone() })
+    };
+    let meters: Vec<&Meter> = names.into_iter().filter_map(meter).collect();
+    let at = meters.iter().map(|meter| meter.counted.wall).max();
+    match (rates_together(&meters, windows.rate), at) {
+        (Some(rates), Some(at)) => Measured::exact(rates.messages, at, words::BY_PUBLISHED.clone()),
+        _ => Measured::unknown(words::NOT_COUNTED.clone(), state.structure_at.wall),
     }
 }
 

@@ -107,6 +107,19 @@ impl History {
         if tens.len() == 0 { of(seconds) } else { of(tens) }
     }
 
+    /// The sum of several: what was not known of one is nothing of the sum as long as another is known.
+    pub fn sum<'h>(parts: impl IntoIterator<Item = &'h Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else { return Self::default() };
+        let mut sum = first.clone();
+        for part in parts {
+            for ((tier, other), (_, keep)) in sum.tiers.iter_mut().zip(&part.tiers).zip(TIERS) {
+                tier.add(other, keep);
+            }
+        }
+        sum
+    }
+
     /// No sample ever.
     pub fn is_empty(&self) -> bool {
         self.tiers.iter().all(|tier| tier.samples == 0)
@@ -151,6 +164,38 @@ impl Tier {
         let (older, recent) = self.complete();
         let late = recent.get(oldest.saturating_sub(older.len())..).unwrap_or_default();
         older.get(oldest..).unwrap_or_default().iter().chain(late).copied()
+    }
+
+    /// Adds another, slot by slot.
+    fn add(&mut self, other: &Self, keep: usize) {
+        if self.samples == 0 || other.samples == 0 {
+            if self.samples == 0 {
+                *self = other.clone();
+            }
+            return;
+        }
+        let newest = self.newest.max(other.newest);
+        // Both end with the newest slot of the two, newest first.
+        let values = |tier: &Self| {
+            let silent = usize::try_from(newest - tier.newest).unwrap_or(usize::MAX).min(keep);
+            let mut values: Vec<f32> = tier.after(0).chain(once(tier.filling)).collect();
+            values.extend(repeat_n(f32::NAN, silent));
+            values.reverse();
+            values
+        };
+        let (a, b) = (values(self), values(other));
+        let length = a.len().max(b.len()).min(keep);
+        let at = |values: &[f32], i: usize| values.get(i).copied().filter(|value| !value.is_nan());
+        let mut sums: Vec<f32> = (0..length)
+            .map(|i| match (at(&a, i), at(&b, i)) {
+                (None, None) => f32::NAN,
+                (x, y) => x.unwrap_or(0.0) + y.unwrap_or(0.0),
+            })
+            .collect();
+        sums.reverse();
+        // One of the two has a value in the newest slot.
+        let filling = sums.pop().unwrap_or(0.0);
+        *self = Self { complete: sums.into(), filling, samples: 1, newest, ..Self::default() };
     }
 
     fn push(&mut self, slot: u32, value: f32, keep: usize) {
@@ -215,6 +260,39 @@ mod tests {
         history.push(second(5), 10.0);
         history.push(Mono(second(5).0 + 1), 20.0);
         assert_eq!(history.last(1, 10, second(5)), [15.0]);
+    }
+
+    #[test]
+    fn a_sum_has_what_is_known_of_its_parts() {
+        let of = |samples: &[(u64, f64)]| {
+            let mut history = History::default();
+            samples.iter().for_each(|(s, value)| history.push(second(*s), *value));
+            history
+        };
+        let (early, late) = (of(&[(1, 1.0), (2, 2.0), (4, 4.0)]), of(&[(4, 10.0), (5, 20.0), (7, 40.0)]));
+        for parts in [[&early, &late], [&late, &early]] {
+            let values = History::sum(parts).last(1, 10, second(8));
+            assert_eq!(values[..2], [1.0, 2.0]);
+            assert_eq!((values[3], values[4], values[6]), (14.0, 20.0, 40.0));
+            assert!([2, 5, 7].iter().all(|gap: &usize| values[*gap].is_nan()), "{values:?}");
+        }
+        assert_eq!(History::sum([&early]), early);
+        assert_eq!(History::sum([&History::default(), &early]), early);
+        assert!(History::sum([]).is_empty());
+        // It goes on as any other, and keeps no more.
+        let long: Vec<(u64, f64)> = (0..300).map(|s| (s, 1.0)).collect();
+        let mut sum = History::sum([&of(&long), &of(&long[..250])]);
+        assert_eq!(
+            sum.last(1, 500, second(299)),
+            of(&long)
+                .last(1, 500, second(299))
+                .iter()
+                .enumerate()
+                .map(|(i, _)| if i + 180 < 250 { 2.0 } else { 1.0 })
+                .collect::<Vec<f32>>()
+        );
+        sum.push(second(300), 7.0);
+        assert_eq!(sum.last(1, 2, second(300)), [1.0, 7.0]);
     }
 
     #[test]

@@ -9,10 +9,12 @@
 //! * A connection or subscription that is seen for the first time gives no difference, unless the server
 //!   says that it began after the previous poll: then it counts from zero.
 //! * A counter that went back gives none either. Nothing is ever negative and nothing jumps.
+//! * What has ended goes on for a while as a count of zero: what it counted last is no rate of now.
 //! * A server that did not answer keeps its counters here: when it answers again, the difference covers the
 //!   whole time, and so does the span it is told with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -182,10 +184,15 @@ fn is_nuid(token: &str) -> bool {
         && token.bytes().any(|b| b.is_ascii_uppercase())
 }
 
+/// What is not counted any more, as its connection or subscription has ended, is told to be nothing for so long.
+const ENDED: Duration = Duration::from_secs(15);
+
 /// The counters as they stood at the last poll.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     servers: HashMap<Name, ServerLedger>,
+    /// What has been counted lately: when, and by which server, if that is still part of the cluster.
+    counted: HashMap<TrafficKey, (Option<Name>, Mono)>,
 }
 
 #[derive(Debug, Default)]
@@ -216,6 +223,8 @@ impl Ledger {
         let known = self.servers.contains_key(&picture.id);
         let server = self.servers.entry(picture.id.clone()).or_default();
         let mut seen = HashSet::with_capacity(picture.connections.len());
+        // What is there and cannot be counted this time.
+        let mut unknown = HashSet::new();
         for connection in &picture.connections {
             seen.insert(connection.cid);
             let is_own = own.is_some_and(|own| own.server == picture.id && own.cid == connection.cid);
@@ -225,20 +234,26 @@ impl Ledger {
             let is_new = known
                 && before.is_none()
                 && matches!((connection.start, server.now), (Some(start), Some(last)) if start > last);
-            let since = before.as_ref().map_or(server.at, |before| before.at);
+            let began = match (connection.start, picture.now) {
+                (Some(start), Some(now)) if is_new => picture.at.before(now.age_since(start)),
+                _ => server.at,
+            };
+            let since = before.as_ref().map_or(server.at.max(began), |before| before.at);
             let span = Span { from: since, to: picture.at };
             let usable = !is_own && (before.is_some() || is_new);
             let mut add = |key: TrafficKey, messages: u64, bytes: u64| {
+                self.counted.insert(key.clone(), (Some(picture.id.clone()), picture.at));
                 counted.entry(key).or_default().add(&Count { messages, bytes, span, ..Count::default() });
             };
 
             let sent = connection.in_msgs.map(|messages| (messages, connection.in_bytes));
             let sent_before = before.as_ref().map_or(is_new.then_some((0, 0)), |before| before.sent);
-            if let (true, Some(now), Some(then)) = (usable, sent, sent_before)
-                && now.0 >= then.0
-                && now.1 >= then.1
-            {
-                add(TrafficKey::Published { client: counted_as.clone() }, now.0 - then.0, now.1 - then.1);
+            let key = TrafficKey::Published { client: counted_as.clone() };
+            match (sent, sent_before) {
+                (Some(now), Some(then)) if usable && now.0 >= then.0 && now.1 >= then.1 => {
+                    add(key, now.0 - then.0, now.1 - then.1);
+                }
+                _ => drop(unknown.insert(key)),
             }
 
             let mut subscriptions = HashMap::with_capacity(connection.subscriptions_list_detail.len());
@@ -248,13 +263,17 @@ impl Ledger {
                 subscriptions.insert(subscription.sid.clone(), messages);
                 // On a connection that was there before, a new subscription counts from zero.
                 let last = last.copied().unwrap_or(0);
-                if usable && messages >= last && !skip(&subscription.subject) {
-                    let key = TrafficKey::Delivered {
-                        client: counted_as.clone(),
-                        subject: fold(&subscription.subject).into(),
-                        queue: filled(&subscription.qgroup),
-                    };
-                    add(key, messages - last, 0);
+                if skip(&subscription.subject) {
+                    continue;
+                }
+                let key = TrafficKey::Delivered {
+                    client: counted_as.clone(),
+                    subject: fold(&subscription.subject).into(),
+                    queue: filled(&subscription.qgroup),
+                };
+                match messages.checked_sub(last).filter(|_| usable) {
+                    Some(messages) => add(key, messages, 0),
+                    None => drop(unknown.insert(key)),
                 }
             }
             let entry = ConnectionLedger { at: picture.at, sent, subscriptions };
@@ -262,6 +281,14 @@ impl Ledger {
         }
         if picture.whole {
             server.connections.retain(|cid, _| seen.contains(cid));
+            let span = Span { from: server.at, to: picture.at };
+            self.counted.retain(|key, (by, at)| {
+                let here = by.as_ref().is_none_or(|by| *by == picture.id);
+                if here && known && !counted.contains_key(key) && !unknown.contains(key) {
+                    counted.insert(key.clone(), Count { span, ..Count::default() });
+                }
+                picture.at.since(*at) < ENDED
+            });
         }
         server.now = picture.now;
         server.at = picture.at;
@@ -273,6 +300,11 @@ impl Ledger {
     /// Forgets servers that are no longer part of the cluster.
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.servers.retain(|id, _| keep(id));
+        for (by, _) in self.counted.values_mut() {
+            if by.as_ref().is_some_and(|by| !keep(by)) {
+                *by = None;
+            }
+        }
     }
 }
 

@@ -31,6 +31,9 @@ pub(super) struct Instance {
     started: Option<Timestamp>,
     #[serde(default, deserialize_with = "or_default")]
     endpoints: Vec<Endpoint>,
+    /// When its answer came.
+    #[serde(skip)]
+    pub at: Mono,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,7 +58,7 @@ struct Endpoint {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     instances: HashMap<String, InstanceLedger>,
-    /// When the last complete poll was, on our wall clock and monotonic.
+    /// When the last poll that was answered by all was asked, on our wall clock and monotonic.
     last: Option<(Timestamp, Mono)>,
 }
 
@@ -66,17 +69,18 @@ struct InstanceLedger {
 }
 
 impl Ledger {
-    /// Enters the answers of one poll and gives what was counted since the last.
+    /// Enters the answers of one poll, asked at `wall` and `asked`, and gives what was counted since the last.
     pub(super) fn enter(
         &mut self,
         instances: &[Instance],
         wall: Timestamp,
-        at: Mono,
+        asked: Mono,
         complete: bool,
     ) -> Vec<(TrafficKey, Count)> {
         let mut counted: BTreeMap<TrafficKey, Count> = BTreeMap::new();
         let mut next = HashMap::with_capacity(instances.len());
         for instance in instances {
+            let at = instance.at;
             let before = self.instances.remove(&instance.id);
             // `started` is on the program's own clock: one that is set wrong at worst delays the first rate.
             let began = match (self.last, instance.started) {
@@ -113,7 +117,7 @@ impl Ledger {
         }
         if complete {
             self.instances = next;
-            self.last = Some((wall, at));
+            self.last = Some((wall, asked));
         } else {
             self.instances.extend(next);
         }

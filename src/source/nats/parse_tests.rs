@@ -253,7 +253,7 @@ fn counters_become_differences_over_real_time() {
     assert_eq!(counted(&mut ledger, &one_connection(70, 7, 0, 4, 3)), [(1, 0, 60, 70), (1, 10, 60, 70)]);
     // It leaves; a new one under its number began since the last poll, so all it counted is new.
     let gone = ServerPicture { connections: Vec::new(), ..one_connection(80, 8, 0, 0, 0) };
-    assert_eq!(counted(&mut ledger, &gone), []);
+    assert_eq!(counted(&mut ledger, &gone), [(0, 0, 70, 80), (0, 0, 70, 80)]);
     assert_eq!(counted(&mut ledger, &one_connection(90, 10, 9, 6, 4)), [(4, 0, 80, 90), (6, 60, 80, 90)]);
     // One that was there before and was only not listed gives nothing.
     let partial = ServerPicture { connections: Vec::new(), whole: false, ..one_connection(95, 11, 0, 0, 0) };
@@ -262,6 +262,40 @@ fn counters_become_differences_over_real_time() {
     let mut other = Ledger::default();
     assert_eq!(counted(&mut other, &gone), []);
     assert_eq!(counted(&mut other, &one_connection(90, 10, 5, 600, 400)), []);
+}
+
+#[test]
+fn what_ended_is_counted_as_nothing_for_a_while_also_when_its_server_went() {
+    let none = |_: &str| false;
+    let second = 1_000_000_000;
+    let gone = |s: u64, server: &str| ServerPicture {
+        connections: Vec::new(),
+        id: server.into(),
+        ..one_connection(s * second, i64::try_from(s).unwrap(), 0, 0, 0)
+    };
+    for server_goes in [false, true] {
+        let mut ledger = Ledger::default();
+        ledger.enter(&gone(1, "T"), None, none);
+        ledger.enter(&one_connection(second, 1, 0, 5, 9), None, none);
+        assert_eq!(ledger.enter(&one_connection(2 * second, 2, 0, 9, 15), None, none).len(), 2);
+        let left = if server_goes { "T" } else { "S" };
+        ledger.retain(|server| server == left);
+        let counted: Vec<usize> = (3..25).map(|s| ledger.enter(&gone(s, left), None, none).len()).collect();
+        assert_eq!(counted.iter().sum::<usize>(), 30, "{counted:?}");
+        assert_eq!((counted[0], counted[14], counted[15]), (2, 2, 0));
+    }
+}
+
+/// A connection that began between two polls has sent what it sent since it began.
+#[test]
+fn a_new_connection_counts_from_when_it_began() {
+    let second = 1_000_000_000;
+    let mut ledger = Ledger::default();
+    let gone = ServerPicture { connections: Vec::new(), ..one_connection(10 * second, 10, 0, 0, 0) };
+    ledger.enter(&gone, None, |_| false);
+    let counted = ledger.enter(&one_connection(20 * second, 20, 17, 30, 60), None, |_| false);
+    let span = counted[0].1.span;
+    assert_eq!((span.from, span.to), (Mono(17 * second), Mono(20 * second)));
 }
 
 fn instance(id: &str, started: i64, counters: [u64; 3]) -> Instance {

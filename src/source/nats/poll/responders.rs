@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::patience::{Crowd, Retry};
 use super::remedy;
 use crate::model::observation::{Listing, Observation};
+use crate::model::time::Stamp;
 use crate::source::nats::api::read;
 use crate::source::nats::desk::{Desk, Part};
 use crate::source::nats::micro::{Instance, Ledger, responders};
@@ -54,12 +55,12 @@ impl<'a> Responders<'a> {
             Ok(instances) => {
                 self.retry.succeeded();
                 self.desk.present(&Part::Responders);
-                self.tell(instances).await;
+                self.tell(instances, now).await;
             }
             // Nobody publishes statistics: that is an answer.
             Err(Failure::NoResponders(_)) => {
                 self.desk.present(&Part::Responders);
-                self.tell(Vec::new()).await;
+                self.tell(Vec::new(), now).await;
             }
             Err(failure) => {
                 self.retry.failed(&failure, now.mono);
@@ -79,8 +80,8 @@ impl<'a> Responders<'a> {
         }
     }
 
-    async fn tell(&mut self, instances: Vec<Instance>) {
-        let now = self.desk.clock().now();
+    /// Tells what was answered to a question of the time `asked`.
+    async fn tell(&mut self, instances: Vec<Instance>, asked: Stamp) {
         let answered: BTreeSet<String> = instances.iter().map(|one| one.id.clone()).collect();
         let complete = self.crowd.enter(&answered);
         self.described.retain(|id, _| answered.contains(id));
@@ -94,10 +95,10 @@ impl<'a> Responders<'a> {
                 self.described.entry(one.id.clone()).or_insert_with(|| one.clone());
             }
         }
-        let counted = self.ledger.enter(&instances, now.wall, now.mono, complete);
+        let counted = self.ledger.enter(&instances, asked.wall, asked.mono, complete);
         self.desk.count(counted);
         let entries = responders(&instances, &self.described);
-        self.desk.observe(now, Observation::Responders(Listing { entries, complete }));
+        self.desk.observe(self.desk.clock().now(), Observation::Responders(Listing { entries, complete }));
     }
 
     async fn gather(&self, subject: &str, crowd: &Crowd) -> Result<Vec<Instance>, Failure> {
@@ -108,8 +109,9 @@ impl<'a> Responders<'a> {
         self.wire
             .gather(subject, Bytes::new(), &crowd.patience(self.desk.rtt()), |answer| {
                 self.desk.heard_answer();
-                let Ok(one) = read::<Instance>(subject, &answer.payload) else { return false };
+                let Ok(mut one) = read::<Instance>(subject, &answer.payload) else { return false };
                 answered.insert(one.id.clone());
+                one.at = answer.trip.received.mono;
                 instances.insert(one.id.clone(), one);
                 crowd.enough(&answered)
             })
