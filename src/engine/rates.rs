@@ -242,6 +242,9 @@ impl Meter {
     }
 }
 
+/// Who has not been counted for so long while others were is not there any more.
+const SILENT: Duration = Duration::from_secs(60);
+
 /// What belongs to a window.
 struct Part {
     sum: Count,
@@ -259,8 +262,8 @@ struct Part {
 pub(super) fn rates_together(meters: &[&Meter], window: Duration) -> Option<Rates> {
     let end = meters.iter().filter_map(|meter| meter.newest()).max()?;
     let parts = meters.iter().filter_map(|meter| {
-        let (newest, part) = (meter.newest()?, meter.part(window)?);
-        Some((end.since(newest) <= window, part))
+        let (silent, part) = (end.since(meter.newest()?), meter.part(window)?);
+        (silent <= SILENT.max(window)).then_some((silent <= window, part))
     });
     let parts: Vec<(bool, Part)> = parts.collect();
     let window_began = parts.iter().filter(|(current, _)| *current).map(|(_, part)| part.from).min();
@@ -442,17 +445,18 @@ mod tests {
     #[test]
     fn programs_at_once_add_up_and_a_silent_server_keeps_what_it_told() {
         let mut both = [Meter::default(), Meter::default()];
-        for s in 0..30_u64 {
+        for s in 0..90_u64 {
             both[0].add(&count(10, s * 1_000, (s + 1) * 1_000), at((s + 1) * 1_000));
             if s < 20 {
                 // Asked at other moments.
                 both[1].add(&count(5, s * 1_000 + 300, (s + 1) * 1_000 + 300), at((s + 1) * 1_000 + 300));
             }
-            if s > 6 {
+            if s > 6 && s < 80 {
                 let sum = rates_together(&[&both[0], &both[1]], WINDOW).unwrap().messages;
                 assert!((14.0..=15.5).contains(&sum), "{s}: {sum}");
             }
         }
+        assert_eq!(rates_together(&[&both[0], &both[1]], WINDOW).unwrap().messages, 10.0);
     }
 
     #[test]

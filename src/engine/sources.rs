@@ -222,15 +222,17 @@ impl SourceMemory {
             let before = self.clients.get(&key);
             rewired |= before.is_none_or(|b| b.subscriptions != report.subscriptions || b.own != report.own);
             let name = report.name.as_deref().filter(|_| !report.own);
-            let again = match before {
+            let came = match before {
                 Some(before) => {
-                    matches!((before.since, report.since), (Some(a), Some(b)) if b > a)
-                        && before.connections >= report.connections
+                    let later = matches!((before.since, report.since), (Some(a), Some(b)) if b > a);
+                    (later && before.connections >= report.connections).then_some("reconnected")
                 }
-                None => self.left.remove(&key).is_some(),
+                None if self.left.remove(&key).is_some() => Some("reconnected"),
+                // Who is in the first list was there before.
+                None => self.clients_listed.map(|_| "connected"),
             };
-            if let (true, Some(name)) = (again, name) {
-                changes.push(&at, None, format!("{name} reconnected"));
+            if let (Some(came), Some(name)) = (came, name) {
+                changes.push(&at, None, format!("{name} {came}"));
             }
             if before.is_none_or(|b| **b != *report) {
                 self.clients.insert(key, Arc::new(report.clone()));
@@ -411,9 +413,11 @@ mod tests {
         assert!(!source.list_clients(&all(vec![orders.clone()]), at(1_000), &mut changes));
         assert!(source.list_clients(&all(vec![]), at(2_000), &mut changes));
         assert!(source.list_clients(&all(vec![orders.clone()]), at(3_000), &mut changes));
-        let later = ClientReport { since: Some(at(3_500).wall), ..orders };
+        let later = ClientReport { since: Some(at(3_500).wall), ..orders.clone() };
         source.list_clients(&all(vec![later]), at(4_000), &mut changes);
         let texts: Vec<_> = changes.list().iter().map(|c| format!("{} ×{}", c.text, c.times)).collect();
         assert_eq!(texts, ["orders reconnected ×2", "orders disconnected ×1"]);
+        source.list_clients(&all(vec![orders, client("billing", &[])]), at(5_000), &mut changes);
+        assert_eq!(changes.list().first().map(|c| c.text.to_string()).as_deref(), Some("billing connected"));
     }
 }
