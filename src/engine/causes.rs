@@ -14,8 +14,8 @@ use crate::model::id::{ConsumerId, Name, ServiceId, SourceId, TeamId};
 use crate::model::number;
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{
-    Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, Replica, Service, Severity, Since, Source,
-    Store, Thing,
+    Cause, Consumer, ConsumerStatus, Drain, Effect, Entity, Flow, Naming, Replica, Service, Severity, Since,
+    Source, Store, Thing,
 };
 use crate::model::time::Timestamp;
 
@@ -40,6 +40,7 @@ pub(super) struct Rows<'a> {
 /// Collects causes and remembers what has been said.
 struct Book<'a> {
     rows: &'a Rows<'a>,
+    naming: Naming,
     causes: Vec<Cause>,
     /// Services with the place of the cause that is about them: also when their store or broker is named.
     about: Vec<(ServiceId, usize)>,
@@ -62,6 +63,7 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
     let failing = rows.requests.iter().filter_map(|f| Some((*f, f.failing(rows.window)?))).collect();
     let mut book = Book {
         rows,
+        naming: Naming::of(rows.sources),
         causes: Vec::new(),
         about: Vec::new(),
         said: BTreeSet::new(),
@@ -226,8 +228,8 @@ impl Book<'_> {
         let mut effects = self.failing_because(&service.id);
         for consumer in service.consumers.iter().filter_map(|id| find(rows.consumers, id)) {
             if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
-                effects.push(behind(consumer));
-                effects.extend(lost(consumer));
+                effects.push(self.behind(consumer));
+                effects.extend(self.lost(consumer));
             }
         }
         for entity in rows.entities {
@@ -245,7 +247,7 @@ impl Book<'_> {
         for (flow, share) in candidates {
             let concerned = flow.from.iter().any(|s| s == service || self.reaches(s).contains(service));
             if concerned && self.said.insert(Thing::Flow(flow.id.clone())) {
-                effects.push(failing(flow, share));
+                effects.push(self.failing(flow, share));
             }
         }
         effects
@@ -275,9 +277,9 @@ impl Book<'_> {
             };
             let mut effects = Vec::new();
             if bad {
-                effects.push(behind(consumer));
+                effects.push(self.behind(consumer));
                 if gave_up > 0 {
-                    effects.extend(lost(consumer));
+                    effects.extend(self.lost(consumer));
                 }
             }
             for (entity, replica) in fed.get(&consumer.id).into_iter().flatten() {
@@ -295,14 +297,14 @@ impl Book<'_> {
                 // The decisive words first: what it reads may be cut where there is little room.
                 match reads(consumer) {
                     Some(subject) => format!("{}; reads {subject}", consumer.why).into(),
-                    None => format!("{}; consumer {}", consumer.why, local(consumer)).into(),
+                    None => format!("{}; consumer {}", consumer.why, self.local(consumer)).into(),
                 }
             } else {
-                gave_up_text(consumer).into()
+                self.gave_up(consumer).into()
             };
             self.causes.push(Cause {
                 thing: Thing::Consumer(consumer.id.clone()),
-                name: who(consumer),
+                name: self.naming.at(&consumer.source, &who(consumer)).into(),
                 severity,
                 text,
                 since: consumer.since,
@@ -329,7 +331,7 @@ impl Book<'_> {
                     effects: consumer
                         .into_iter()
                         .filter(|c| c.lag.low() > Some(&0))
-                        .map(|c| behind(c))
+                        .map(|c| self.behind(c))
                         .collect(),
                 });
             }
@@ -358,9 +360,9 @@ impl Book<'_> {
             let effects = flow.from.first().map(|s| self.failing_because(s)).unwrap_or_default();
             self.causes.push(Cause {
                 thing: Thing::Flow(flow.id.clone()),
-                name: flow.label.clone(),
+                name: self.naming.flow(flow).into(),
                 severity: Severity::Degraded,
-                text: failing(flow, share).text,
+                text: self.failing(flow, share).text,
                 since: Since { at: flow.errors_rate.at, or_earlier: true },
                 team: self.team(&flow.from),
                 effects,
@@ -388,6 +390,62 @@ impl Book<'_> {
             return None;
         }
         Some(aging(entity, replica))
+    }
+
+    /// A consumer as people call it: `ORDERS/billing`.
+    fn local<'c>(&self, consumer: &'c Consumer) -> &'c str {
+        self.naming.local(consumer.id.as_str())
+    }
+
+    /// `ORDERS/billing: 4.1k messages, oldest 2m05, not draining`, with the lag that its row shows; `2 messages in flight` where
+    /// nothing waits for delivery.
+    fn behind(&self, consumer: &Consumer) -> Effect {
+        let what = match (consumer.lag.low(), consumer.in_flight.low()) {
+            (Some(0), Some(in_flight)) if *in_flight > 0 => format!("{} in flight", number::messages(*in_flight)),
+            (lag, _) => number::messages(lag.copied().unwrap_or(0)),
+        };
+        let mut text = format!("{}: {what}", self.local(consumer));
+        if let Some(age) = consumer.staleness.low().filter(|age| !age.is_zero()) {
+            text = format!("{text}, oldest {}", number::duration(*age));
+        }
+        match consumer.drain.low() {
+            Some(Drain::Never) => text.push_str(", not draining"),
+            Some(Drain::In(time)) => text = format!("{text}, drained in {}", number::duration(*time)),
+            _ => {}
+        }
+        Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }
+    }
+
+    /// `ORDERS/billing gave up 3 messages after 5 deliveries`
+    fn gave_up(&self, consumer: &Consumer) -> String {
+        let low = consumer.gave_up.low().copied().unwrap_or(0);
+        let sign = if consumer.gave_up.bounds.exact().is_some() { "" } else { "≥" };
+        let after = consumer
+            .report
+            .as_ref()
+            .and_then(|r| r.max_deliver)
+            .map(|n| format!(" after {n} {}", if n == 1 { "delivery" } else { "deliveries" }))
+            .unwrap_or_default();
+        format!("{} gave up {sign}{}{after}", self.local(consumer), number::messages(low))
+    }
+
+    fn lost(&self, consumer: &Consumer) -> Option<Effect> {
+        (consumer.gave_up.low().copied().unwrap_or(0) > 0).then(|| Effect {
+            thing: Thing::Consumer(consumer.id.clone()),
+            kind: "lost data".into(),
+            text: self.gave_up(consumer).into(),
+        })
+    }
+
+    /// `gateway ╌ orders.order.place   31 % errors`
+    fn failing(&self, flow: &Flow, share: f64) -> Effect {
+        let callers: Vec<&str> = flow.to.iter().map(ServiceId::as_str).collect();
+        let from = if callers.is_empty() { String::new() } else { format!("{} ╌ ", callers.join(", ")) };
+        Effect {
+            thing: Thing::Flow(flow.id.clone()),
+            kind: "failing now".into(),
+            text: format!("{from}{}  {} errors", self.naming.flow(flow), number::percent(share)).into(),
+        }
     }
 }
 
@@ -417,31 +475,6 @@ fn reads(consumer: &Consumer) -> Option<&Name> {
     }
 }
 
-/// A consumer without its source: `ORDERS/billing`.
-fn local(consumer: &Consumer) -> &str {
-    let id = consumer.id.as_str();
-    id.split_once('/').map_or(id, |(_, rest)| rest)
-}
-
-/// `ORDERS/billing: 4.1k messages, oldest 2m05, not draining`, with the lag that its row shows; `2 messages in flight` where
-/// nothing waits for delivery.
-fn behind(consumer: &Consumer) -> Effect {
-    let what = match (consumer.lag.low(), consumer.in_flight.low()) {
-        (Some(0), Some(in_flight)) if *in_flight > 0 => format!("{} in flight", number::messages(*in_flight)),
-        (lag, _) => number::messages(lag.copied().unwrap_or(0)),
-    };
-    let mut text = format!("{}: {what}", local(consumer));
-    if let Some(age) = consumer.staleness.low().filter(|age| !age.is_zero()) {
-        text = format!("{text}, oldest {}", number::duration(*age));
-    }
-    match consumer.drain.low() {
-        Some(Drain::Never) => text.push_str(", not draining"),
-        Some(Drain::In(time)) => text = format!("{text}, drained in {}", number::duration(*time)),
-        _ => {}
-    }
-    Effect { thing: Thing::Consumer(consumer.id.clone()), kind: "behind".into(), text: text.into() }
-}
-
 /// What is wrong with a store, and who says so: `connection refused; accounts is down; ready: 503`.
 fn said_of(store: &Store, service: &Service) -> String {
     let whole = &*service.why;
@@ -451,27 +484,6 @@ fn said_of(store: &Store, service: &Service) -> String {
     let and = if own.is_empty() { "" } else { "; " };
     let what = if store.why.is_empty() { "down" } else { &*store.why };
     format!("{what}; {} is {}{and}{own}", service.id, service.state.in_words())
-}
-
-/// `ORDERS/billing gave up 3 messages after 5 deliveries`
-fn gave_up_text(consumer: &Consumer) -> String {
-    let low = consumer.gave_up.low().copied().unwrap_or(0);
-    let sign = if consumer.gave_up.bounds.exact().is_some() { "" } else { "≥" };
-    let after = consumer
-        .report
-        .as_ref()
-        .and_then(|r| r.max_deliver)
-        .map(|n| format!(" after {n} {}", if n == 1 { "delivery" } else { "deliveries" }))
-        .unwrap_or_default();
-    format!("{} gave up {sign}{}{after}", local(consumer), number::messages(low))
-}
-
-fn lost(consumer: &Consumer) -> Option<Effect> {
-    (consumer.gave_up.low().copied().unwrap_or(0) > 0).then(|| Effect {
-        thing: Thing::Consumer(consumer.id.clone()),
-        kind: "lost data".into(),
-        text: gave_up_text(consumer).into(),
-    })
 }
 
 /// `User ● billing 2.1 s > 2 s`
@@ -485,16 +497,5 @@ fn aging(entity: &Entity, replica: &Replica) -> Effect {
         thing: Thing::Entity(entity.id.clone()),
         kind: "growing old".into(),
         text: format!("{} ● {} {}{limit}", entity.id, replica.service, number::duration(age)).into(),
-    }
-}
-
-/// `gateway ╌ orders.order.place   31 % errors`
-fn failing(flow: &Flow, share: f64) -> Effect {
-    let callers: Vec<&str> = flow.to.iter().map(ServiceId::as_str).collect();
-    let from = if callers.is_empty() { String::new() } else { format!("{} ╌ ", callers.join(", ")) };
-    Effect {
-        thing: Thing::Flow(flow.id.clone()),
-        kind: "failing now".into(),
-        text: format!("{from}{}  {} errors", flow.label, number::percent(share)).into(),
     }
 }

@@ -481,8 +481,10 @@ impl ConsumerState {
             was_there: self.was_there,
             presence,
             service,
+            at: bound.is_some_and(|bound| bound.names_source).then_some(self.source.as_str()),
             gave_up: self.gave_up.bounds().low().copied().unwrap_or(0),
             rewound: self.rewound,
+            trend: self.trend,
             peak: self.peak,
         });
         let behind =

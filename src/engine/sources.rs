@@ -206,13 +206,15 @@ impl SourceMemory {
         }
     }
 
-    /// Takes the list of connected programs; returns whether who is there, or what they listen to, changed.
+    /// Takes the list of connected programs, of this source where there are several; returns whether who is there, or what they listen to, changed.
     pub(super) fn list_clients(
         &mut self,
         listing: &Listing<ClientReport>,
         at: Stamp,
+        source: Option<&SourceId>,
         changes: &mut Changes,
     ) -> bool {
+        let which = |word: &str| source.map_or_else(String::new, |at| format!(" {word} {at}"));
         // The first list tells who is not there, too.
         let mut rewired = self.clients_listed.is_none();
         let mut listed = BTreeSet::new();
@@ -232,7 +234,7 @@ impl SourceMemory {
                 None => self.clients_listed.map(|_| "connected"),
             };
             if let (Some(came), Some(name)) = (came, name) {
-                changes.push(&at, None, format!("{name} {came}"));
+                changes.push(&at, None, format!("{name} {came}{}", which("to")));
             }
             if before.is_none_or(|b| **b != *report) {
                 self.clients.insert(key, Arc::new(report.clone()));
@@ -246,7 +248,7 @@ impl SourceMemory {
                     rewired = true;
                     if let Some(name) = client.name.as_deref().filter(|_| !client.own) {
                         left.insert(key.clone(), Left { at, with });
-                        changes.push(&at, None, format!("{name} disconnected"));
+                        changes.push(&at, None, format!("{name} disconnected{}", which("from")));
                     }
                 }
                 stays
@@ -397,7 +399,7 @@ mod tests {
         let own = ClientReport { own: true, since: Some(at(0).wall), ..other.clone() };
         for s in 1..6 {
             let rewired =
-                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), &mut changes);
+                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), None, &mut changes);
             assert_eq!(rewired, s == 1);
         }
         assert!(changes.list().is_empty());
@@ -409,15 +411,15 @@ mod tests {
         let mut source = SourceMemory::new(at(0));
         let mut changes = Changes::default();
         let orders = client("orders", &[]);
-        assert!(source.list_clients(&all(vec![orders.clone()]), at(0), &mut changes));
-        assert!(!source.list_clients(&all(vec![orders.clone()]), at(1_000), &mut changes));
-        assert!(source.list_clients(&all(vec![]), at(2_000), &mut changes));
-        assert!(source.list_clients(&all(vec![orders.clone()]), at(3_000), &mut changes));
+        assert!(source.list_clients(&all(vec![orders.clone()]), at(0), None, &mut changes));
+        assert!(!source.list_clients(&all(vec![orders.clone()]), at(1_000), None, &mut changes));
+        assert!(source.list_clients(&all(vec![]), at(2_000), None, &mut changes));
+        assert!(source.list_clients(&all(vec![orders.clone()]), at(3_000), None, &mut changes));
         let later = ClientReport { since: Some(at(3_500).wall), ..orders.clone() };
-        source.list_clients(&all(vec![later]), at(4_000), &mut changes);
+        source.list_clients(&all(vec![later]), at(4_000), None, &mut changes);
         let texts: Vec<_> = changes.list().iter().map(|c| format!("{} ×{}", c.text, c.times)).collect();
         assert_eq!(texts, ["orders reconnected ×2", "orders disconnected ×1"]);
-        source.list_clients(&all(vec![orders, client("billing", &[])]), at(5_000), &mut changes);
+        source.list_clients(&all(vec![orders, client("billing", &[])]), at(5_000), None, &mut changes);
         assert_eq!(changes.list().first().map(|c| c.text.to_string()).as_deref(), Some("billing connected"));
     }
 }

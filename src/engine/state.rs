@@ -23,7 +23,7 @@ use crate::model::observation::{
     BacklogReport, Batch, ChannelReport, ConsumerReport, HealthState, Listing, Notice, NoticeKind,
     Observation,
 };
-use crate::model::snapshot::Thing;
+use crate::model::snapshot::{Naming, Thing};
 use crate::model::time::Stamp;
 use crate::model::traffic::TrafficKey;
 
@@ -101,6 +101,11 @@ impl State {
     /// All sources with their kinds; empty where one has not told yet.
     pub(super) fn source_kinds(&self) -> BTreeMap<SourceId, Name> {
         self.sources.iter().map(|(id, source)| (id.clone(), source.report.kind.clone())).collect()
+    }
+
+    /// What things are called now.
+    pub(super) fn naming(&self) -> Naming {
+        Naming::among(self.sources.values().map(|source| &source.report.kind))
     }
 
     /// Takes what a source saw, at a level at which `probe` is allowed.
@@ -202,9 +207,10 @@ impl State {
             }
             Observation::Clients(listing) => {
                 self.dirty.services = true;
+                let at_source = self.naming().which(source).cloned();
                 let changes = &mut self.changes;
                 let Some(memory) = self.sources.get_mut(source) else { return };
-                if memory.list_clients(listing, at, changes) {
+                if memory.list_clients(listing, at, at_source.as_ref(), changes) {
                     self.structure = revision;
                 }
             }
@@ -258,9 +264,10 @@ impl State {
     fn list_channels(&mut self, source: &SourceId, at: Stamp, listing: &Listing<ChannelReport>) {
         let revision = self.revision;
         let first = self.sources.get(source).is_some_and(|s| s.channels_listed.is_none());
+        let naming = self.naming();
         for report in &listing.entries {
             let thing = || Thing::Channel(report.id.clone());
-            let name = &report.name;
+            let name = naming.at(source, &report.name);
             let Some(channel) = self.channels.get_mut(&report.id) else {
                 let state = ChannelState::new(source.clone(), report.clone(), at, first);
                 self.channels.insert(report.id.clone(), state);
@@ -315,7 +322,7 @@ impl State {
         if let Some(channel) = self.channels.remove(id) {
             self.structure = self.revision;
             self.consumers.retain(|_, consumer| &consumer.channel != id);
-            let text = format!("stream {} deleted", channel.report.name);
+            let text = format!("stream {} deleted", self.naming().at(&channel.source, &channel.report.name));
             self.changes.told(&at, Thing::Channel(id.clone()), NoticeKind::Deleted, text, false);
         }
     }
@@ -355,7 +362,7 @@ impl State {
         self.structure = self.revision;
         // Ephemeral consumers come and go by themselves.
         if gone.report.as_ref().is_none_or(|r| r.durable) {
-            let text = format!("consumer {} deleted", short(&gone));
+            let text = format!("consumer {} deleted", self.called(&gone));
             self.changes.told(&at, Thing::Consumer(id.clone()), NoticeKind::Deleted, text, false);
         }
     }
@@ -379,7 +386,7 @@ impl State {
     }
 
     fn consumer(&mut self, source: &SourceId, at: Stamp, report: &ConsumerReport) {
-        let revision = self.revision;
+        let (revision, naming) = (self.revision, self.naming());
         let started = self.sources.get(source).map(|s| (s.began.wall, s.broker_time(&s.began)));
         let was_there = self.was_there(&report.channel)
             && !matches!((report.created_at, started), (Some(made), Some((_, began))) if made > began);
@@ -412,7 +419,7 @@ impl State {
         if rewired {
             self.structure = revision;
         }
-        let said = |what: &str| format!("consumer {} {what}", short(consumer));
+        let said = |what: &str| format!("consumer {} {what}", naming.at(source, &short(consumer)));
         if !known && !was_there && report.durable {
             self.changes.told(&at, thing(), NoticeKind::Created, said("created"), false);
         } else if remade {
@@ -430,6 +437,11 @@ impl State {
                 false,
             );
         }
+    }
+
+    /// A consumer as people call it, with its source where there are several.
+    fn called(&self, consumer: &ConsumerState) -> String {
+        self.naming().at(&consumer.source, &short(consumer)).into_owned()
     }
 
     fn read_backlog(&mut self, source: &SourceId, at: Stamp, backlog: &BacklogReport) {
@@ -468,23 +480,24 @@ impl State {
                 self.structure = revision;
             }
         }
+        let told: Name = self.naming().sentence(source, &notice.text).into();
         match notice.kind {
             // Lost data is news; the messages of one consumer are counted on one line.
             NoticeKind::GaveUp => {
                 let consumer = notice.consumer.as_ref().and_then(|id| self.consumers.get(id));
-                let text = consumer.map(|it| format!("consumer {} gave up a message", short(it)).into());
-                self.changes.push(&at, thing, text.unwrap_or_else(|| notice.text.clone()));
+                let text = consumer.map(|it| format!("consumer {} gave up a message", self.called(it)).into());
+                self.changes.push(&at, thing, text.unwrap_or(told));
             }
             // Counted, and shown where they happen; one line each would drown the rest.
             NoticeKind::Refused | NoticeKind::Terminated => {}
             NoticeKind::Created | NoticeKind::Deleted | NoticeKind::Changed | NoticeKind::Leader => {
                 match thing {
-                    Some(thing) => self.changes.told(&at, thing, notice.kind, notice.text.clone(), true),
-                    None => self.changes.push(&at, None, notice.text.clone()),
+                    Some(thing) => self.changes.told(&at, thing, notice.kind, told, true),
+                    None => self.changes.push(&at, None, told),
                 }
             }
             NoticeKind::Paused | NoticeKind::Connection | NoticeKind::Broker => {
-                self.changes.push(&at, thing, notice.text.clone());
+                self.changes.push(&at, thing, told);
             }
         }
     }

@@ -22,7 +22,7 @@ use super::words;
 use crate::model::id::Name;
 use crate::model::measured::Bounds;
 use crate::model::observation::{ConsumerReport, Delivery};
-use crate::model::snapshot::ConsumerStatus;
+use crate::model::snapshot::{ConsumerStatus, Trend};
 use crate::model::time::Stamp;
 
 /// Polls and time that a sign needs, and that the absence of any sign needs.
@@ -64,10 +64,14 @@ pub(super) struct Case<'a> {
     pub(super) presence: Presence,
     /// Its service's name.
     pub(super) service: Option<&'a str>,
+    /// Its source, where there are others at which its service may be connected.
+    pub(super) at: Option<&'a str>,
     /// At least so many were given up.
     pub(super) gave_up: u64,
     /// The position that it has to reach again, if it went back.
     pub(super) rewound: Option<u64>,
+    /// Where its lag goes: what the arrow beside it shows.
+    pub(super) trend: Trend,
     /// The largest lag since it fell behind, if it was behind at the last look.
     pub(super) peak: Option<u64>,
 }
@@ -146,14 +150,14 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if advanced && enough(SIGN) && evidence.len() >= 5 && !idle_before_window && grows(evidence) {
         let from = Some(first.at);
         let or_earlier = case.was_there && first.at == case.began;
-        return Verdict { status: Slow, why: "falls behind, though it advances".into(), from, or_earlier };
+        return Verdict { status: Slow, why: behind(Trend::Growing).into(), from, or_earlier };
     }
     // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
     if idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
         return Verdict::now(Unknown, too_short(case));
     }
     if case.peak.is_some_and(|peak| lag > peak / CAUGHT_UP) {
-        return Verdict::now(Slow, "catches up after it fell behind");
+        return Verdict::now(Slow, behind(case.trend));
     }
     if advanced || advanced_at.is_some() || idle.is_some() {
         return keeps_up(case, &words::ADVANCES);
@@ -236,11 +240,7 @@ fn abandoned(case: &Case<'_>, in_flight: u64) -> Option<Verdict> {
     if watched_for(case, last, from) <= patience {
         return None;
     }
-    let whose = match (case.presence, case.service) {
-        (Presence::Gone, Some(service)) => format!(", and {service} has no connection"),
-        (Presence::Connected, Some(service)) => format!(", though {service} is connected"),
-        _ => String::new(),
-    };
+    let whose = whose(case);
     let messages = if in_flight == 1 { "message is" } else { "messages are" };
     Some(Verdict {
         status: if case.presence == Presence::Connected {
@@ -252,6 +252,16 @@ fn abandoned(case: &Case<'_>, in_flight: u64) -> Option<Verdict> {
         from: Some(from),
         or_earlier: case.was_there && seen.is_none(),
     })
+}
+
+/// Whether its service is connected where its messages are, as the end of a sentence.
+fn whose(case: &Case<'_>) -> String {
+    let to = case.at.map_or_else(String::new, |source| format!(" to {source}"));
+    match (case.presence, case.service) {
+        (Presence::Gone, Some(service)) => format!(", and {service} has no connection{to}"),
+        (Presence::Connected, Some(service)) => format!(", though {service} is connected{to}"),
+        _ => String::new(),
+    }
 }
 
 /// How long the broker waits for an acknowledgement; zero where it does not tell.
@@ -313,11 +323,7 @@ struct Sign {
 
 fn sign(case: &Case<'_>, evidence: &[Sample], in_flight: u64) -> Option<Sign> {
     let gone = case.presence == Presence::Gone;
-    let nobody = match (case.presence, case.service) {
-        (Presence::Gone, Some(service)) => format!(", and {service} has no connection"),
-        (Presence::Connected, Some(service)) => format!(", though {service} is connected"),
-        _ => String::new(),
-    };
+    let nobody = whose(case);
     let still = evidence_since(case, evidence);
     match &case.report.delivery {
         Delivery::Push { subject, bound: Some(false), .. } => {
@@ -375,13 +381,21 @@ fn quiet_long(case: &Case<'_>, evidence: &[Sample]) -> bool {
     evidence.last().is_some_and(|last| quiet_for(case, last) >= wait(case))
 }
 
+/// What is said of one that advances and is behind, in the sense of the arrow beside its lag.
+const fn behind(trend: Trend) -> &'static str {
+    match trend {
+        Trend::Growing => "falls behind, though it advances",
+        Trend::Steady => "stays behind: as much comes in as it takes",
+        Trend::Draining => "catches up after it fell behind",
+    }
+}
+
 /// The lag grew and never was smaller than before; or its second half stands clearly above the first.
 fn grows(evidence: &[Sample]) -> bool {
     let lags = evidence.iter().filter_map(|s| s.lag);
     let (Some(first), Some(last)) = (lags.clone().next(), lags.clone().next_back()) else { return false };
     let never_smaller = lags.clone().zip(lags.skip(1)).all(|(before, after)| after >= before);
-    let rises = super::trend::trend(evidence, crate::model::snapshot::Trend::Steady)
-        == crate::model::snapshot::Trend::Growing;
+    let rises = super::trend::trend(evidence, Trend::Steady) == Trend::Growing;
     last > first && (never_smaller || rises)
 }
 

@@ -71,6 +71,8 @@ pub(super) struct Bound {
     pub(super) likely: bool,
     pub(super) evidence: Arc<[Evidence]>,
     pub(super) presence: Presence,
+    /// There are other sources at which they may be connected.
+    pub(super) names_source: bool,
     /// Entities whose copies it feeds.
     pub(super) feeds: Arc<[EntityId]>,
     pub(super) max_delay: Option<std::time::Duration>,
@@ -210,6 +212,7 @@ fn bind_consumers(
 ) {
     let known = known(wiring);
     let before = before.filter(|before| before.known == known);
+    let names_source = state.naming().bears_source();
     for (id, consumer) in &state.consumers {
         let (services, likely, evidence) = match before.and_then(|b| Some((b, b.consumers.get(id)?))) {
             // Who listens where it delivers to can change without it; the rest cannot.
@@ -227,7 +230,15 @@ fn bind_consumers(
             node.know(&evidence);
         }
         let presence = presence(state, wiring, &consumer.source, &services, unnamed);
-        let bound = Bound { services, likely, evidence, presence, feeds: [].into(), max_delay: None };
+        let bound = Bound {
+            services,
+            likely,
+            evidence,
+            presence,
+            names_source,
+            feeds: [].into(),
+            max_delay: None,
+        };
         wiring.consumers.insert(id.clone(), Arc::new(bound));
     }
     wiring.known = known;

@@ -25,8 +25,10 @@ use super::time::Timestamp;
 use super::trace::Trace;
 
 mod cause;
+mod naming;
 
 pub use cause::{Cause, Effect, Severity};
+pub use naming::Naming;
 
 /// Everything known at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -182,7 +182,7 @@ fn flows(paper: &mut Paper, snapshot: &Snapshot) {
         table.row([
             row.kind.word().to_owned(),
             format!("{likely}{}", joined(&row.from, glyphs)),
-            clean(&row.label).into_owned(),
+            clean(&snapshot.naming().flow(row)).into_owned(),
             joined(&row.to, glyphs),
             number::bounds(glyphs, &row.rate.bounds, |r| number::rate(*r)),
             number::bounds(glyphs, &row.errors_rate.bounds, |r| number::rate(*r)),

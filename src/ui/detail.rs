@@ -58,7 +58,10 @@ pub fn title(ctx: &Ctx<'_>, thing: &Thing, role: Role) -> Cell {
         Thing::Channel(id) => ("channel", super::phrase::local(id.as_str(), ctx.snapshot)),
         Thing::Consumer(id) => ("consumer", super::phrase::consumer_name(id, ctx.snapshot)),
         Thing::Flow(id) => match ctx.snapshot.flow(id) {
-            Some(flow) => (flow.kind.word(), &*flow.label),
+            Some(flow) => {
+                let name = super::phrase::flow_name(flow, ctx.snapshot);
+                return Cell::styled(format!("{} ", flow.kind.word()), Role::Muted).then(name, role);
+            }
             None => ("flow", id.as_str()),
         },
     };

@@ -113,10 +113,11 @@ fn row(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow, spark: u16) -> Vec<Cell> {
 
 fn cells(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow, spark: u16) -> Vec<Cell> {
     let (glyph, role) = signs::kind(flow.kind);
-    let mut channel = Cell::text(&*flow.label).keep_ends();
+    let name = phrase::flow_name(flow, ctx.snapshot);
+    let mut channel = Cell::text(&name).keep_ends();
     if flow.kind_likely || (!flow.declared && ctx.snapshot.topology.is_some()) {
         // Perhaps a request; or seen on the broker, and written in no topology file.
-        channel = Cell::text(format!("{}{}", look.glyph(Glyph::About), flow.label)).keep_ends();
+        channel = Cell::text(format!("{}{name}", look.glyph(Glyph::About))).keep_ends();
     }
     vec![
         Cell::glyph(look, glyph, role),

@@ -1,11 +1,12 @@
 //! Phrases that several views say: names with their likelihood, since when, how long a message takes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::id::{ConsumerId, ServiceId};
 use crate::model::measured::Measured;
 use crate::model::series::History;
-use crate::model::snapshot::{Channel, Delay, DelayMethod, Since, Snapshot};
+use crate::model::snapshot::{Channel, Delay, DelayMethod, Flow, Since, Snapshot};
 use crate::model::time::nanos;
 use crate::theme::{Glyph, Role};
 
@@ -215,13 +216,14 @@ pub fn channel_name(channel: &Channel) -> &str {
     &channel.report.name
 }
 
+/// A flow as people call it, with its source like a consumer.
+pub fn flow_name<'a>(flow: &'a Flow, snapshot: &Snapshot) -> Cow<'a, str> {
+    snapshot.naming().flow(flow)
+}
+
 /// An id without its source, when there is only one broker that it could be on.
 pub fn local<'a>(id: &'a str, snapshot: &Snapshot) -> &'a str {
-    let brokers = snapshot.sources.iter().filter(|source| &*source.report.kind != "health").count();
-    if brokers > 1 {
-        return id;
-    }
-    id.split_once('/').map_or(id, |(_, rest)| rest).trim_start_matches("subject:")
+    snapshot.naming().local(id)
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ pub(super) fn operations(
                 if let Numbers::Answered(keys) = &mut plan.numbers {
                     keys.push((source.clone(), key));
                 }
-                let seen = Evidence::observed(format!("micro service {name}"), state.structure_at.wall);
+                // One row sums what all sources count: its evidence tells which they are.
+                let at = state.naming().which(source).map_or_else(String::new, |at| format!(" at {at}"));
+                let seen = Evidence::observed(format!("micro service {name}{at}"), state.structure_at.wall);
                 let route = plan.route_mut();
                 route.evidence = and(&route.evidence, seen);
                 heard.insert((source.clone(), endpoint.subject.clone(), service.clone()));

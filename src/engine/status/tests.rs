@@ -15,6 +15,8 @@ struct Trial {
     peak: Option<u64>,
     /// The poll that was the first after nobody could look.
     resumed: Option<usize>,
+    /// Its source, where there are several.
+    at: Option<&'static str>,
 }
 
 impl Trial {
@@ -33,6 +35,7 @@ impl Trial {
             gave_up: 0,
             peak: None,
             resumed: None,
+            at: None,
         }
     }
 
@@ -56,7 +59,9 @@ impl Trial {
             was_there: self.was_there,
             presence: self.presence,
             service: Some("billing"),
+            at: self.at,
             gave_up: self.gave_up,
+            trend: crate::engine::trend::trend(&self.samples, Trend::Steady),
             peak: self.peak,
             rewound: None,
         })
@@ -274,6 +279,19 @@ fn who_fell_behind_is_slow_until_most_is_worked_off() {
 }
 
 #[test]
+fn of_one_that_is_behind_is_said_what_the_arrow_beside_its_lag_shows() {
+    let with = |lag: &dyn Fn(u64) -> u64| {
+        let polls: Vec<_> = (0..12).map(|s| (100 + s * 30, 90 + s * 30, lag(s), 10)).collect();
+        let verdict = Trial { peak: Some(400), ..Trial::new(&polls) }.judge();
+        (verdict.status, verdict.why.to_string())
+    };
+    let slow = |why: &str| (Slow, why.to_owned());
+    assert_eq!(with(&|s| 400 - s * 10), slow("catches up after it fell behind"));
+    assert_eq!(with(&|s| 398 + s % 3), slow("stays behind: as much comes in as it takes"));
+    assert_eq!(with(&|s| 300 + s * 20), slow("falls behind, though it advances"));
+}
+
+#[test]
 fn too_short_a_look_at_messages_in_flight_is_not_all_well() {
     // Delivered again, and nothing has moved since watching began.
     let again = polls(3, |_| (25, 20, 0, 3)).with(|s| s.redelivered = Some(3));
@@ -339,4 +357,13 @@ fn a_puller_that_stops_asking_is_missed_before_its_last_pull_leaves_the_window()
     assert_eq!(trial.judge().status, Stopped);
     trial.samples.truncate(7);
     assert_ne!(trial.judge().status, Stopped, "three polls, but only three seconds");
+}
+
+#[test]
+fn a_service_without_a_connection_where_its_messages_are_may_have_one_elsewhere() {
+    let mut trial = polls(3, |s| (0, 0, 10 + s, 0)).with(|s| s.waiting = Some(0));
+    trial.presence = Presence::Gone;
+    assert_eq!(&*trial.judge().why, "nobody pulls, and billing has no connection");
+    trial.at = Some("eu");
+    assert_eq!(&*trial.judge().why, "nobody pulls, and billing has no connection to eu");
 }

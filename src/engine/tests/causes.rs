@@ -281,3 +281,49 @@ fn a_single_error_in_the_first_moments_is_no_cause() {
     assert!(causes(1_200, 1).is_empty(), "{:?}", causes(1_200, 1));
     assert_eq!(causes(1_200, 3).len(), 1, "several are news at any time");
 }
+
+/// A source at which ORDERS/billing stands still, and nobody is connected but who is named.
+fn at_source(engine: &mut Engine, source: &str, s: u64, clients: &[&str], moves: bool) {
+    let id = |name: &str| consumer(source, "ORDERS", name);
+    let last = 100 + s;
+    let delivered = if moves { last } else { 101 };
+    let report = consumed(&id("billing"), delivered, 0, last - delivered);
+    let report = ConsumerReport { waiting_pulls: Some(u64::from(moves)), ..report };
+    let clients = clients.iter().map(|name| client(name, &[])).collect();
+    engine.ingest(&batch(source, s * 1_000, vec![source_up(), Observation::Clients(all(clients))]));
+    let poll = poll(s * 1_000, &filled(&channel(source, "ORDERS"), last), &[report]);
+    engine.ingest(&crate::model::observation::Batch { source: source.into(), ..poll });
+    engine.tick(at(s * 1_000 + 10));
+}
+
+#[test]
+fn with_several_brokers_every_name_bears_its_source() {
+    let mut engine = engine();
+    for s in 0..8 {
+        at_source(&mut engine, "eu", s, if s < 2 { &["billing-1", "x"] } else { &["x"] }, s < 2);
+        at_source(&mut engine, "us", s, &["billing-1", "x"], true);
+    }
+    let snapshot = engine.tick(at(8_010));
+    assert_eq!(
+        lines(&snapshot.causes),
+        [
+            "down eu/billing: nobody pulls, and billing has no connection to eu; consumer eu/ORDERS/billing",
+            "  behind: eu/ORDERS/billing: 6 messages, not draining",
+        ]
+    );
+    let changes: Vec<&str> = snapshot.changes.iter().map(|change| &*change.text).collect();
+    assert!(changes.contains(&"billing-1 disconnected from eu"), "{changes:?}");
+    let naming = snapshot.naming();
+    let flows: Vec<_> = snapshot.flows.iter().map(|flow| naming.flow(flow)).collect();
+    assert_eq!(flows, ["eu/orders.>", "us/orders.>"]);
+    // What is made later, too.
+    let made = ["eu", "us"].map(|source| {
+        let stream = crate::model::observation::ChannelReport { last_seq: Some(0), ..channel(source, "NEW") };
+        let both = vec![filled(&channel(source, "ORDERS"), 108), stream];
+        batch(source, 9_000, vec![Observation::Channels(all(both))])
+    });
+    made.iter().for_each(|batch| engine.ingest(batch));
+    let snapshot = engine.tick(at(9_010));
+    let changes: Vec<&str> = snapshot.changes.iter().map(|change| &*change.text).take(2).collect();
+    assert_eq!(changes, ["stream us/NEW created", "stream eu/NEW created"]);
+}

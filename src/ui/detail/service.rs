@@ -154,7 +154,7 @@ fn flows(ctx: &Ctx<'_>, page: &mut Page<'_>, name: &str, ids: &[FlowId], keep: i
         };
         page.cell(
             Cell::glyph(&look, glyph, role)
-                .then(format!(" {} ", flow.label), Role::Text)
+                .then(format!(" {} ", phrase::flow_name(flow, ctx.snapshot)), Role::Text)
                 .then(look.glyph(Glyph::HeadRight), role)
                 .then(" ", Role::Text)
                 .and(phrase::services(&look, other, likely))
@@ -180,7 +180,7 @@ fn answers(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
     for flow in &requests {
         page.cell(
             Cell::glyph(&look, Glyph::Request, Role::Request)
-                .then(format!(" {} ", flow.label), Role::Text)
+                .then(format!(" {} ", phrase::flow_name(flow, ctx.snapshot)), Role::Text)
                 .and(phrase::rate(&look, &flow.rate))
                 .then("  errors ", Role::Muted)
                 .and(phrase::errors(&look, &flow.errors_rate))

@@ -212,7 +212,7 @@ pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         let x = strip.x + 2;
         let room = end.saturating_sub(x + 1);
         let label = (room * 3 / 5).min(LABEL_ROOM);
-        Cell::text(&*flow.label).keep_ends().draw(buf, x, strip.y, label, look);
+        Cell::text(phrase::flow_name(flow, ctx.snapshot)).keep_ends().draw(buf, x, strip.y, label, look);
         let x = x + label + 1;
         Cell::glyph(look, Glyph::HeadRight, role)
             .then(" ", Role::Text)
