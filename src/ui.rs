@@ -29,7 +29,7 @@ use crate::app::list::ListId;
 use crate::app::{App, Detail, View};
 use crate::model::id::SourceId;
 use crate::model::observation::SourceState;
-use crate::model::snapshot::{Snapshot, Source, Thing};
+use crate::model::snapshot::{Entity, Flow, Replica, Snapshot, Source, Thing};
 use crate::model::time::{Mono, Timestamp, nanos};
 use crate::theme::{Glyph, Glyphs, Role, Theme};
 
@@ -77,9 +77,41 @@ impl<'a> Ctx<'a> {
                 Some(channel) => self.look_at(&channel.source),
                 None => self.look(),
             },
-            Thing::Flow(_) | Thing::Entity(_) => self.look_at_brokers(),
+            Thing::Flow(id) => match self.snapshot.flow(id) {
+                Some(flow) => self.look_at_flow(flow),
+                None => self.look(),
+            },
+            Thing::Entity(id) => match self.snapshot.entity(id) {
+                Some(entity) => self.look_at_entity(entity),
+                None => self.look(),
+            },
             Thing::Source(_) | Thing::Service(_) | Thing::Store(_) => self.look(),
         }
+    }
+
+    /// The same for a flow: for what the source of its channel told, where it has one.
+    pub fn look_at_flow(&self, flow: &Flow) -> Look<'a> {
+        match flow.channel.as_ref().and_then(|id| self.snapshot.channel(id)) {
+            Some(channel) => self.look_at(&channel.source),
+            None => self.look_at_brokers(),
+        }
+    }
+
+    /// The same for a copy: for what the source of its consumer told, where it has one.
+    pub fn look_at_copy(&self, copy: &Replica) -> Look<'a> {
+        match copy.consumer.as_ref().and_then(|id| self.snapshot.consumer(id)) {
+            Some(consumer) => self.look_at(&consumer.source),
+            None => self.look_at_brokers(),
+        }
+    }
+
+    /// The same for an entity: lost when all of its copies are.
+    pub fn look_at_entity(&self, entity: &Entity) -> Look<'a> {
+        if entity.replicas.is_empty() {
+            return self.look_at_brokers();
+        }
+        let lost: Option<Vec<_>> = entity.replicas.iter().map(|copy| self.look_at_copy(copy).lost).collect();
+        Look { lost: lost.and_then(|times| times.into_iter().max()), ..self.look() }
     }
 
     /// The snapshot's moment on the clock that histories are kept by.

@@ -40,7 +40,6 @@ const fn columns(spark: u16) -> [Column; 10] {
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look_at_brokers();
     let (columns, spark) =
         if area.width < VERY_WIDE { (NARROW_COLUMNS, SPARK) } else { (VERY_WIDE_COLUMNS, LONG_SPARK) };
     Listing {
@@ -50,8 +49,8 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
             Thing::Flow(id) => snapshot.flow(id).map(|row| &**row),
             _ => None,
         },
-        row: &|it| row(ctx, look, it, spark),
-        about: &|it| about(look, it, ctx.snapshot),
+        row: &|it| row(ctx, &ctx.look_at_flow(it), it, spark),
+        about: &|it| about(&ctx.look_at_flow(it), it, ctx.snapshot),
         folded: None,
     }
     .draw(ctx, buf, area, hits);
@@ -88,13 +87,12 @@ pub fn about(look: &Look<'_>, flow: &Flow, snapshot: &Snapshot) -> Cell {
         cell = cell.then("; no topology file declares it", Role::Muted);
     }
     match flow.last_seen {
-        Some(at) if look.is_old(at) => {
+        Some(at) if look.is_quiet_since(at) => {
             let usual = flow
                 .history
                 .usual()
                 .map_or_else(String::new, |rate| format!(", usually {}", number::rate(rate)));
-            let ago = number::ago(look.now.age_since(at));
-            cell.then(format!("; last traffic {ago}{usual}"), Role::Muted)
+            cell.then(format!("; last traffic {}{usual}", phrase::ago(look, at)), Role::Muted)
         }
         Some(_) => cell,
         None => cell.then("; no traffic seen since watching began", Role::Muted),

@@ -7,7 +7,7 @@ use crate::model::id::{ConsumerId, ServiceId};
 use crate::model::measured::Measured;
 use crate::model::series::History;
 use crate::model::snapshot::{Channel, Delay, DelayMethod, Flow, Since, Snapshot};
-use crate::model::time::nanos;
+use crate::model::time::{Timestamp, nanos};
 use crate::theme::{Glyph, Role};
 
 use super::Ctx;
@@ -54,12 +54,22 @@ pub fn none(look: &Look<'_>) -> Cell {
 
 /// How long something has been so; `≥` when it was so before watching began. It stands still once nobody tells any more.
 pub fn since(look: &Look<'_>, since: &Since) -> Cell {
-    let text = number::elapsed(look.lost.unwrap_or(look.now).age_since(since.at));
+    let text = number::elapsed(look.told().age_since(since.at));
     if since.or_earlier {
         Cell::number(format!("{}{text}", look.glyph(Glyph::AtLeast)), Role::Muted)
     } else {
         Cell::number(text, Role::Muted)
     }
+}
+
+/// How long ago something came: once its source is lost, how long before that, since what came afterwards is not known.
+pub fn ago(look: &Look<'_>, at: Timestamp) -> String {
+    let ago = number::ago(look.told().age_since(at));
+    if look.lost.is_none() {
+        return ago;
+    }
+    let before = ago.strip_suffix(" ago").unwrap_or("just");
+    format!("{before} before the connection was lost")
 }
 
 /// The 95th percentile of a delay, or the mean where only that is told; `~` unless each message was measured,
@@ -229,7 +239,6 @@ pub fn local<'a>(id: &'a str, snapshot: &Snapshot) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Timestamp;
     use crate::theme::{Glyphs, Theme};
 
     const MS: i64 = 1_000_000;
@@ -244,6 +253,18 @@ mod tests {
             Some(&Delay { p50: None, p95, p99: None, max: None, count: 9, method, error, negative: 0 }),
         )
         .plain()
+    }
+
+    #[test]
+    fn what_came_after_a_loss_is_not_known() {
+        let theme = Theme::mono();
+        let at = |s| Timestamp::from_millis(s * 1_000);
+        let live = Look { theme: &theme, glyphs: Glyphs::Unicode, now: at(100), lost: None };
+        assert_eq!((ago(&live, at(80)), live.is_quiet_since(at(80))), ("20 s ago".into(), true));
+        let lost = Look { lost: Some(at(83)), ..live };
+        assert_eq!(ago(&lost, at(80)), "3 s before the connection was lost");
+        assert_eq!(ago(&lost, at(83)), "just before the connection was lost");
+        assert!(!lost.is_quiet_since(at(80)) && lost.is_quiet_since(at(60)));
     }
 
     #[test]

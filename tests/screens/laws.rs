@@ -471,3 +471,19 @@ fn a_lost_broker_dims_what_it_told_at_once() {
     };
     assert_eq!(since(6), since(35), "how long it has been so is not known any more");
 }
+
+/// Nothing is said to have been quiet for longer than anybody looked: after a loss nothing but the header counts on.
+#[test]
+fn nothing_grows_quiet_while_nobody_looks() {
+    let (snapshot, _) = fixture::disconnected();
+    for (view, from) in
+        [(View::Overview, "STALEST"), (View::Flows, "channel"), (View::Ownership, "entity"), (View::Consumers, "reads")]
+    {
+        let below = |after: u64| {
+            let now = NOW + std::time::Duration::from_secs(after);
+            let text = Stage::at(snapshot.clone(), now, view).text((160, 50), Dress::Mono);
+            text.lines().skip_while(|line| !line.contains(from)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(below(3), below(90), "{view:?}");
+    }
+}

@@ -54,7 +54,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
             numbers.map(|(first, last)| format!("#{} to #{}", number::exact(first), number::exact(last)));
         page.fact_or("numbers", numbers.as_deref(), "the broker does not number its messages");
     }
-    let last = report.last_at.map(|at| number::ago(look.now.age_since(at)));
+    let last = report.last_at.map(|at| phrase::ago(&look, at));
     page.fact_or("last message", last.as_deref(), "none seen");
     if let Some(rate) = it.history.usual() {
         page.fact("usual rate", &number::rate(rate));

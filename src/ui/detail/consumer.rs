@@ -112,7 +112,7 @@ fn stands(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
                 // The broker's time of a position that has not moved is that of something else.
                 return "nothing yet".to_owned();
             }
-            let moved = position.last_active.map(|at| number::ago(look.now.age_since(at)));
+            let moved = position.last_active.map(|at| phrase::ago(&look, at));
             let moved = moved.map_or_else(String::new, |age| format!(" moved {age}"));
             format!("#{}{moved}", number::exact(position.channel_seq))
         };

@@ -19,13 +19,12 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
     }
     page.causes(ctx, &Thing::Entity(it.id.clone()), "");
     let changed = it.last_change.map(|at| {
-        let age = look.now.age_since(at);
-        let quiet = if age < QUIET {
+        let quiet = if look.told().age_since(at) < QUIET {
             ""
         } else {
             ": nothing was published since, so that a copy of 0 s proves little"
         };
-        format!("{}{quiet}", number::ago(age))
+        format!("{}{quiet}", phrase::ago(&look, at))
     });
     page.fact_or("last change", changed.as_deref(), "its channels tell no time");
 

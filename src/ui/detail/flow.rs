@@ -38,7 +38,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     {
         page.fact("of all", &number::percent(errors / rate));
     }
-    let seen = it.last_seen.map(|at| number::ago(look.now.age_since(at)));
+    let seen = it.last_seen.map(|at| phrase::ago(&look, at));
     page.fact_or("last traffic", seen.as_deref(), "none since watching began");
     if let Some(rate) = it.history.usual() {
         page.fact("usual rate", &number::rate(rate));

@@ -133,9 +133,8 @@ fn find_change<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<&'a Change> {
 
 /// Copies, the stalest first.
 pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look_at_brokers();
     let (head, body) = take_top(area, 1);
-    line(buf, head, 0, &title("STALEST COPIES"), look);
+    line(buf, head, 0, &title("STALEST COPIES"), &ctx.look());
     let state = ctx.app.list(ListId::Stalest);
     if state.rows().is_empty() {
         quiet(ctx, buf, body, ListId::Stalest);
@@ -144,9 +143,12 @@ pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
     super::rows(ctx, buf, body, hits, ListId::Stalest, |buf, strip, index| {
         let row = state.rows().get(index);
         let Some((entity, replica)) = row.and_then(|row| find_copy(ctx.snapshot, row)) else { return };
+        let look = &ctx.look_at_copy(replica);
         let (late, max) = (phrase::over(&replica.staleness, replica.max_staleness), replica.max_staleness);
         let sign = match late {
-            Some(true) => Cell::glyph(look, Glyph::Degraded, Role::StateDegraded),
+            Some(true) => Cell::glyph(look, Glyph::Degraded, look.aged(Role::StateDegraded)),
+            // It was in time when anybody last looked.
+            Some(false) if look.lost.is_some() => Cell::glyph(look, Glyph::Unknown, Role::Stale),
             Some(false) => Cell::glyph(look, Glyph::Ok, Role::StateOk),
             None => Cell::empty(),
         };
@@ -156,13 +158,13 @@ pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         // Nothing waits, but nothing has come either: 0 s alone would look like a copy that was just refreshed.
         let quiet = entity
             .last_change
-            .filter(|at| look.is_old(*at) && replica.staleness.bounds.exact().is_some_and(Duration::is_zero));
+            .filter(|at| look.is_quiet_since(*at) && replica.staleness.bounds.exact().is_some_and(Duration::is_zero));
         let limit = match (quiet, max) {
-            (Some(at), _) => format!("quiet {}", number::elapsed(look.now.age_since(at))),
+            (Some(at), _) => format!("quiet {}", number::elapsed(look.told().age_since(at))),
             (None, Some(max)) => format!("max {}", number::limit(max)),
             (None, None) => String::new(),
         };
-        let limit = Cell::styled(limit, Role::Muted);
+        let limit = Cell::styled(limit, look.aged(Role::Muted));
         let mut end = right.saturating_sub(2);
         if strip.width >= 48 {
             let width = 10;
@@ -193,9 +195,8 @@ fn find_copy<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<(&'a Entity, &'a
 
 /// Flows, the busiest first.
 pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look_at_brokers();
     let (head, body) = take_top(area, 1);
-    line(buf, head, 0, &title("BUSIEST FLOWS"), look);
+    line(buf, head, 0, &title("BUSIEST FLOWS"), &ctx.look());
     let state = ctx.app.list(ListId::Busiest);
     if state.rows().is_empty() {
         quiet(ctx, buf, body, ListId::Busiest);
@@ -203,6 +204,7 @@ pub fn busiest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
     super::rows(ctx, buf, body, hits, ListId::Busiest, |buf, strip, index| {
         let thing = state.rows().get(index).and_then(|row| row.thing.as_ref());
         let Some(flow) = thing.and_then(|thing| find_flow(ctx.snapshot, thing)) else { return };
+        let look = &ctx.look_at_flow(flow);
         let rate_width = 8.min(strip.width);
         let end = strip.right().saturating_sub(rate_width);
         phrase::rate(look, &flow.rate).draw_right(buf, end, strip.y, rate_width, look);
@@ -233,7 +235,7 @@ fn more(ctx: &Ctx<'_>, buf: &mut Buffer, strip: Rect, end: u16, flow: &Flow) -> 
     const SPARK: u16 = 12;
     /// The names take no more than this: what is left shows more of the past.
     const OTHERS: u16 = 84;
-    let look = &ctx.look_at_brokers();
+    let look = &ctx.look_at_flow(flow);
     let spark = strip.width.saturating_sub(OTHERS).max(SPARK);
     let mut x = end.saturating_sub(spark + 1);
     phrase::spark(ctx, &flow.history, spark, Role::Muted).draw(buf, x, strip.y, spark, look);

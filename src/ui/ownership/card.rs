@@ -10,7 +10,7 @@ use crate::theme::{Glyph, Role};
 use crate::ui::Ctx;
 use crate::ui::area::line;
 use crate::ui::widget::text::{clean, wrap};
-use crate::ui::widget::{Cell, Look, number};
+use crate::ui::widget::{Cell, Look};
 use crate::ui::{blank, phrase};
 
 /// Below this width a copy is told in few words.
@@ -49,8 +49,9 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
     let short = width < ROOM_FOR_WORDS;
     let mut head = Cell::styled(entity.id.as_str(), Role::Title);
     if let Some(at) = entity.last_change {
-        let age = number::ago(look.now.age_since(at));
-        head = head.then(format!("  last change {age}"), Role::Muted);
+        let brokers = &ctx.look_at_entity(entity);
+        let age = phrase::ago(brokers, at);
+        head = head.then(format!("  last change {age}"), brokers.aged(Role::Muted));
     }
     let mut lines = vec![head];
     for conflict in &entity.conflicts {
@@ -74,7 +75,7 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
             .then(" ", Role::Text)
             .then(replica.service.as_str(), Role::Text)
             .then(" ", Role::Text)
-            .and(phrase::staleness_within(look, &replica.staleness, replica.max_staleness))
+            .and(phrase::staleness_within(&ctx.look_at_copy(replica), &replica.staleness, replica.max_staleness))
             .then(
                 if short {
                     format!(" {}", replica.mode)
@@ -90,7 +91,8 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
         let cell = Cell::glyph(look, Glyph::Reacts, Role::Reader)
             .then(" ", Role::Text)
             .and(phrase::services(look, &entity.reactors, false))
-            .then(" react to its events", Role::Muted);
+            .then(if entity.reactors.len() == 1 { " reacts" } else { " react" }, Role::Muted)
+            .then(" to its events", Role::Muted);
         lines.extend(cell.wrapped(usize::from(width), 4));
     }
     for reader in &entity.readers {

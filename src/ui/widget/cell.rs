@@ -39,6 +39,16 @@ impl Look<'_> {
         self.lost.is_some() || self.now.age_since(at) > OLD_AFTER
     }
 
+    /// The last moment of which anything was told: now, unless the source is lost.
+    pub fn told(&self) -> Timestamp {
+        self.lost.unwrap_or(self.now)
+    }
+
+    /// Whether nothing had come since `at` for so long, as far as was told: what came after a loss is not known.
+    pub fn is_quiet_since(&self, at: Timestamp) -> bool {
+        self.told().age_since(at) > OLD_AFTER
+    }
+
     /// A role, or that of what is old when the source is lost.
     pub fn aged(&self, role: Role) -> Role {
         if self.lost.is_some() { Role::Stale } else { role }
