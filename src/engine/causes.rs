@@ -401,7 +401,9 @@ impl Book<'_> {
     /// nothing waits for delivery.
     fn behind(&self, consumer: &Consumer) -> Effect {
         let what = match (consumer.lag.low(), consumer.in_flight.low()) {
-            (Some(0), Some(in_flight)) if *in_flight > 0 => format!("{} in flight", number::messages(*in_flight)),
+            (Some(0), Some(in_flight)) if *in_flight > 0 => {
+                format!("{} in flight", number::messages(*in_flight))
+            }
             (lag, _) => number::messages(lag.copied().unwrap_or(0)),
         };
         let mut text = format!("{}: {what}", self.local(consumer));

@@ -49,8 +49,11 @@ pub(super) struct ConsumerState {
     advanced: Option<Stamp>,
     idle: Option<Stamp>,
     free: Option<Stamp>,
-    /// The first poll after a time in which nobody could look.
+    /// The first poll after a time in which nobody could look, or in which it was paused.
     resumed: Option<Stamp>,
+    /// The first poll after its last pause.
+    #[serde(default)]
+    pause_ended: Option<Stamp>,
     /// The highest position before it went back.
     rewound: Option<u64>,
     pub(super) backlog: Option<BacklogReport>,
@@ -163,6 +166,7 @@ impl ConsumerState {
             idle: None,
             free: None,
             resumed: None,
+            pause_ended: None,
             rewound: None,
             backlog: None,
             delays: Delays::default(),
@@ -227,8 +231,14 @@ impl ConsumerState {
             self.rewound = None;
         }
         let mut processed = 0;
-        if is_interruption(&self.samples, poll.at) {
+        let ended = self.report.as_ref().is_some_and(|before| is_paused(before)) && !is_paused(report);
+        if ended || is_interruption(&self.samples, poll.at) {
             self.resumed = Some(poll.at);
+        }
+        if ended {
+            self.pause_ended = Some(poll.at);
+            // It grew because nothing was taken, which has ended.
+            self.trend = Trend::Steady;
         }
         if let Some(last) = self.samples.last().copied() {
             if progress::advanced(&last, &sample, how) {
@@ -478,6 +488,7 @@ impl ConsumerState {
             free: self.free,
             began: first.at,
             resumed: self.resumed,
+            after_pause: self.resumed.is_some() && self.resumed == self.pause_ended,
             was_there: self.was_there,
             presence,
             service,
@@ -610,7 +621,8 @@ impl ConsumerState {
     }
 
     fn drain(&self, processed_rate: Option<f64>) -> Measured<Drain> {
-        let bounds = match trend::drain(self.recent(), self.trend, processed_rate) {
+        let (bounds, by) = trend::drain(self.recent(), self.trend, processed_rate);
+        let bounds = match bounds {
             // Nothing is taken from it, whatever its last polls before that say.
             Bounds::About { .. }
                 if matches!(self.status, ConsumerStatus::Paused | ConsumerStatus::Stopped) =>
@@ -626,12 +638,17 @@ impl ConsumerState {
             }
             bounds => bounds,
         };
-        Measured::new(bounds, self.measured_at(), words::BY_DRAIN.clone())
+        Measured::new(bounds, self.measured_at(), by)
     }
 
     pub(super) fn trend(&self) -> Trend {
         self.trend
     }
+}
+
+/// Whether its configuration holds it back.
+fn is_paused(report: &ConsumerReport) -> bool {
+    report.paused.is_some_and(|left| !left.is_zero())
 }
 
 /// Whether nobody could look for a while before a poll: it came much later than polls came before.

@@ -398,8 +398,12 @@ mod tests {
         let other = ClientReport { since: Some(at(500).wall), ..client("headwater", &[]) };
         let own = ClientReport { own: true, since: Some(at(0).wall), ..other.clone() };
         for s in 1..6 {
-            let rewired =
-                source.list_clients(&all(vec![own.clone(), other.clone()]), at(s * 1_000), None, &mut changes);
+            let rewired = source.list_clients(
+                &all(vec![own.clone(), other.clone()]),
+                at(s * 1_000),
+                None,
+                &mut changes,
+            );
             assert_eq!(rewired, s == 1);
         }
         assert!(changes.list().is_empty());

@@ -485,7 +485,8 @@ impl State {
             // Lost data is news; the messages of one consumer are counted on one line.
             NoticeKind::GaveUp => {
                 let consumer = notice.consumer.as_ref().and_then(|id| self.consumers.get(id));
-                let text = consumer.map(|it| format!("consumer {} gave up a message", self.called(it)).into());
+                let text =
+                    consumer.map(|it| format!("consumer {} gave up a message", self.called(it)).into());
                 self.changes.push(&at, thing, text.unwrap_or(told));
             }
             // Counted, and shown where they happen; one line each would drown the rest.

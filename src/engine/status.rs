@@ -12,7 +12,8 @@
 //! 6. keeps up, and has given messages up → gave up.
 //!
 //! Polls before the lag was last zero are no evidence: what keeps up and then gets work is not behind yet. Nor are those before
-//! a time in which nobody could look: the services lost the broker too, and need a moment to come back. Progress is judged by
+//! a time in which nobody could look: the services lost the broker too, and need a moment to come back; nor those of a pause.
+//! Progress is judged by
 //! [`super::progress`]: redeliveries are none.
 
 use std::time::Duration;
@@ -57,8 +58,10 @@ pub(super) struct Case<'a> {
     pub(super) free: Option<Stamp>,
     /// The first poll since the consumer began (anew).
     pub(super) began: Stamp,
-    /// The first poll after a time in which nobody could look.
+    /// The first poll after a time in which nobody could look, or in which it was paused.
     pub(super) resumed: Option<Stamp>,
+    /// It was its own pause that ended then.
+    pub(super) after_pause: bool,
     /// It was there when watching began.
     pub(super) was_there: bool,
     pub(super) presence: Presence,
@@ -163,7 +166,11 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         return keeps_up(case, &words::ADVANCES);
     }
     if enough(SIGN) {
-        let since = if case.resumed.is_some() { "an interruption" } else { "watching began" };
+        let since = match case.resumed {
+            Some(_) if case.after_pause => "its pause ended",
+            Some(_) => "an interruption",
+            None => "watching began",
+        };
         return Verdict::now(Unknown, format!("nothing acknowledged since {since}; too early to tell"));
     }
     Verdict::now(Unknown, too_short(case))
@@ -175,7 +182,11 @@ fn since_resumed(case: &Case<'_>, at: Option<Stamp>) -> Option<Stamp> {
 }
 
 fn too_short(case: &Case<'_>) -> Name {
-    if case.resumed.is_some() { words::RESUMED_TOO_SHORT.clone() } else { words::TOO_SHORT.clone() }
+    match case.resumed {
+        Some(_) if case.after_pause => words::PAUSED_TOO_SHORT.clone(),
+        Some(_) => words::RESUMED_TOO_SHORT.clone(),
+        None => words::TOO_SHORT.clone(),
+    }
 }
 
 fn keeps_up(case: &Case<'_>, why: &Name) -> Verdict {

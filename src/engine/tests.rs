@@ -239,3 +239,33 @@ fn what_was_on_its_way_when_listening_ended_is_not_heard() {
     engine.ingest(&said(1_700));
     assert_eq!(billing(&engine.tick(at(1_800))).acks, None);
 }
+
+#[test]
+fn what_grew_during_a_pause_is_no_evidence_after_it() {
+    let mut engine = engine();
+    engine.ingest(&batch("nats", 0, vec![source_up()]));
+    let base = consumer("nats", "ORDERS", "billing");
+    let mut told = Vec::new();
+    for s in 0..22_u64 {
+        // Twenty come a second; it is paused for ten seconds, then works off 150 a second.
+        let paused = (5..15).contains(&s);
+        let last = s * 20;
+        let done = match s {
+            0..5 => last,
+            5..15 => 80,
+            _ => last.min(80 + (s - 14) * 150),
+        };
+        let report = crate::model::observation::ConsumerReport {
+            paused: paused.then_some(Duration::from_secs(60)),
+            ..consumed(&base, done, 0, last - done)
+        };
+        engine.ingest(&poll(s * 1_000, &filled(&channel("nats", "ORDERS"), last), &[report]));
+        let snapshot = engine.tick(at(s * 1_000 + 10));
+        let row = billing(&snapshot);
+        told.push(format!("{} {}", row.status.word(), row.why));
+    }
+    assert_eq!(&*told[14], "paused paused by its configuration");
+    assert_eq!(&*told[15], "unknown watched for too short a time since its pause ended");
+    assert_eq!(&*told[16], "ok nothing waits");
+    assert!(told[15..].iter().all(|told| !told.starts_with("slow")), "{told:?}");
+}

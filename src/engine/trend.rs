@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::progress::Sample;
 use super::rates::elapsed;
 use super::words;
+use crate::model::id::Name;
 use crate::model::measured::Bounds;
 use crate::model::snapshot::{Drain, Trend};
 
@@ -93,20 +94,22 @@ fn tau(values: impl Iterator<Item = f64> + Clone) -> f64 {
 ///
 /// Its decrease over the samples (since the lag turned, if it did), per second, *is* processed rate − incoming rate. A backlog whose
 /// lag grows or that does not decrease never drains — unless nothing was pending at some poll in the window: then it comes and
-/// goes, and each message is gone after backlog ÷ processed rate.
-pub(super) fn drain(samples: &[Sample], trend: Trend, processed_rate: Option<f64>) -> Bounds<Drain> {
-    let Some(last) = samples.last() else { return Bounds::Unknown(words::TOO_SHORT.clone()) };
-    let Some(backlog) = last.backlog() else { return Bounds::Unknown(words::NOT_REPORTED.clone()) };
+/// goes, and each message is gone after backlog ÷ processed rate. Told with the formula that it was worked out by.
+pub(super) fn drain(samples: &[Sample], trend: Trend, processed_rate: Option<f64>) -> (Bounds<Drain>, Name) {
+    let by_decrease = |bounds| (bounds, words::BY_DRAIN.clone());
+    let unknown = |why: &Name| by_decrease(Bounds::Unknown(why.clone()));
+    let Some(last) = samples.last() else { return unknown(&words::TOO_SHORT) };
+    let Some(backlog) = last.backlog() else { return unknown(&words::NOT_REPORTED) };
     if backlog == 0 {
-        return Bounds::Exact(Drain::Empty);
+        return (Bounds::Exact(Drain::Empty), words::BY_NOTHING_WAITS.clone());
     }
     let mut known = samples.iter().filter_map(|s| Some((s, s.backlog()?)));
     let Some((first, most)) = known.clone().next() else {
-        return Bounds::Unknown(words::TOO_SHORT.clone());
+        return unknown(&words::TOO_SHORT);
     };
     let span = elapsed(&first.at, &last.at, true);
     if known.clone().count() < 3 || span < Duration::from_secs(4) {
-        return Bounds::Unknown(words::TOO_SHORT.clone());
+        return unknown(&words::TOO_SHORT);
     }
     let after = |rate: f64| {
         let seconds = backlog as f64 / rate;
@@ -116,21 +119,22 @@ pub(super) fn drain(samples: &[Sample], trend: Trend, processed_rate: Option<f64
         }
     };
     if trend == Trend::Growing {
-        return Bounds::Exact(Drain::Never);
+        return by_decrease(Bounds::Exact(Drain::Never));
     }
     if known.any(|(s, _)| s.lag == Some(0)) {
-        return match processed_rate {
+        let bounds = match processed_rate {
             Some(rate) if rate > 0.0 => after(rate),
             Some(_) => Bounds::Exact(Drain::Never),
             None => Bounds::Unknown(words::TOO_SHORT.clone()),
         };
+        return (bounds, words::BY_DRAIN_AS_PROCESSED.clone());
     }
     let (most, span) = match since_turn(samples) {
         Some((_, [first, ..])) => (first.backlog().unwrap_or(most), elapsed(&first.at, &last.at, true)),
         _ => (most, span),
     };
     let shrinks = (most as f64 - backlog as f64) / span.as_secs_f64();
-    if shrinks > 0.0 { after(shrinks) } else { Bounds::Exact(Drain::Never) }
+    by_decrease(if shrinks > 0.0 { after(shrinks) } else { Bounds::Exact(Drain::Never) })
 }
 
 #[cfg(test)]
@@ -140,6 +144,18 @@ mod tests {
 
     fn lags(values: &[u64]) -> Vec<Sample> {
         values.iter().enumerate().map(|(s, lag)| poll(s as u64, 0, 0, 0, *lag, 0)).collect()
+    }
+
+    fn drain(samples: &[Sample], trend: Trend, processed_rate: Option<f64>) -> Bounds<Drain> {
+        super::drain(samples, trend, processed_rate).0
+    }
+
+    #[test]
+    fn the_formula_told_is_the_one_used() {
+        let by = |lags_at: &[u64], rate| super::drain(&lags(lags_at), Trend::Steady, rate).1;
+        assert_eq!(&*by(&[100, 90, 80, 70, 60], Some(3.0)), "backlog ÷ its decrease per second");
+        assert_eq!(&*by(&[2, 0, 4, 1, 4], Some(8.0)), "backlog ÷ messages processed per second");
+        assert_eq!(&*by(&[4, 3, 2, 1, 0], Some(8.0)), "nothing pending, nothing in flight");
     }
 
     #[test]

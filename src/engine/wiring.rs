@@ -230,15 +230,8 @@ fn bind_consumers(
             node.know(&evidence);
         }
         let presence = presence(state, wiring, &consumer.source, &services, unnamed);
-        let bound = Bound {
-            services,
-            likely,
-            evidence,
-            presence,
-            names_source,
-            feeds: [].into(),
-            max_delay: None,
-        };
+        let bound =
+            Bound { services, likely, evidence, presence, names_source, feeds: [].into(), max_delay: None };
         wiring.consumers.insert(id.clone(), Arc::new(bound));
     }
     wiring.known = known;

@@ -23,6 +23,7 @@ words! {
     BY_STALENESS = "broker's clock − append time of the oldest message to process";
     BY_NOTHING_WAITS = "nothing pending, nothing in flight";
     BY_DRAIN = "backlog ÷ its decrease per second";
+    BY_DRAIN_AS_PROCESSED = "backlog ÷ messages processed per second";
     BY_SUBSCRIPTIONS = "Δ messages delivered to subscriptions ÷ Δ time";
     BY_ANSWERS = "Δ requests that the responder counted ÷ Δ time";
     BY_ERRORS = "Δ errors that the responder counted ÷ Δ time";
@@ -53,6 +54,7 @@ words! {
     NOT_LISTED = "connections are not listed";
     NOT_COUNTED = "nothing counts it";
     TOO_SHORT = "watched for too short a time";
+    PAUSED_TOO_SHORT = "watched for too short a time since its pause ended";
     RESUMED_TOO_SHORT = "watched for too short a time since an interruption";
     NO_CONSUMER = "no consumer found that feeds it";
 }

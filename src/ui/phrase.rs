@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn what_came_after_a_loss_is_not_known() {
         let theme = Theme::mono();
-        let at = |s| Timestamp::from_millis(s * 1_000);
+        let at = |s: i64| Timestamp::from_millis(s * 1_000);
         let live = Look { theme: &theme, glyphs: Glyphs::Unicode, now: at(100), lost: None };
         assert_eq!((ago(&live, at(80)), live.is_quiet_since(at(80))), ("20 s ago".into(), true));
         let lost = Look { lost: Some(at(83)), ..live };

@@ -476,9 +476,12 @@ fn a_lost_broker_dims_what_it_told_at_once() {
 #[test]
 fn nothing_grows_quiet_while_nobody_looks() {
     let (snapshot, _) = fixture::disconnected();
-    for (view, from) in
-        [(View::Overview, "STALEST"), (View::Flows, "channel"), (View::Ownership, "entity"), (View::Consumers, "reads")]
-    {
+    for (view, from) in [
+        (View::Overview, "STALEST"),
+        (View::Flows, "channel"),
+        (View::Ownership, "entity"),
+        (View::Consumers, "reads"),
+    ] {
         let below = |after: u64| {
             let now = NOW + std::time::Duration::from_secs(after);
             let text = Stage::at(snapshot.clone(), now, view).text((160, 50), Dress::Mono);

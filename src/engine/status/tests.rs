@@ -56,6 +56,7 @@ impl Trial {
             free: self.samples.iter().rfind(|s| s.backlog() == Some(0)).map(|s| s.at),
             began: self.samples[0].at,
             resumed: self.resumed.map(|at| self.samples[at].at),
+            after_pause: false,
             was_there: self.was_there,
             presence: self.presence,
             service: Some("billing"),

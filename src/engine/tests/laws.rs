@@ -90,7 +90,8 @@ impl World {
         {
             all_of_it.push(Observation::Backlog(BacklogReport {
                 consumer: "nats/ORDERS/billing".into(),
-                oldest: Bounds::Exact(at(oldest.min(self.ms)).wall),
+                // A message that waits came before we looked.
+                oldest: Bounds::Exact(at(oldest.min(self.ms.saturating_sub(1))).wall),
                 channel_seq: Some(oldest),
                 stamped_by: None,
                 how: "read".into(),

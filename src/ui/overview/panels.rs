@@ -156,9 +156,9 @@ pub fn stalest(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas)
         let right = strip.right();
         sign.draw_right(buf, right.saturating_sub(1), strip.y, 1.min(strip.width), look);
         // Nothing waits, but nothing has come either: 0 s alone would look like a copy that was just refreshed.
-        let quiet = entity
-            .last_change
-            .filter(|at| look.is_quiet_since(*at) && replica.staleness.bounds.exact().is_some_and(Duration::is_zero));
+        let quiet = entity.last_change.filter(|at| {
+            look.is_quiet_since(*at) && replica.staleness.bounds.exact().is_some_and(Duration::is_zero)
+        });
         let limit = match (quiet, max) {
             (Some(at), _) => format!("quiet {}", number::elapsed(look.told().age_since(at))),
             (None, Some(max)) => format!("max {}", number::limit(max)),

@@ -75,7 +75,11 @@ fn lines(ctx: &Ctx<'_>, entity: &Entity, width: u16) -> Vec<Cell> {
             .then(" ", Role::Text)
             .then(replica.service.as_str(), Role::Text)
             .then(" ", Role::Text)
-            .and(phrase::staleness_within(&ctx.look_at_copy(replica), &replica.staleness, replica.max_staleness))
+            .and(phrase::staleness_within(
+                &ctx.look_at_copy(replica),
+                &replica.staleness,
+                replica.max_staleness,
+            ))
             .then(
                 if short {
                     format!(" {}", replica.mode)
