@@ -275,7 +275,7 @@ impl ConsumerState {
         if let Some(lag) = report.lag.low() {
             self.lag_history.push(poll.at.mono, *lag as f64);
         }
-        self.delays.poll(report, poll.channel, processed, poll.at.mono, poll.broker_now);
+        self.delays.poll(report, poll.channel, processed, poll.at.mono, poll.broker_now, poll.at.travel);
         self.trend = trend::trend(self.recent(), self.trend);
         self.mean_size = poll.channel.and_then(|c| match (c.bytes, c.messages) {
             (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
@@ -332,7 +332,7 @@ impl ConsumerState {
         self.rewound = None;
         self.backlog = None;
         self.was_there = false;
-        self.delays.reset();
+        self.delays = Delays::default();
         self.heard.reset();
         self.gave_up.reset();
         self.trend = Trend::Steady;
@@ -346,13 +346,14 @@ impl ConsumerState {
         self.first = None;
         self.advanced = None;
         self.backlog = None;
-        self.delays.reset();
+        self.delays.go_back();
     }
 
-    /// The oldest message that it has to process was read.
-    pub(super) fn backlog(&mut self, backlog: BacklogReport, broker_now: Timestamp) {
-        if let (Some(seq), Bounds::Exact(appended)) = (backlog.channel_seq, &backlog.oldest) {
-            self.delays.waiting(seq, *appended, broker_now);
+    /// The oldest message that it has to process was read, as of the poll at `at`: it was waiting at `waiting_at` on the
+    /// broker's clock.
+    pub(super) fn backlog(&mut self, backlog: BacklogReport, at: Mono, waiting_at: Timestamp) {
+        if self.delays.backlog(&backlog.oldest, backlog.channel_seq, at, waiting_at) {
+            self.settled = false;
         }
         self.backlog = Some(backlog);
     }

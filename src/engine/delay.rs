@@ -1,4 +1,6 @@
-//! Append → processed, as far as polling can tell: each sample is an interval.
+//! Append → processed, as far as polling can tell: an interval for every message that was processed.
+//!
+//! Between two polls some messages are processed, and each of them gets an interval that holds its delay:
 //!
 //! * A message that was read as the oldest to process was still waiting at one poll and is not at a later one. It is the
 //!   first that is not processed, so the position passes it when it is processed: its delay lies between the two. A message
@@ -8,7 +10,13 @@
 //!   acknowledged, and not before it was last handed one: often an interval of milliseconds. That is so when everything
 //!   that it was handed since the poll before was new; else the last one may have been an older message that came again,
 //!   long after the newest was processed, and nothing is known of the beginning.
-//! * A consumer that had nothing to do at two polls processed what came in between within the time between them.
+//! * All the others were waiting or not yet appended at the poll before: they are no older than the oldest that was left
+//!   then (than that poll, when nothing was left), and were processed until this one, or until the last acknowledgement
+//!   when nothing is left now. Those that were appended before what is oldest now waited from the poll before on.
+//!
+//! The newest message alone would be a biased sample: of a burst it is the one that came when the consumer was free again.
+//! So the distribution is one of all messages that are counted: each figure lies between that of the lower ends and that
+//! of the upper ends.
 //!
 //! A negative delay is kept: it tells that clocks disagree.
 
@@ -18,28 +26,44 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::progress::ChannelPoint;
+use crate::model::histogram::Histogram;
+use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ChannelReport, ConsumerReport};
 use crate::model::snapshot::{Delay, DelayMethod};
 use crate::model::time::{Mono, Timestamp, nanos};
 
-/// Messages watched at a time, and samples kept.
+/// Messages watched at a time, and samples kept: at most four of a poll, so more than a minute of them.
 const PROBES: usize = 32;
 const SAMPLES: usize = 512;
-const COUNTS: usize = 128;
 
 /// What is known of one consumer's delays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Delays {
     probes: VecDeque<Probe>,
     samples: VecDeque<Sample>,
-    counts: VecDeque<(Mono, u64)>,
-    total: u64,
+    /// Of the newest poll: so many at the end of `samples`. They may become narrower, and are not in the sums.
+    fresh: usize,
+    /// The lower and the upper ends of all messages of the run.
+    least: Histogram,
+    most: Histogram,
     /// Up to here the newest message has been measured.
     newest: u64,
-    /// Deliveries and the position that they had reached at the last poll.
+    /// What the last poll found.
+    before: Option<Before>,
+}
+
+/// A poll, as far as the next one needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Before {
+    at: Mono,
+    /// The numbers were not read before this (broker clock).
+    from: Timestamp,
+    /// Deliveries, and the position that they had reached.
     delivered: Option<(u64, u64)>,
-    /// When the last poll found nothing to do, and up to which position that was.
-    idle_at: Option<(Timestamp, Option<u64>)>,
+    /// The position that was reached, where deliveries are not told.
+    position: Option<u64>,
+    /// What was not processed then was not appended before this.
+    appended_from: Option<Timestamp>,
 }
 
 /// A message that waits.
@@ -49,16 +73,23 @@ struct Probe {
     appended: Timestamp,
     /// Seen waiting at this moment (broker clock).
     waiting_at: Timestamp,
+    /// That was at the last poll.
+    certain: bool,
 }
 
-/// One delay: within `error` of `nanos`.
+/// Delays within `lo..=hi`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Sample {
     at: Mono,
-    nanos: i64,
-    error: u64,
+    lo: i64,
+    /// [`i64::MAX`] when nothing is known of when they were appended.
+    hi: i64,
+    /// Messages that it counts for; 0 when it is said of one that was counted already, or never.
+    n: u64,
     /// The first and the last position of the messages that it is said of, where that is known.
     of: Option<(u64, u64)>,
+    /// Of messages that were appended before what is oldest now: they waited from here on at least.
+    waited_from: Option<Timestamp>,
 }
 
 /// What is said of the delay of single messages, from polls alone.
@@ -73,13 +104,59 @@ pub struct DelayInterval {
     pub hi: i64,
 }
 
+/// A poll: when, not after what on the broker's clock, whether it found nothing to do, and the position that was reached.
+struct Reading {
+    at: Mono,
+    to: Timestamp,
+    idle: bool,
+    position: Option<u64>,
+}
+
+/// One message's interval, and whether it is certain to have been processed since the poll before.
+#[derive(Clone, Copy)]
+struct Single {
+    seq: u64,
+    lo: i64,
+    hi: i64,
+    counts: bool,
+}
+
 impl Delays {
-    /// A message was read as the oldest to process, at `now` on the broker's clock.
-    pub(super) fn waiting(&mut self, seq: u64, appended: Timestamp, now: Timestamp) {
+    /// What is left to process was read: the oldest of it and, if that is certain, its position. `at` is the poll that it was
+    /// said of, and `now` the moment of it on the broker's clock. Whether that says more of what was processed until then.
+    pub(super) fn backlog(
+        &mut self,
+        oldest: &Bounds<Timestamp>,
+        seq: Option<u64>,
+        at: Mono,
+        now: Timestamp,
+    ) -> bool {
+        let (lo, hi) = match oldest {
+            Bounds::Exact(one) => (*one, *one),
+            Bounds::Between { lo, hi } => (*lo, *hi),
+            _ => return false,
+        };
+        if let (Some(seq), Bounds::Exact(appended)) = (seq, oldest) {
+            self.waiting(seq, *appended, now);
+        }
+        let Some(before) = self.before.as_mut().filter(|before| before.at == at) else { return false };
+        before.appended_from = before.appended_from.max(Some(lo));
+        let fresh = self.samples.len().saturating_sub(self.fresh);
+        let mut more = false;
+        for sample in self.samples.range_mut(fresh..) {
+            if let Some(from) = sample.waited_from.take() {
+                sample.lo = from.nanos_since(hi).max(sample.lo).min(sample.hi);
+                more = true;
+            }
+        }
+        more
+    }
+
+    fn waiting(&mut self, seq: u64, appended: Timestamp, now: Timestamp) {
         if self.probes.iter().any(|probe| probe.seq == seq) {
             return;
         }
-        self.probes.push_back(Probe { seq, appended, waiting_at: now });
+        self.probes.push_back(Probe { seq, appended, waiting_at: now, certain: true });
         while self.probes.len() > PROBES {
             self.probes.pop_front();
         }
@@ -90,12 +167,20 @@ impl Delays {
         self.probes.retain(|probe| probe.seq != seq);
     }
 
-    /// The consumer began anew.
-    pub(super) fn reset(&mut self) {
-        *self = Self { total: self.total, counts: std::mem::take(&mut self.counts), ..Self::default() };
+    /// Its position went back: what was measured stays so, and positions mean other deliveries from here on.
+    pub(super) fn go_back(&mut self) {
+        self.sum_up();
+        self.samples.iter_mut().for_each(|sample| sample.of = None);
+        *self = Self {
+            samples: std::mem::take(&mut self.samples),
+            least: std::mem::take(&mut self.least),
+            most: std::mem::take(&mut self.most),
+            ..Self::default()
+        };
     }
 
-    /// A poll at `at`, `now` on the broker's clock; `processed` messages since the last one.
+    /// A poll at `at` that was answered at `now` on the broker's clock, give or take `travel`; `processed` messages since the
+    /// last one.
     pub(super) fn poll(
         &mut self,
         report: &ConsumerReport,
@@ -103,138 +188,266 @@ impl Delays {
         processed: u64,
         at: Mono,
         now: Timestamp,
+        travel: Duration,
     ) {
+        self.sum_up();
+        let (from, to) = (now.offset(-nanos(travel)), now + travel);
         let idle = report.lag.exact() == Some(&0)
             && (report.in_flight.exact() == Some(&0) || report.ack == AckPolicy::None);
+        let before = self.before.take();
+        let mut singles = self.passed(report, idle, from, to);
+        if let (true, Some(channel)) = (idle, channel) {
+            self.newest_message(report, channel, before, &mut singles);
+        }
+        let position = report.delivered.or(report.floor).map(|p| p.channel_seq);
+        self.enter(&singles, report, channel, before, processed, &Reading { at, to, idle, position });
+        // Copies keep the stamps of what they copy: what comes later is not older than the newest.
+        let last = channel.and_then(|channel| channel.last_at);
+        let copy = channel.is_none_or(|channel| !channel.fed_by.is_empty());
+        let nothing_left = idle.then_some(if copy { last } else { Some(from) }).flatten();
+        let first = channel.and_then(|channel| channel.first_at);
+        self.before = Some(Before {
+            at,
+            from,
+            delivered: report.delivered.map(|p| (p.consumer_seq, p.channel_seq)),
+            position,
+            appended_from: before.and_then(|before| before.appended_from).max(nothing_left).max(first),
+        });
+    }
+
+    /// The probes that the position has passed.
+    fn passed(&mut self, report: &ConsumerReport, idle: bool, from: Timestamp, to: Timestamp) -> Vec<Single> {
         let floor = report.floor.map_or(0, |f| f.channel_seq);
-        let mut probes = std::mem::take(&mut self.probes);
-        probes.retain_mut(|probe| {
+        let mut singles = Vec::new();
+        self.probes.retain_mut(|probe| {
             let passed = idle || floor >= probe.seq;
             if passed {
-                self.between(
-                    probe.waiting_at.nanos_since(probe.appended),
-                    now.nanos_since(probe.appended),
-                    at,
-                    Some((probe.seq, probe.seq)),
-                );
-            } else if still_waits(report, probe.seq) {
-                probe.waiting_at = now;
+                singles.push(Single {
+                    seq: probe.seq,
+                    lo: probe.waiting_at.nanos_since(probe.appended),
+                    hi: to.nanos_since(probe.appended),
+                    counts: probe.certain,
+                });
+            } else {
+                probe.certain = still_waits(report, probe.seq);
+                if probe.certain {
+                    probe.waiting_at = from;
+                }
             }
             !passed
         });
-        self.probes = probes;
-        let measured = idle && channel.is_some_and(|channel| self.newest_message(report, channel, at));
-        self.delivered = report.delivered.map(|p| (p.consumer_seq, p.channel_seq));
-        let position = report.delivered.or(report.floor).map(|p| p.channel_seq);
-        if let (true, false, Some((before, up_to)), 1..) = (idle, measured, self.idle_at, processed) {
-            let of = up_to.zip(position).map(|(before, now)| (before.saturating_add(1), now));
-            self.between(0, now.nanos_since(before), at, of);
-        }
-        self.idle_at = idle.then_some((now, position));
-        self.total = self.total.saturating_add(processed);
-        if processed > 0 {
-            match self.counts.back_mut() {
-                Some((last, n)) if at.since(*last) < Duration::from_millis(500) => {
-                    *n = n.saturating_add(processed);
-                }
-                _ => self.counts.push_back((at, processed)),
-            }
-            while self.counts.len() > COUNTS {
-                self.counts.pop_front();
-            }
-        }
+        singles
     }
 
     /// Measures the channel's newest message, of an idle consumer that reads all of it.
-    fn newest_message(&mut self, report: &ConsumerReport, channel: &ChannelReport, at: Mono) -> bool {
+    fn newest_message(
+        &mut self,
+        report: &ConsumerReport,
+        channel: &ChannelReport,
+        before: Option<Before>,
+        singles: &mut Vec<Single>,
+    ) {
         let reads_all = report.filters.is_empty() || report.filters == channel.subjects;
         // Two leaders are two clocks; a redelivery moves "last handed out" past the newest message.
         let one_clock = report.leader == channel.leader && report.redelivered.exact() == Some(&0);
         let (Some(last_seq), Some(appended), Some(delivered)) =
             (channel.last_seq, channel.last_at, report.delivered)
         else {
-            return false;
+            return;
         };
         let done = if report.ack == AckPolicy::None { Some(delivered) } else { report.floor };
-        let Some(done) = done else { return false };
+        let Some(done) = done else { return };
         if !reads_all || !one_clock || done.channel_seq != last_seq || last_seq <= self.newest {
-            return false;
+            return;
         }
-        let (Some(handed), Some(acked)) = (delivered.last_active, done.last_active) else { return false };
+        let (Some(handed), Some(acked)) = (delivered.last_active, done.last_active) else { return };
         self.newest = last_seq;
         let hi = acked.nanos_since(appended);
         // The last that it was handed is the newest one when nothing came again since the poll before.
         let (whole, now) = (ChannelPoint::of(channel).whole, (delivered.consumer_seq, delivered.channel_seq));
-        let all_new = self.delivered.is_some_and(|before| {
+        let last = before.and_then(|before| before.delivered);
+        let all_new = last.is_some_and(|before| {
             now.0.checked_sub(before.0).is_some_and(|n| n > 0 && Some(n) == now.1.checked_sub(before.1))
         });
         let is_newest = report.ack == AckPolicy::None || (whole && all_new);
-        let lo = if is_newest { handed.nanos_since(appended) } else { 0 };
-        self.between(lo.min(hi), hi, at, Some((last_seq, last_seq)));
-        true
+        let lo = if is_newest { handed.nanos_since(appended) } else { 0 }.min(hi);
+        match singles.iter_mut().find(|single| single.seq == last_seq) {
+            Some(known) if known.lo.max(lo) <= known.hi.min(hi) => {
+                (known.lo, known.hi) = (known.lo.max(lo), known.hi.min(hi));
+            }
+            Some(_) => {}
+            None => {
+                // One that had been delivered by then may have been processed by then.
+                let counts = last.is_some_and(|(_, delivered)| delivered < last_seq);
+                singles.push(Single { seq: last_seq, lo, hi, counts });
+            }
+        }
     }
 
-    fn between(&mut self, lo: i64, hi: i64, at: Mono, of: Option<(u64, u64)>) {
-        // Rounded up: the interval never loses a nanosecond.
-        let error = hi.saturating_sub(lo).max(0).unsigned_abs().div_ceil(2);
-        let nanos = lo.saturating_add(i64::try_from(error).unwrap_or(i64::MAX));
-        self.samples.push_back(Sample { at, nanos, error, of });
-        if self.samples.len() > SAMPLES {
-            // Thin out evenly: a long run keeps samples of all of it.
-            let mut keep = false;
-            self.samples.retain(|_| {
-                keep = !keep;
-                keep
-            });
+    /// Enters what a poll says of the messages that were processed since the one before.
+    fn enter(
+        &mut self,
+        singles: &[Single],
+        report: &ConsumerReport,
+        channel: Option<&ChannelReport>,
+        before: Option<Before>,
+        processed: u64,
+        reading: &Reading,
+    ) {
+        let Reading { at, to, idle, position } = *reading;
+        let sure = singles.iter().filter(|single| single.counts).count() as u64;
+        // Some that are gone were removed or given up, and it cannot be told which.
+        let known = sure <= processed;
+        for single in singles {
+            let n = u64::from(known && single.counts);
+            let of = Some((single.seq, single.seq));
+            self.push(Sample { at, lo: single.lo.min(single.hi), hi: single.hi, n, of, waited_from: None });
         }
+        let rest = if known { processed - sure } else { processed };
+        if rest == 0 {
+            return;
+        }
+        let until = if idle { last_done(report, channel, before).unwrap_or(to) } else { to };
+        let appended_from = before.and_then(|before| before.appended_from);
+        let hi = appended_from.map_or(i64::MAX, |appended| until.nanos_since(appended));
+        let newest = channel
+            .filter(|channel| idle && channel.last_seq >= position)
+            .and_then(|channel| channel.last_at);
+        let waited = before.zip(newest).map_or(0, |(before, newest)| before.from.nanos_since(newest));
+        let lo = waited.max(0).min(hi);
+        let of = before.and_then(|before| before.position).zip(position).filter(|_| idle);
+        let of = of.map(|(before, now)| (before.saturating_add(1), now)).filter(|(from, to)| from <= to);
+        let ahead = if idle { rest } else { processed_ahead(report).unwrap_or(rest).min(rest) };
+        let waited_from = before.map(|before| before.from);
+        self.push(Sample { at, lo, hi, n: ahead, of, waited_from: None });
+        self.push(Sample { at, lo, hi, n: rest - ahead, of: None, waited_from });
+    }
+
+    fn push(&mut self, sample: Sample) {
+        if sample.n == 0 && sample.of.is_none() {
+            return;
+        }
+        self.samples.push_back(sample);
+        self.fresh += 1;
+        if self.samples.len() > SAMPLES {
+            self.samples.pop_front();
+        }
+    }
+
+    /// The samples of the last poll will not become narrower any more.
+    fn sum_up(&mut self) {
+        let from = self.samples.len().saturating_sub(self.fresh);
+        for sample in self.samples.range(from..) {
+            self.least.record_n(sample.lo, sample.n);
+            self.most.record_n(sample.hi, sample.n);
+        }
+        self.fresh = 0;
     }
 
     /// What is said of single messages.
     pub(super) fn intervals(&self) -> impl Iterator<Item = DelayInterval> {
-        self.samples.iter().filter_map(|sample| {
-            let error = i64::try_from(sample.error).unwrap_or(i64::MAX);
-            let (lo, hi) = (sample.nanos.saturating_sub(error), sample.nanos.saturating_add(error));
-            Some(DelayInterval { of: sample.of?, lo, hi })
-        })
-    }
-
-    /// Messages processed in the window that ends `now`.
-    fn count(&self, window: Duration, now: Mono) -> u64 {
-        if window == Duration::MAX {
-            return self.total;
-        }
-        let inside = self.counts.iter().filter(|(at, _)| now.since(*at) <= window);
-        inside.fold(0, |sum, (_, n)| sum.saturating_add(*n))
+        let told = self.samples.iter().filter(|sample| sample.hi != i64::MAX);
+        told.filter_map(|sample| Some(DelayInterval { of: sample.of?, lo: sample.lo, hi: sample.hi }))
     }
 
     /// The distribution over the window that ends `now`; `None` when nothing was processed in it.
     pub(super) fn distribution(&self, window: Duration, now: Mono) -> Option<Delay> {
-        let count = self.count(window, now);
-        if count == 0 {
-            return None;
-        }
-        let from = self.samples.partition_point(|s| now.since(s.at) > window);
-        // Only what the figures need: half the bytes to copy and to sort.
-        let mut samples: Vec<(i64, u64)> = self.samples.range(from..).map(|s| (s.nanos, s.error)).collect();
-        samples.sort_unstable();
-        let at = |percent: usize| {
-            let rank = (samples.len() * percent).div_ceil(100).max(1) - 1;
-            samples.get(rank).copied()
+        let from = if window == Duration::MAX {
+            self.samples.len().saturating_sub(self.fresh)
+        } else {
+            self.samples.partition_point(|s| now.since(s.at) > window)
         };
-        let figures = [at(50), at(95), at(99), samples.last().copied()];
-        let error = figures.iter().flatten().map(|(_, error)| *error).max();
-        let [p50, p95, p99, max] = figures.map(|figure| figure.map(|(nanos, _)| nanos));
-        Some(Delay {
-            p50,
-            p95,
-            p99,
-            max,
-            count,
-            method: DelayMethod::Interval,
-            error: error.map(Duration::from_nanos),
-            negative: samples.iter().filter(|(nanos, _)| *nanos < 0).count() as u64,
-        })
+        let samples = self.samples.range(from..);
+        if window == Duration::MAX {
+            let (mut least, mut most) = (self.least.clone(), self.most.clone());
+            for sample in samples {
+                least.record_n(sample.lo, sample.n);
+                most.record_n(sample.hi, sample.n);
+            }
+            let figure = |q: f64| Some((least.quantile(q)?.lo, most.quantile(q)?.hi));
+            let figures = [figure(0.50), figure(0.95), figure(0.99), least.max().zip(most.max())];
+            return between(least.count(), figures, most.negative());
+        }
+        // Only what the figures need: half the bytes to copy and to sort.
+        let mut least: Vec<(i64, u64)> = samples.clone().map(|s| (s.lo, s.n)).collect();
+        let mut most: Vec<(i64, u64)> = samples.map(|s| (s.hi, s.n)).collect();
+        least.sort_unstable();
+        most.sort_unstable();
+        let count = least.iter().fold(0_u64, |sum, (_, n)| sum.saturating_add(*n));
+        let figure = |percent: u64| {
+            let rank = u128::from(count).saturating_mul(u128::from(percent)).div_ceil(100);
+            Some((ranked(&least, rank)?, ranked(&most, rank)?))
+        };
+        let below = most.iter().filter(|(hi, _)| *hi < 0).map(|(_, n)| *n).sum();
+        between(count, [figure(50), figure(95), figure(99), figure(100)], below)
     }
+}
+
+/// The value of that rank, from 1 on, of values that stand for so many each.
+fn ranked(sorted: &[(i64, u64)], rank: u128) -> Option<i64> {
+    let mut before = 0_u128;
+    let reached = |(_, n): &&(i64, u64)| {
+        before += u128::from(*n);
+        before >= rank.max(1)
+    };
+    sorted.iter().find(reached).map(|(value, _)| *value)
+}
+
+/// A distribution of which the two ends of each figure are known.
+fn between(count: u64, figures: [Option<(i64, i64)>; 4], negative: u64) -> Option<Delay> {
+    if count == 0 {
+        return None;
+    }
+    let middle = |ends: Option<(i64, i64)>| {
+        let (lo, hi) = ends.filter(|(_, hi)| *hi != i64::MAX)?;
+        // Rounded up: the interval never loses a nanosecond.
+        let error = hi.saturating_sub(lo).max(0).unsigned_abs().div_ceil(2);
+        Some((lo.saturating_add(i64::try_from(error).unwrap_or(i64::MAX)), Duration::from_nanos(error)))
+    };
+    let figures = figures.map(middle);
+    let [p50, p95, p99, max] = figures.map(|figure| figure.map(|(nanos, _)| nanos));
+    let errors = figures.map(|figure| figure.map(|(_, error)| error));
+    let error = errors.into_iter().flatten().max();
+    Some(Delay {
+        p50,
+        p95,
+        p99,
+        max,
+        count,
+        method: DelayMethod::Interval,
+        error,
+        errors: Some(errors),
+        negative,
+    })
+}
+
+/// When an idle consumer acknowledged for the last time, on the clock that stamps the messages.
+fn last_done(
+    report: &ConsumerReport,
+    channel: Option<&ChannelReport>,
+    before: Option<Before>,
+) -> Option<Timestamp> {
+    let one_clock =
+        channel.is_some_and(|channel| channel.leader == report.leader && channel.fed_by.is_empty());
+    let done = if report.ack == AckPolicy::None {
+        report.delivered
+    } else {
+        // Behind a message that was given up it stands still.
+        report.floor.filter(|floor| report.delivered.is_some_and(|p| p.channel_seq == floor.channel_seq))
+    };
+    done?.last_active.filter(|last| one_clock && before.is_some_and(|before| *last >= before.from))
+}
+
+/// Messages that may have been processed although an older one is left, at most: those above the floor that are not in flight.
+/// The floor counts each message by its first delivery.
+fn processed_ahead(report: &ConsumerReport) -> Option<u64> {
+    if report.ack == AckPolicy::None || report.in_flight.exact() == Some(&0) {
+        return Some(0);
+    }
+    let (delivered, floor) = (report.delivered?, report.floor?);
+    let deliveries = delivered.consumer_seq.checked_sub(floor.consumer_seq)?;
+    let messages = delivered.channel_seq.checked_sub(floor.channel_seq)?;
+    Some(deliveries.min(messages).saturating_sub(*report.in_flight.exact()?))
 }
 
 /// Whether a message above the floor is certain to be waiting still: it has not been delivered, or everything delivered
@@ -256,6 +469,7 @@ pub(super) fn mean(busy_ns: f64, count: u64) -> Delay {
         count,
         method: DelayMethod::Mean,
         error: None,
+        errors: None,
         negative: 0,
     }
 }
@@ -264,8 +478,10 @@ pub(super) fn mean(busy_ns: f64, count: u64) -> Delay {
 mod tests {
     use super::*;
     use crate::engine::sample::{at, channel, consumed, consumer, filled};
-    use crate::model::measured::Bounds;
     use crate::model::observation::Position;
+
+    /// A window in which everything happens.
+    const WINDOW: Duration = Duration::from_secs(60);
 
     /// Milliseconds as a figure of a distribution.
     #[allow(clippy::unnecessary_wraps, reason = "compared with optional figures")]
@@ -278,14 +494,17 @@ mod tests {
         let base = consumer("nats", "A", "b");
         let mut delays = Delays::default();
         let t = |s: u64| (at(s * 1_000).mono, at(s * 1_000).wall);
-        delays.poll(&consumed(&base, 12, 3, 5), None, 0, t(10).0, t(10).1);
-        delays.waiting(10, at(8_000).wall, t(10).1);
+        delays.poll(&consumed(&base, 12, 3, 5), None, 0, t(10).0, t(10).1, Duration::ZERO);
+        delays.backlog(&Bounds::Exact(at(8_000).wall), Some(10), t(10).0, t(10).1);
         // Still waiting at 11 s, processed at 13 s: between 3 s and 5 s after it was appended.
-        delays.poll(&consumed(&base, 12, 3, 5), None, 0, t(11).0, t(11).1);
+        delays.poll(&consumed(&base, 12, 3, 5), None, 0, t(11).0, t(11).1, Duration::ZERO);
         assert_eq!(delays.distribution(Duration::MAX, t(11).0), None);
-        delays.poll(&consumed(&base, 14, 3, 5), None, 2, t(13).0, t(13).1);
-        let delay = delays.distribution(Duration::MAX, t(13).0).unwrap();
-        assert_eq!((delay.p50, delay.max, delay.error), (ms(4_000), ms(4_000), Some(Duration::from_secs(1))));
+        delays.poll(&consumed(&base, 14, 3, 5), None, 2, t(13).0, t(13).1, Duration::ZERO);
+        let delay = delays.distribution(WINDOW, t(13).0).unwrap();
+        // The other one was appended later than that one, perhaps just now.
+        let figures = delay.figures();
+        assert_eq!(figures[0], (ms(2_500), Some(Duration::from_millis(2_500))));
+        assert_eq!(figures[3], (ms(4_000), Some(Duration::from_secs(1))));
         assert_eq!((delay.count, delay.method, delay.negative), (2, DelayMethod::Interval, 0));
     }
 
@@ -299,12 +518,27 @@ mod tests {
         };
         let stream = ChannelReport { last_at: Some(at(5_000).wall), ..filled(&channel("nats", "A"), 9) };
         let mut delays = Delays::default();
-        delays.poll(&consumed(&base, 5, 0, 0), None, 0, at(4_000).mono, at(4_000).wall);
-        delays.poll(&report, Some(&stream), 4, at(6_000).mono, at(6_000).wall);
-        delays.poll(&report, Some(&stream), 0, at(7_000).mono, at(7_000).wall);
-        let delay = delays.distribution(Duration::MAX, at(7_000).mono).unwrap();
-        assert_eq!((delay.p50, delay.error), (ms(20), Some(Duration::from_millis(10))));
-        assert_eq!(delay.count, 4);
+        delays.poll(
+            &consumed(&base, 5, 0, 0),
+            Some(&stream),
+            0,
+            at(4_000).mono,
+            at(4_000).wall,
+            Duration::ZERO,
+        );
+        delays.poll(&report, Some(&stream), 4, at(6_000).mono, at(6_000).wall, Duration::ZERO);
+        delays.poll(&report, Some(&stream), 0, at(7_000).mono, at(7_000).wall, Duration::ZERO);
+        let delay = delays.distribution(WINDOW, at(7_000).mono).unwrap();
+        // The other three came after the first poll and were done when it acknowledged for the last time.
+        assert_eq!((delay.p50, delay.max, delay.count), (ms(515), ms(520), 4));
+        let told: Vec<DelayInterval> = delays.intervals().collect();
+        assert_eq!(
+            told,
+            [
+                DelayInterval { of: (9, 9), lo: 10_000_000, hi: 30_000_000 },
+                DelayInterval { of: (6, 9), lo: 0, hi: 1_030_000_000 }
+            ]
+        );
     }
 
     #[test]
@@ -318,10 +552,10 @@ mod tests {
         };
         let stream = ChannelReport { last_at: Some(at(5_000).wall), ..filled(&channel("nats", "A"), 9) };
         let mut delays = Delays::default();
-        delays.poll(&consumed(&base, 5, 0, 0), None, 0, at(4_000).mono, at(4_000).wall);
-        delays.poll(&report, Some(&stream), 4, at(6_000).mono, at(6_000).wall);
+        delays.poll(&consumed(&base, 5, 0, 0), None, 0, at(4_000).mono, at(4_000).wall, Duration::ZERO);
+        delays.poll(&report, Some(&stream), 4, at(6_000).mono, at(6_000).wall, Duration::ZERO);
         let told: Vec<DelayInterval> = delays.intervals().collect();
-        assert_eq!(told, [DelayInterval { of: (9, 9), lo: 0, hi: 930_000_000 }]);
+        assert_eq!(told.first(), Some(&DelayInterval { of: (9, 9), lo: 0, hi: 930_000_000 }));
     }
 
     #[test]
@@ -339,22 +573,120 @@ mod tests {
             ..base.clone()
         };
         let mut delays = Delays::default();
-        delays.poll(&report(3, 0), None, 0, t(10).0, t(10).1);
+        delays.poll(&report(3, 0), None, 0, t(10).0, t(10).1, Duration::ZERO);
         delays.waiting(4, at(9_500).wall, t(10).1);
-        delays.poll(&report(3, 0), None, 0, t(11).0, t(11).1);
-        delays.poll(&report(5, 1), None, 1, t(12).0, t(12).1);
-        delays.poll(&consumed(&base, 9, 0, 0), None, 5, t(13).0, t(13).1);
+        delays.poll(&report(3, 0), None, 0, t(11).0, t(11).1, Duration::ZERO);
+        delays.poll(&report(5, 1), None, 1, t(12).0, t(12).1, Duration::ZERO);
+        delays.poll(&consumed(&base, 9, 0, 0), None, 5, t(13).0, t(13).1, Duration::ZERO);
         let told: Vec<DelayInterval> = delays.intervals().collect();
         assert_eq!(told, [DelayInterval { of: (4, 4), lo: 1_500_000_000, hi: 3_500_000_000 }]);
     }
 
     #[test]
-    fn what_came_between_two_idle_polls_took_no_longer_than_that() {
+    fn a_burst_is_not_told_by_its_newest_message() {
+        let base = consumer("nats", "A", "b");
+        // Each second ten messages at once, 15 ms each, and one alone afterwards.
+        let mut delays = Delays::default();
+        let mut truth = Vec::new();
+        for s in 0..20_u64 {
+            let (n, now) = (11 * s, 1_000 * s);
+            let position =
+                |ms: u64| Position { consumer_seq: n, channel_seq: n, last_active: Some(at(ms).wall) };
+            let report = ConsumerReport {
+                delivered: Some(position(now.saturating_sub(500))),
+                floor: Some(position(now.saturating_sub(485))),
+                ..consumed(&base, n, 0, 0)
+            };
+            let newest = at(now.saturating_sub(500)).wall;
+            let stream = ChannelReport { last_at: Some(newest), ..filled(&channel("nats", "A"), n) };
+            let processed = if s == 0 { 0 } else { 11 };
+            delays.poll(&report, Some(&stream), processed, at(now).mono, at(now).wall, Duration::ZERO);
+            if s > 0 {
+                truth.extend((1..=10).map(|i| 15 * i).chain([15]));
+            }
+        }
+        truth.sort_unstable();
+        for window in [WINDOW, Duration::MAX] {
+            let delay = delays.distribution(window, at(19_000).mono).unwrap();
+            assert_eq!(delay.count, truth.len() as u64);
+            for ((figure, error), percent) in delay.figures().into_iter().zip([50, 95, 99, 100]) {
+                let true_one = ms(truth[(truth.len() * percent).div_ceil(100) - 1]).unwrap();
+                let off = (figure.unwrap() - true_one).unsigned_abs();
+                assert!(
+                    u128::from(off) <= error.unwrap().as_nanos(),
+                    "p{percent}: {figure:?} {error:?}, {true_one}"
+                );
+            }
+            assert!(delay.p95 > ms(100), "{delay:?}");
+        }
+    }
+
+    #[test]
+    fn a_backlog_bounds_all_that_is_taken_from_it() {
         let base = consumer("nats", "A", "b");
         let mut delays = Delays::default();
-        delays.poll(&consumed(&base, 5, 0, 0), None, 0, at(1_000).mono, at(1_000).wall);
-        delays.poll(&consumed(&base, 9, 0, 0), None, 4, at(2_000).mono, at(2_000).wall);
-        let delay = delays.distribution(Duration::MAX, at(2_000).mono).unwrap();
+        let t = |s: u64| (at(s * 1_000).mono, at(s * 1_000).wall);
+        let poll = |delays: &mut Delays, s: u64, report: &ConsumerReport, processed: u64, oldest: u64| {
+            delays.poll(report, None, processed, t(s).0, t(s).1, Duration::ZERO);
+            delays.backlog(&Bounds::Exact(t(oldest).1), Some(oldest), t(s).0, t(s).1);
+        };
+        // A message each second; 100 s late it takes ten a second, in order.
+        poll(&mut delays, 200, &consumed(&base, 99, 0, 100), 0, 100);
+        poll(&mut delays, 201, &consumed(&base, 109, 0, 91), 10, 110);
+        let delay = delays.distribution(WINDOW, t(201).0).unwrap();
+        // Those that were appended at 101 to 109, at least 90 s and at most 101 s before.
+        assert_eq!(delay.figures()[0], (ms(95_500), Some(Duration::from_millis(5_500))));
+        // Two more, while 111 is in flight and 112 is done: who of the two was first in the backlog is not known.
+        let position =
+            |consumer_seq, channel_seq| Some(Position { consumer_seq, channel_seq, last_active: None });
+        let report = ConsumerReport {
+            delivered: position(112, 112),
+            floor: position(110, 110),
+            lag: Bounds::Exact(88),
+            in_flight: Bounds::Exact(1),
+            ..base.clone()
+        };
+        delays = Delays::default();
+        poll(&mut delays, 200, &consumed(&base, 108, 0, 91), 0, 109);
+        poll(&mut delays, 201, &report, 3, 111);
+        let told: Vec<(i64, i64, u64)> =
+            delays.samples.iter().map(|s| (s.lo / 1_000_000_000, s.hi / 1_000_000_000, s.n)).collect();
+        assert_eq!(told, [(91, 92, 1), (0, 92, 1), (89, 92, 1)]);
+    }
+
+    #[test]
+    fn what_nothing_is_known_of_has_no_figure() {
+        let base = consumer("nats", "A", "b");
+        let mut delays = Delays::default();
+        delays.poll(&consumed(&base, 3, 0, 9), None, 0, at(1_000).mono, at(1_000).wall, Duration::ZERO);
+        delays.poll(&consumed(&base, 5, 0, 7), None, 2, at(2_000).mono, at(2_000).wall, Duration::ZERO);
+        let delay = delays.distribution(WINDOW, at(2_000).mono).unwrap();
+        assert_eq!((delay.p50, delay.max, delay.error, delay.count), (None, None, None, 2));
+        assert_eq!(delays.distribution(Duration::MAX, at(2_000).mono).unwrap().max, None);
+    }
+
+    #[test]
+    fn what_came_between_two_idle_polls_took_no_longer_than_that() {
+        let base = consumer("nats", "A", "b");
+        let channel = filled(&channel("nats", "A"), 5);
+        let mut delays = Delays::default();
+        delays.poll(
+            &consumed(&base, 5, 0, 0),
+            Some(&channel),
+            0,
+            at(1_000).mono,
+            at(1_000).wall,
+            Duration::ZERO,
+        );
+        delays.poll(
+            &consumed(&base, 9, 0, 0),
+            Some(&channel),
+            4,
+            at(2_000).mono,
+            at(2_000).wall,
+            Duration::ZERO,
+        );
+        let delay = delays.distribution(WINDOW, at(2_000).mono).unwrap();
         assert_eq!((delay.p99, delay.error, delay.count), (ms(500), Some(Duration::from_millis(500)), 4));
     }
 
@@ -364,7 +696,7 @@ mod tests {
         let mut delays = Delays::default();
         delays.waiting(3, at(0).wall, at(1_000).wall);
         delays.abandoned(3);
-        delays.poll(&consumed(&base, 3, 0, 0), None, 0, at(2_000).mono, at(2_000).wall);
+        delays.poll(&consumed(&base, 3, 0, 0), None, 0, at(2_000).mono, at(2_000).wall, Duration::ZERO);
         assert_eq!(delays.distribution(Duration::MAX, at(2_000).mono), None);
     }
 
@@ -374,8 +706,7 @@ mod tests {
         let mut delays = Delays::default();
         // It waited and is gone, and nothing was processed: it was purged.
         delays.waiting(3, at(0).wall, at(1_000).wall);
-        delays.poll(&consumed(&base, 3, 0, 0), None, 0, at(2_000).mono, at(2_000).wall);
-        assert_eq!(delays.samples.len(), 1);
+        delays.poll(&consumed(&base, 3, 0, 0), None, 0, at(2_000).mono, at(2_000).wall, Duration::ZERO);
         assert_eq!(delays.distribution(Duration::MAX, at(2_000).mono), None);
     }
 
@@ -384,8 +715,8 @@ mod tests {
         let base = consumer("nats", "A", "b");
         let mut delays = Delays::default();
         delays.waiting(3, at(9_000).wall, at(5_000).wall);
-        delays.poll(&consumed(&base, 3, 0, 0), None, 1, at(6_000).mono, at(6_000).wall);
-        let delay = delays.distribution(Duration::MAX, at(6_000).mono).unwrap();
+        delays.poll(&consumed(&base, 3, 0, 0), None, 1, at(6_000).mono, at(6_000).wall, Duration::ZERO);
+        let delay = delays.distribution(WINDOW, at(6_000).mono).unwrap();
         assert_eq!((delay.p50, delay.negative), (ms(-3_500), 1));
     }
 
@@ -394,7 +725,14 @@ mod tests {
         let base = consumer("nats", "A", "b");
         let mut delays = Delays::default();
         for s in 0..200_u64 {
-            delays.poll(&consumed(&base, s, 0, 0), None, 1, at(s * 1_000).mono, at(s * 1_000).wall);
+            delays.poll(
+                &consumed(&base, s, 0, 0),
+                None,
+                1,
+                at(s * 1_000).mono,
+                at(s * 1_000).wall,
+                Duration::ZERO,
+            );
         }
         let now = at(199_000).mono;
         assert_eq!(delays.distribution(Duration::from_secs(60), now).unwrap().count, 61);
@@ -407,10 +745,15 @@ mod tests {
         let mut delays = Delays::default();
         for s in 0..5_000_u64 {
             delays.waiting(s + 2, at(s * 1_000).wall, at(s * 1_000).wall);
-            delays.poll(&consumed(&base, s, 0, 0), None, 1, at(s * 1_000).mono, at(s * 1_000).wall);
+            delays.poll(
+                &consumed(&base, s, 0, 0),
+                None,
+                1,
+                at(s * 1_000).mono,
+                at(s * 1_000).wall,
+                Duration::ZERO,
+            );
         }
-        assert!(
-            delays.samples.len() <= SAMPLES && delays.counts.len() <= COUNTS && delays.probes.len() <= PROBES
-        );
+        assert!(delays.samples.len() <= SAMPLES && delays.probes.len() <= PROBES);
     }
 }

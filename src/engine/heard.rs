@@ -98,6 +98,7 @@ pub(super) fn delay(tally: &AckTally) -> Delay {
         count: tally.acknowledged,
         method: DelayMethod::Exact,
         error: (!tally.delays.is_empty()).then_some(tally.error),
+        errors: None,
         negative: tally.delays.negative(),
     }
 }

@@ -447,7 +447,9 @@ impl State {
     fn read_backlog(&mut self, source: &SourceId, at: Stamp, backlog: &BacklogReport) {
         let broker_now = self.sources.get(source).map_or(at.wall, |s| s.broker_time(&at));
         if let Some(consumer) = self.consumers.get_mut(&backlog.consumer) {
-            consumer.backlog(backlog.clone(), broker_now);
+            // It was waiting when it was read, which is so long ago at most.
+            let waiting_at = broker_now.offset(-crate::model::time::nanos(at.travel));
+            consumer.backlog(backlog.clone(), at.mono, waiting_at);
             if let Some(memory) = self.sources.get(source) {
                 consumer.age(&memory.clocks);
             }

@@ -500,10 +500,20 @@ pub struct Delay {
     pub count: u64,
     /// How.
     pub method: DelayMethod,
-    /// Half the width of the interval around each figure: poll interval or clock uncertainty.
+    /// Half the width of the interval around each figure, of the widest: poll interval or clock uncertainty.
     pub error: Option<Duration>,
+    /// The same of p50, p95, p99 and max each, where they differ.
+    pub errors: Option<[Option<Duration>; 4]>,
     /// Samples below zero: clock skew, counted and shown.
     pub negative: u64,
+}
+
+impl Delay {
+    /// p50, p95, p99 and max, each with half the width of the interval around it.
+    pub fn figures(&self) -> [(Option<i64>, Option<Duration>); 4] {
+        let [p50, p95, p99, max] = self.errors.unwrap_or([self.error; 4]);
+        [(self.p50, p50), (self.p95, p95), (self.p99, p99), (self.max, max)]
+    }
 }
 
 /// The three ways in which data is shared.

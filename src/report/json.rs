@@ -246,6 +246,14 @@ struct ConsumerRow {
 }
 
 #[derive(Serialize)]
+struct ErrorsRow {
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    max: Option<f64>,
+}
+
+#[derive(Serialize)]
 struct DelayRow {
     p50: Option<f64>,
     p95: Option<f64>,
@@ -254,6 +262,7 @@ struct DelayRow {
     count: u64,
     method: &'static str,
     error_ms: Option<f64>,
+    errors_ms: Option<ErrorsRow>,
     negative: u64,
 }
 
@@ -605,6 +614,12 @@ fn delay(delay: &Delay) -> DelayRow {
             DelayMethod::Mean => "mean",
         },
         error_ms: delay.error.map(millis),
+        errors_ms: delay.errors.map(|[p50, p95, p99, max]| ErrorsRow {
+            p50: p50.map(millis),
+            p95: p95.map(millis),
+            p99: p99.map(millis),
+            max: max.map(millis),
+        }),
         negative: delay.negative,
     }
 }

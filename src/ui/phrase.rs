@@ -76,8 +76,9 @@ pub fn ago(look: &Look<'_>, at: Timestamp) -> String {
 /// `≤` when it is little more than the time between two polls (rounded up: the detail pane has the figure).
 pub fn delay(look: &Look<'_>, delay: Option<&Delay>) -> Cell {
     let Some(delay) = delay else { return none(look) };
-    let Some(figure) = delay.p95.or(delay.p50) else { return none(look) };
-    if let Some(most) = delay_at_most(delay, figure) {
+    let [p50, p95, ..] = delay.figures();
+    let (Some(figure), error) = (if p95.0.is_some() { p95 } else { p50 }) else { return none(look) };
+    if let Some(most) = delay_at_most(delay.method, figure, error) {
         let step = number::upper_step(Duration::from_nanos(most.unsigned_abs()));
         return Cell::number(number::at_most(look.glyphs, &number::duration(step)), Role::Estimate);
     }
@@ -92,26 +93,25 @@ pub fn delay(look: &Look<'_>, delay: Option<&Delay>) -> Cell {
 
 /// The upper end of a figure that tells little more than how often we looked: one between two polls whose uncertainty is
 /// half of it or more. As an estimate it would say half a second of a consumer that takes a millisecond.
-pub fn delay_at_most(delay: &Delay, figure: i64) -> Option<i64> {
-    let error = nanos(delay.error?);
-    let blurred = delay.method == DelayMethod::Interval && (0..=error.saturating_mul(2)).contains(&figure);
+pub fn delay_at_most(method: DelayMethod, figure: i64, error: Option<Duration>) -> Option<i64> {
+    let error = nanos(error?);
+    let blurred = method == DelayMethod::Interval && (0..=error.saturating_mul(2)).contains(&figure);
     (blurred && error > 0).then(|| figure.saturating_add(error))
 }
 
 /// A delay's figures and how they came about, on one line.
 pub fn delay_words(look: &Look<'_>, delay: &Delay) -> String {
-    let figure = |ns: i64| match delay_at_most(delay, ns) {
+    let figure = |ns: i64, error: Option<Duration>| match delay_at_most(delay.method, ns, error) {
         Some(most) => number::at_most(look.glyphs, &number::signed_nanos(most)),
         None => number::signed_nanos(ns),
     };
     let figures: Vec<String> = match delay.method {
-        DelayMethod::Mean => delay.p50.map(|ns| format!("mean {}", figure(ns))).into_iter().collect(),
-        DelayMethod::Exact | DelayMethod::Interval => {
-            [("p50", delay.p50), ("p95", delay.p95), ("p99", delay.p99)]
-                .into_iter()
-                .filter_map(|(name, value)| Some(format!("{name} {}", figure(value?))))
-                .collect()
-        }
+        DelayMethod::Mean => delay.p50.map(|ns| format!("mean {}", figure(ns, None))).into_iter().collect(),
+        DelayMethod::Exact | DelayMethod::Interval => ["p50", "p95", "p99"]
+            .into_iter()
+            .zip(delay.figures())
+            .filter_map(|(name, (value, error))| Some(format!("{name} {}", figure(value?, error))))
+            .collect(),
     };
     format!("{}, {}", figures.join("  "), method_words(delay.method))
 }
@@ -250,7 +250,17 @@ mod tests {
         let p95 = Some(p95 * MS);
         delay(
             &look,
-            Some(&Delay { p50: None, p95, p99: None, max: None, count: 9, method, error, negative: 0 }),
+            Some(&Delay {
+                p50: None,
+                p95,
+                p99: None,
+                max: None,
+                count: 9,
+                method,
+                error,
+                errors: None,
+                negative: 0,
+            }),
         )
         .plain()
     }

@@ -38,7 +38,7 @@ impl Said {
     }
 
     /// From now on.
-    fn from_here(trial: &Trial) -> Self {
+    pub(super) fn from_here(trial: &Trial) -> Self {
         Self { place: trial.simulation.said(0).1, ..Self::default() }
     }
 

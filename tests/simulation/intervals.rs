@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use headwater::engine::DelayInterval;
 use headwater::model::acks::AckKind;
 use headwater::model::id::ConsumerId;
+use headwater::model::snapshot::DelayMethod;
 
 use super::acks::Said;
-use super::{Scenario, Trial, rough, store};
+use super::{Scenario, Trial, consumer, rough, store};
 use crate::Options;
 
 /// Intervals, and how many messages they are said of and how many of those are in them.
@@ -82,6 +83,66 @@ fn check(scenario: &Scenario, seeds: std::ops::Range<u64>) {
     assert!(all.intervals > 2_000 && all.single > 500 && all.messages > 4_000, "{all:?}");
     // 99 in 100 would do; there is no case left in which one is wrong.
     assert_eq!(all.held, all.messages, "{:#?}", &all.wrong[..all.wrong.len().min(40)]);
+}
+
+/// The figures of all messages over the whole run, and over the last minute, against those of the messages.
+fn figures(scenario: Scenario, seed: u64, whole: bool) -> usize {
+    let options = Options { broker_ahead: 2_100_000_000, ..Options::default() };
+    let mut trial = if whole {
+        Trial::of_whole_run(scenario, seed, options)
+    } else {
+        Trial::new(scenario, seed, options)
+    };
+    // Only what is processed after the first poll is counted.
+    trial.at(0);
+    let mut said = Said::from_here(&trial);
+    let (mut compared, mut bounded) = (0, 0);
+    let mut worst = Vec::new();
+    for s in 1..=200_u64 {
+        let (snapshot, _) = trial.at(s * 1_000);
+        said.go_on(&trial);
+        // A window of a minute covers all until then.
+        if s % 10 != 0 || (!whole && s > 60) {
+            continue;
+        }
+        for (id, steps) in &said.steps {
+            let mut delays: Vec<i64> = steps
+                .iter()
+                .filter(|step| step.kind == AckKind::Acknowledged)
+                .map(|step| step.at.nanos_since(step.appended))
+                .collect();
+            let shown = consumer(&snapshot, id.as_str()).delay.as_ref();
+            let Some(delay) = shown.filter(|_| !delays.is_empty()) else { continue };
+            assert_eq!(delay.method, DelayMethod::Interval, "{id}");
+            delays.sort_unstable();
+            compared += 1;
+            for ((figure, error), share) in delay.figures().into_iter().zip([0.50, 0.95, 0.99, 1.0]) {
+                let truth = delays[(share * delays.len() as f64).ceil() as usize - 1];
+                let (Some(figure), Some(error)) = (figure, error) else { continue };
+                bounded += 1;
+                if u128::from(figure.abs_diff(truth)) > error.as_nanos() {
+                    worst.push(format!(
+                        "{s} s, {id}: p{share} is {figure} within {error:?} and in truth {truth}, of {} ({} counted)",
+                        delays.len(),
+                        delay.count
+                    ));
+                }
+            }
+        }
+    }
+    assert!(bounded * 10 >= compared * 4 * 9, "{bounded} figures of {compared} consumers");
+    assert!(worst.is_empty(), "{} of {bounded}: {:#?}", worst.len(), &worst[..worst.len().min(40)]);
+    compared
+}
+
+#[test]
+fn figures_of_all_messages_are_in_what_is_shown() {
+    for (seed, whole) in [(80, true), (81, false)] {
+        for scenario in [store(), rough()] {
+            let compared = figures(scenario, seed, whole);
+            assert!(compared > 60, "{compared}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::model::acks::AckTally;
 use crate::model::id::Name;
 use crate::model::measured::{Bounds, Evidence, Measured};
 use crate::model::series::History;
-use crate::model::snapshot::{Delay, Thing};
+use crate::model::snapshot::{Delay, DelayMethod, Thing};
+use crate::model::time::nanos;
 use crate::theme::{Glyph, Glyphs, Role};
 use crate::ui::widget::chart::Chart;
 use crate::ui::widget::curve::Curve;
@@ -167,26 +168,24 @@ impl<'a> Page<'a> {
             self.unknown("delay", why_not);
             return;
         };
-        let figure = |value: Option<i64>| {
+        let figure = |(value, error): (Option<i64>, Option<Duration>)| {
             let Some(value) = value else { return self.look.glyph(Glyph::NoValue).to_owned() };
-            match phrase::delay_at_most(delay, value) {
+            match phrase::delay_at_most(delay.method, value, error) {
                 Some(most) => number::at_most(self.look.glyphs, &number::signed_nanos(most)),
                 None => number::signed_nanos(value),
             }
         };
+        let [p50, p95, p99, max] = delay.figures();
         let figures = match delay.method {
-            crate::model::snapshot::DelayMethod::Mean => format!("mean {}", figure(delay.p50)),
-            _ => format!(
-                "p50 {}  p95 {}  p99 {}  max {}",
-                figure(delay.p50),
-                figure(delay.p95),
-                figure(delay.p99),
-                figure(delay.max)
-            ),
+            DelayMethod::Mean => format!("mean {}", figure(p50)),
+            _ => {
+                format!("p50 {}  p95 {}  p99 {}  max {}", figure(p50), figure(p95), figure(p99), figure(max))
+            }
         };
         self.fact("delay", &figures);
         let method = phrase::method_words(delay.method);
-        let error = delay.error.map(|error| format!(", give or take {}", number::duration(error)));
+        let up_to = if delay.errors.is_some() { "up to " } else { "" };
+        let error = delay.error.map(|error| format!(", give or take {up_to}{}", number::duration(error)));
         let how = format!("{} messages, {method}{}", number::count(delay.count), error.unwrap_or_default());
         self.indented(LABEL, &how, Role::Muted);
         if delay.negative > 0 {
@@ -198,9 +197,11 @@ impl<'a> Page<'a> {
         }
         if let Some(limit) = limit {
             // An upper end above the limit does not say that the delay is.
-            let late = delay.p95.is_some_and(|p95| {
-                p95 > crate::model::time::nanos(limit) && phrase::delay_at_most(delay, p95).is_none()
-            });
+            let least = match (delay.method, p95) {
+                (DelayMethod::Interval, (Some(p95), Some(error))) => Some(p95.saturating_sub(nanos(error))),
+                (_, (p95, _)) => p95,
+            };
+            let late = least.is_some_and(|p95| p95 > nanos(limit));
             let text = format!(
                 "may take at most {}{}",
                 number::limit(limit),
