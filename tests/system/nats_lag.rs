@@ -239,6 +239,41 @@ async fn several_filters_and_the_last_of_each_subject() {
     check_all(&mut watch, &[expect("nats/ORDERS/multi", 2, 0, Some(fifth)), later]).await;
 }
 
+/// Nothing is acknowledged yet, and the old server tells a floor of 0 then, wherever the consumer began.
+async fn in_flight_from_the_beginning(broker: &Broker) {
+    let client = broker.connect().await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    jet::publish(&client, "orders.created", 6).await;
+    let begins = [
+        ("nats/ORDERS/all", DeliverPolicy::All, 1),
+        ("nats/ORDERS/from", DeliverPolicy::ByStartSequence { start_sequence: 4 }, 4),
+        ("nats/ORDERS/last", DeliverPolicy::Last, 6),
+        ("nats/ORDERS/new", DeliverPolicy::New, 7),
+    ];
+    let mut consumers = Vec::new();
+    for (id, deliver_policy, first) in begins {
+        let durable_name = id.rsplit('/').next().map(Into::into);
+        let config = pull::Config { durable_name, deliver_policy, ..Default::default() };
+        consumers.push((id, jet::pull_with(&orders, config).await, first));
+    }
+    jet::publish(&client, "orders.created", 3).await;
+    let mut watch = Watch::start(&broker.url());
+    let (mut kept, mut expected) = (Vec::new(), Vec::new());
+    for (id, consumer, first) in &consumers {
+        kept.extend(jet::fetch(consumer, 2).await);
+        let oldest = stored_at(&client, "ORDERS", *first).await;
+        expected.push(expect(id, 8 - first, 2, Some(oldest)));
+    }
+    check_all(&mut watch, &expected).await;
+}
+
+#[tokio::test]
+async fn in_flight_from_the_beginning_on_both_servers() {
+    Box::pin(in_flight_from_the_beginning(&Broker::start(Config::jetstream()))).await;
+    let Some(old) = Broker::start_old(Config::jetstream()) else { return };
+    Box::pin(in_flight_from_the_beginning(&old)).await;
+}
+
 #[tokio::test]
 async fn mirrors_keep_the_time_and_sources_stamp_anew() {
     let broker = Broker::start(Config::jetstream());

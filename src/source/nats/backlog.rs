@@ -11,10 +11,12 @@
 //!   first delivery, so this holds unless a message was given up (which never acknowledges, and stops the
 //!   floor): it holds when there is no limit of deliveries, and when all deliveries above the floor are in flight.
 //!   Else the truth is between that message and the one that would be oldest if the newest were in flight.
+//! * In flight, and nothing acknowledged in order yet: servers before 2.10, and consumers with copies, tell a floor of 0
+//!   then, wherever the consumer began. The first that it was handed is the oldest ([`Begin`] says what is known of it).
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::consumers::ConsumerInfo;
+use super::consumers::{ConsumerInfo, Sequences};
 use super::streams::StreamInfo;
 use crate::model::id::Name;
 use crate::model::measured::Bounds;
@@ -45,6 +47,84 @@ pub(super) struct Work {
     pub up_to: Option<u64>,
     /// Messages older than this may have been left out on purpose (a consumer of the last per subject).
     pub skips_before: Option<Timestamp>,
+    /// The first match may be from before the consumer began.
+    pub begins: Option<Begin>,
+}
+
+/// Where a consumer began that tells no position of its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begin {
+    /// Its first message was not stored before this.
+    earliest: Timestamp,
+    /// A first match that was stored from here on is its first message.
+    sure: Timestamp,
+    /// The oldest in flight is not later than the first message of any subject from here on.
+    not_later_than: u64,
+}
+
+/// A creation time may be that much off: a server before 2.10 tells a later one after a restart, and the server that made the
+/// consumer need not be the one that stamps the messages.
+const CREATION_IS_WITHIN: i64 = 1_000_000_000;
+
+/// Where a consumer began of which nothing is acknowledged in order: the position right before, at least, and what is not
+/// certain of it. `delivered` is above 0.
+fn beginning(
+    info: &ConsumerInfo,
+    stream: &StreamInfo,
+    delivered: Sequences,
+    in_flight: u64,
+) -> (u64, Option<Begin>) {
+    let config = &info.config;
+    let last = delivered.stream_seq;
+    // One delivery is that of the newest; of a whole stream there were no more messages than deliveries.
+    let all = info.filters().is_empty() && config.deliver_policy != "last_per_subject";
+    let whole = all && is_whole_from(stream, last.saturating_sub(delivered.consumer_seq).saturating_add(1));
+    let after =
+        if whole || delivered.consumer_seq == 1 { last.saturating_sub(delivered.consumer_seq) } else { 0 };
+    let (earliest, sure) = match config.deliver_policy.as_str() {
+        "" | "all" => return (after, None),
+        "by_start_sequence" => {
+            // Not told: then anywhere.
+            let Some(from) = config.opt_start_seq else {
+                return (after, Some(Begin::anywhere(last, in_flight)));
+            };
+            return (after.max(from.saturating_sub(1)), None);
+        }
+        "by_start_time" => (config.opt_start_time, config.opt_start_time),
+        "new" => (
+            info.created.map(|created| created.offset(-CREATION_IS_WITHIN)),
+            info.created.map(|created| created.offset(CREATION_IS_WITHIN)),
+        ),
+        _ => (None, None),
+    };
+    let anywhere = Begin::anywhere(last, in_flight);
+    let begin = Begin {
+        earliest: earliest.unwrap_or(anywhere.earliest),
+        sure: sure.unwrap_or(anywhere.sure),
+        ..anywhere
+    };
+    (after, Some(begin))
+}
+
+impl Begin {
+    /// Nothing is known but that so many messages are in flight up to `last`.
+    fn anywhere(last: u64, in_flight: u64) -> Self {
+        Self {
+            earliest: Timestamp(i64::MIN),
+            sure: Timestamp(i64::MAX),
+            not_later_than: last.saturating_add(1).saturating_sub(in_flight),
+        }
+    }
+}
+
+/// Whether each sequence number from `from` to the stream's newest is a message that is there.
+fn is_whole_from(stream: &StreamInfo, from: u64) -> bool {
+    match (stream.state.messages, stream.state.first_seq, stream.state.last_seq) {
+        (Some(messages), Some(first), Some(last)) => {
+            last.saturating_add(1).checked_sub(first) == Some(messages) && first <= from
+        }
+        _ => false,
+    }
 }
 
 impl Work {
@@ -62,13 +142,17 @@ impl Work {
         let skips = info.config.deliver_policy == "last_per_subject" && delivered.consumer_seq > 0;
         let skips_before = if skips { info.created } else { None };
         if in_flight > 0 {
-            let floor = info.ack_floor?;
+            let mut floor = info.ack_floor?;
+            let mut begins = None;
+            if (floor.consumer_seq, floor.stream_seq) == (0, 0) && delivered.consumer_seq > 0 {
+                (floor.stream_seq, begins) = beginning(info, stream, delivered, in_flight);
+            }
             let youngest = delivered
                 .stream_seq
                 .saturating_add(1)
                 .saturating_sub(in_flight)
                 .max(floor.stream_seq.saturating_add(1));
-            let certain = !too_many && floor_leads_to_work(info, stream, in_flight);
+            let certain = !too_many && floor_leads_to_work(info, stream, floor, in_flight);
             return Some(Self {
                 filters,
                 after: floor.stream_seq,
@@ -80,6 +164,7 @@ impl Work {
                 },
                 up_to: Some(delivered.stream_seq),
                 skips_before: None,
+                begins,
             });
         }
         (pending > 0).then(|| Self {
@@ -89,13 +174,14 @@ impl Work {
             how: "first message not yet delivered",
             up_to: None,
             skips_before,
+            begins: None,
         })
     }
 }
 
 /// Whether the first match after the floor must still be in flight: see the module.
-fn floor_leads_to_work(info: &ConsumerInfo, stream: &StreamInfo, in_flight: u64) -> bool {
-    let (Some(delivered), Some(floor)) = (info.delivered, info.ack_floor) else { return false };
+fn floor_leads_to_work(info: &ConsumerInfo, stream: &StreamInfo, floor: Sequences, in_flight: u64) -> bool {
+    let Some(delivered) = info.delivered else { return false };
     let never_gives_up = info.config.max_deliver.is_none_or(|most| most <= 0);
     if never_gives_up {
         return true;
@@ -105,14 +191,7 @@ fn floor_leads_to_work(info: &ConsumerInfo, stream: &StreamInfo, in_flight: u64)
         return true;
     }
     // One delivery for each message above the floor: none was delivered twice, so none ran out of deliveries.
-    let gapless = match (stream.state.messages, stream.state.first_seq, stream.state.last_seq) {
-        (Some(messages), Some(first), Some(last)) => {
-            last.saturating_add(1).checked_sub(first) == Some(messages)
-                && first <= floor.stream_seq.saturating_add(1)
-        }
-        _ => false,
-    };
-    gapless
+    is_whole_from(stream, floor.stream_seq.saturating_add(1))
         && info.filters().is_empty()
         && info.config.max_deliver != Some(1)
         && deliveries == delivered.stream_seq.saturating_sub(floor.stream_seq)
@@ -261,7 +340,9 @@ pub(super) fn look(work: &Work, finds: &mut Finds, stream: &StreamInfo, now: Mon
         return Look::Stale;
     }
     let mut latest = oldest.time;
-    if let Some(from) = work.not_later_than
+    let begins = work.begins.filter(|begins| oldest.time < begins.sure);
+    let not_later_than = work.not_later_than.or(begins.map(|begins| begins.not_later_than));
+    if let Some(from) = not_later_than
         && from > oldest.seq
     {
         match finds.get(&ALL.into(), from, stream, now) {
@@ -276,7 +357,10 @@ pub(super) fn look(work: &Work, finds: &mut Finds, stream: &StreamInfo, now: Mon
     {
         latest = latest.max(stream.state.last_ts.unwrap_or(created));
     }
-    Look::Oldest(Bounds::between(oldest.time, latest), oldest.seq)
+    // Clocks that disagree may put the beginning after all of it: then it says nothing.
+    let earliest = begins.map(|begins| begins.earliest).filter(|earliest| *earliest < latest);
+    let earliest = earliest.map_or(oldest.time, |earliest| earliest.max(oldest.time));
+    Look::Oldest(Bounds::between(earliest, latest), oldest.seq)
 }
 
 /// What can be said when no message can be read: it is one of those in the stream.
@@ -432,6 +516,63 @@ mod tests {
         let work = Work::of(&info, &stream).unwrap();
         let (look, _) = answer(&work, &mut Finds::default(), &stream, |_, _| true);
         assert_eq!(look, Look::Oldest(Bounds::Between { lo: at(2).time, hi: at(7).time }, 2));
+    }
+
+    /// In flight from the beginning, in a whole stream of 20 (message n was stored at second n): what is told of the oldest.
+    fn first_in_flight(
+        config: &str,
+        delivered: (u64, u64),
+        in_flight: u64,
+        messages: u64,
+    ) -> Bounds<Timestamp> {
+        let info = consumer(&format!(
+            r#"{{"name":"c","created":"1970-01-01T00:00:12Z","config":{{"max_deliver":-1,{config}}},
+                "delivered":{{"consumer_seq":{},"stream_seq":{}}},
+                "ack_floor":{{"consumer_seq":0,"stream_seq":0}},"num_pending":2,"num_ack_pending":{in_flight}}}"#,
+            delivered.0, delivered.1
+        ));
+        let stream = stream(1, 20, messages);
+        let work = Work::of(&info, &stream).unwrap();
+        match answer(&work, &mut Finds::default(), &stream, |filter, seq| filter == ALL || seq % 2 == 0).0 {
+            Look::Oldest(oldest, _) => oldest,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_floor_that_never_moved_is_not_the_beginning_of_the_stream() {
+        let exact = |seq: u64| Bounds::Exact(at(seq).time);
+        let between = |lo: u64, hi: u64| Bounds::Between { lo: at(lo).time, hi: at(hi).time };
+        let all = r#""deliver_policy":"all""#;
+        assert_eq!(first_in_flight(all, (3, 3), 3, 20), exact(1));
+        let seq = r#""deliver_policy":"by_start_sequence","opt_start_seq":6"#;
+        assert_eq!(first_in_flight(seq, (2, 7), 2, 20), exact(6));
+        // One of three is acknowledged, out of order; and where the stream has holes.
+        assert_eq!(first_in_flight(seq, (3, 8), 2, 20), exact(6));
+        assert_eq!(first_in_flight(seq, (3, 8), 2, 15), exact(6));
+        let filtered = r#""deliver_policy":"by_start_sequence","opt_start_seq":7,"filter_subject":"even""#;
+        assert_eq!(first_in_flight(filtered, (2, 10), 2, 20), exact(8));
+        for policy in ["new", "last"] {
+            let config = format!(r#""deliver_policy":"{policy}""#);
+            assert_eq!(first_in_flight(&config, (1, 13), 1, 20), exact(13), "{policy}");
+            assert_eq!(first_in_flight(&config, (3, 15), 3, 20), exact(13), "{policy}");
+            // Five deliveries, of which some came again or were acknowledged.
+            assert_eq!(first_in_flight(&config, (5, 16), 3, 20), between(12, 14), "{policy}");
+        }
+        // With holes or a filter the number of deliveries does not lead back; the creation does.
+        let new = r#""deliver_policy":"new""#;
+        assert_eq!(first_in_flight(new, (3, 15), 3, 15), between(11, 13));
+        let last = r#""deliver_policy":"last""#;
+        assert_eq!(first_in_flight(last, (3, 15), 3, 15), between(1, 13));
+        let time = r#""deliver_policy":"by_start_time","opt_start_time":"1970-01-01T00:00:10Z""#;
+        assert_eq!(first_in_flight(time, (2, 11), 2, 20), exact(10));
+        let filtered = r#""deliver_policy":"by_start_time","opt_start_time":"1970-01-01T00:00:10Z","filter_subject":"even""#;
+        assert_eq!(first_in_flight(filtered, (2, 12), 2, 20), between(10, 11));
+        let early = r#""deliver_policy":"by_start_time","opt_start_time":"1970-01-01T00:00:01Z","filter_subject":"even""#;
+        assert_eq!(first_in_flight(early, (4, 8), 2, 20), exact(2), "all of the stream is later");
+        let each = r#""deliver_policy":"last_per_subject","filter_subject":"even""#;
+        assert_eq!(first_in_flight(each, (2, 14), 2, 20), between(2, 13));
+        assert_eq!(first_in_flight(each, (1, 14), 1, 20), exact(14));
     }
 
     #[test]

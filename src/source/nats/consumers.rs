@@ -82,6 +82,10 @@ pub(super) struct ConsumerConfig {
     description: String,
     #[serde(default, deserialize_with = "or_default")]
     pub deliver_policy: String,
+    #[serde(default)]
+    pub opt_start_seq: Option<u64>,
+    #[serde(default, deserialize_with = "time")]
+    pub opt_start_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "or_default")]
     pub ack_policy: String,
     #[serde(default)]
