@@ -30,8 +30,9 @@ Secrets are not taken from flags but from files, NATS contexts and the
 environment: $NATS_USER with $NATS_PASSWORD, $NATS_TOKEN, $NATS_CREDS,
 $NATS_NKEY, $NATS_JWT with $NATS_SEED.
 
-Exit codes: 0 fine, also when only some sources answered; 2 wrong usage or
-configuration; 3 no source could be reached, or none let us in.";
+Exit codes: 0 fine, also when only some sources answered; 1 trace looked, and
+the message is not there; 2 wrong usage or configuration; 3 no source could be
+reached, or none let us in.";
 
 /// See the data that moves between services: who owns it, who copies it, how far every copy lags.
 #[derive(Debug, Parser)]

@@ -20,7 +20,9 @@ use crate::theme::ColorDepth;
 
 /// Wrong usage or configuration.
 pub const USAGE: u8 = 2;
-/// No source could be reached, or none let us in. (1 is kept for findings of a later `check`.)
+/// What was looked for is not there; a later `check` says the same with it of what it finds.
+pub const NOT_FOUND: u8 = 1;
+/// No source could be reached, or none let us in.
 pub const NO_SOURCE: u8 = 3;
 
 /// Lines on standard error about sources; more would hide the first.
@@ -38,6 +40,9 @@ pub enum CommandError {
     /// What was to be printed could not be written.
     #[error("cannot write the output: {0}")]
     Output(String),
+    /// Everything answered, and what was looked for is not there: how far each search looked, one line each.
+    #[error("{}", .0.join("\nheadwater: "))]
+    NotFound(Vec<String>),
     /// Why each source failed, one line each: server and cause.
     #[error("{}", several(.0))]
     NoSource(Vec<String>),
@@ -48,6 +53,7 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Settings(_) | Self::Output(_) => USAGE,
+            Self::NotFound(_) => NOT_FOUND,
             Self::NoSource(_) => NO_SOURCE,
         }
     }

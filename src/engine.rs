@@ -17,11 +17,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::command::ProbeLevel;
-use crate::model::id::{ConsumerId, Name};
+use crate::model::id::{ConsumerId, Name, SourceId};
 use crate::model::observation::Batch;
 use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::model::time::Stamp;
 use crate::topology::Topology;
+use crate::topology::declared::Address;
 
 mod causes;
 mod changes;
@@ -171,6 +172,11 @@ impl Engine {
         }
         let topology = topology.unwrap_or_default();
         if !Arc::ptr_eq(&topology, &self.topology) {
+            for broker in topology.brokers.values() {
+                let servers = broker.servers.iter().map(Address::shown).collect();
+                // Who watches a broker was started with the addresses that it had first.
+                self.state.named.entry(SourceId::new(broker.id.clone())).or_insert(servers);
+            }
             self.topology = topology;
             self.wired = None;
         }

@@ -54,7 +54,7 @@ const HOW_TO_GET_REAL: &str = "simulated; for real: nats-server on PATH, or --br
 /// Said on the screen of a server of our own, when acknowledgements are listened to.
 const ALL_ACKS: &str = "acks: every acknowledgement is heard, so delays are exact";
 /// Said on the screen of somebody else's broker, when they are not.
-const NO_ACKS: &str = "passive: nothing is listened to on this broker; --probe acks measures delays exactly";
+const NO_ACKS: &str = "passive: nothing is listened to; --probe acks measures delays exactly";
 
 /// Runs it.
 pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
@@ -258,6 +258,7 @@ impl Running {
                 let options = NatsOptions::new(SourceId::from(BROKER), server.url());
                 let mut options = options.map_err(|error| CommandError::Usage(error.to_string()))?;
                 options.monitors = vec![server.monitor().to_owned()];
+                options.fate = server.fate();
                 Self::open(options, Some(server), probe, topology, scenario).await
             }
         }

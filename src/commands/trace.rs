@@ -73,7 +73,7 @@ fn wanted(asked: &Trace) -> Result<Search, CommandError> {
 async fn find(watching: &mut Watching, asked: &Trace, search: &Search) -> Result<(), CommandError> {
     let channels = streams(watching, asked.stream.as_deref()).await?;
     let mut told = Vec::new();
-    let mut found = false;
+    let (mut found, mut silent) = (false, false);
     for channel in channels {
         let command =
             Command::Find { channel: channel.clone(), search: search.clone(), before: asked.before };
@@ -81,6 +81,7 @@ async fn find(watching: &mut Watching, asked: &Trace, search: &Search) -> Result
         let _ = watching.commands.send(command).await;
         let of = |snapshot: &Snapshot| snapshot.searches.iter().any(|report| report.channel == channel);
         if !until_deadline(watching, Instant::now() + SEARCHED_WITHIN, of).await {
+            silent = true;
             told.push(format!(
                 "{channel}: the search was not answered within {} s",
                 SEARCHED_WITHIN.as_secs()
@@ -95,7 +96,12 @@ async fn find(watching: &mut Watching, asked: &Trace, search: &Search) -> Result
             told.push(trace::outcome(report));
         }
     }
-    if found { Ok(()) } else { Err(CommandError::Usage(told.join("\nheadwater: "))) }
+    match (found, silent) {
+        (true, _) => Ok(()),
+        (false, false) => Err(CommandError::NotFound(told)),
+        // Whoever was not asked cannot say that it is not there.
+        (false, true) => Err(CommandError::NoSource(told)),
+    }
 }
 
 /// The streams to look on: the one that is named, or all.

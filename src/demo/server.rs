@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::source::nats::options::Fate;
 use crate::topology::problem::is_plain;
 
 /// The server is there within this time, on the slowest machine.
@@ -23,6 +24,9 @@ const END_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The name of the program.
 const PROGRAM: &str = "nats-server";
+
+/// Said once it is gone.
+const ENDED: &str = "the demo's nats-server has ended, q ends the demo";
 
 /// Of a line that a server says, more is not quoted.
 const QUOTED: usize = 200;
@@ -80,6 +84,7 @@ pub struct Server {
     directory: PathBuf,
     url: String,
     monitor: String,
+    fate: Fate,
 }
 
 impl Server {
@@ -94,9 +99,10 @@ impl Server {
                 return Err(ServerError::Spawn(program.to_owned(), error));
             }
         };
-        let said = Said::hear(watchdog.stdout.take());
+        let fate = Fate::default();
+        let said = Said::hear(watchdog.stdout.take(), fate.clone());
         // From here on dropping it takes everything back.
-        let mut server = Self { watchdog, directory, url: String::new(), monitor: String::new() };
+        let mut server = Self { watchdog, directory, url: String::new(), monitor: String::new(), fate };
         let deadline = Instant::now() + START_WITHIN;
         loop {
             if let Some((url, monitor)) = ports(&server.directory) {
@@ -125,6 +131,11 @@ impl Server {
     /// Where clients connect: `nats://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Tells when it has ended.
+    pub fn fate(&self) -> Fate {
+        self.fate.clone()
     }
 
     /// Where it can be asked how it fares: `http://127.0.0.1:PORT`.
@@ -160,7 +171,7 @@ struct Heard {
 }
 
 impl Said {
-    fn hear(pipe: Option<impl Read + Send + 'static>) -> Self {
+    fn hear(pipe: Option<impl Read + Send + 'static>, fate: Fate) -> Self {
         let heard: Arc<Mutex<Heard>> = Arc::default();
         let tell = Arc::clone(&heard);
         let Some(pipe) = pipe else { return Self(heard) };
@@ -177,6 +188,7 @@ impl Said {
                 line.clear();
             }
             tell.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+            fate.ended(ENDED);
         });
         Self(heard)
     }
@@ -291,6 +303,25 @@ mod tests {
         let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
         let left: Vec<_> = left.filter(|e| e.file_name().to_string_lossy().starts_with(&ours)).collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_server_that_ends_later_is_told() {
+        let script = "while [ \"$1\" != --ports_file_dir ]; do shift; done\n\
+                      echo '{\"nats\":[\"nats://a:1\"],\"monitoring\":[\"http://a:2\"]}' > \"$2/x.tmp\"\n\
+                      mv \"$2/x.tmp\" \"$2/x.ports\"\nwhile [ ! -e \"${0%/*}/end\" ]; do sleep 0.01; done";
+        let (folder, path) = program(script);
+        let server = Server::start(&path).await.unwrap();
+        assert_eq!((server.url(), server.fate().why()), ("nats://a:1", None));
+        fs::write(folder.path().join("end"), "").unwrap();
+        let ended = async {
+            while server.fate().why().is_none() {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it is told");
+        assert_eq!(server.fate().why(), Some("the demo's nats-server has ended, q ends the demo"));
     }
 
     #[cfg(unix)]

@@ -6,7 +6,7 @@ use crate::model::id::{Name, ServiceId, SourceId};
 use crate::model::observation::{ClientReport, ConsumerReport, Delivery};
 use crate::topology::Topology;
 use crate::topology::bind::{Binding, Clue, ConsumerNames};
-use crate::topology::declared::NameKind;
+use crate::topology::declared::{Address, NameKind};
 
 /// What micro-service libraries call their queue group unless told otherwise: it names nobody.
 const ANY_GROUP: &str = "q";
@@ -20,6 +20,8 @@ pub(super) struct Identity<'a> {
     pub(super) sources: &'a BTreeMap<SourceId, Name>,
     /// Sources that stepped aside, with the one that watches the same system.
     pub(super) aside: &'a BTreeMap<SourceId, SourceId>,
+    /// Brokers that the topology names or has named, with their servers' addresses.
+    pub(super) named: &'a BTreeMap<SourceId, Vec<String>>,
 }
 
 impl Identity<'_> {
@@ -91,9 +93,17 @@ impl Identity<'_> {
             .map(|broker| &broker.id)
             .filter(|broker| !self.sources.contains_key(&***broker));
         match (unwatched.next(), unwatched.next()) {
-            (Some(only), None) => only,
+            (Some(only), None) if self.may_be(source, only) => only,
             _ => source.as_str(),
         }
+    }
+
+    /// Whether a source may watch a broker of another name: a source that an edit of the topology left behind watches the
+    /// server that it was started with.
+    fn may_be(&self, source: &SourceId, broker: &Name) -> bool {
+        let Some(before) = self.named.get(source) else { return true };
+        let now = self.topology.brokers.get(broker).into_iter().flat_map(|broker| &broker.servers);
+        now.map(Address::shown).any(|server| before.contains(&server))
     }
 
     /// Whether a declared broker (any, when absent) is the one that a source watches.

@@ -77,6 +77,9 @@ pub(super) struct State {
     pub(super) sources: BTreeMap<SourceId, SourceMemory>,
     /// Sources that stepped aside, with the one that watches the same system.
     pub(super) aside: BTreeMap<SourceId, SourceId>,
+    /// Brokers that the topology names or has named, with the addresses of their servers, without secrets.
+    #[serde(default)]
+    pub(super) named: BTreeMap<SourceId, Vec<String>>,
     pub(super) channels: BTreeMap<ChannelId, ChannelState>,
     pub(super) consumers: BTreeMap<ConsumerId, ConsumerState>,
     /// Health checks by service and name.

@@ -222,8 +222,16 @@ fn feed_part(flows: &[Arc<Flow>], feeds: &[usize]) -> f64 {
 /// What is not looked at: a number that is missing must not look like a zero.
 pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched> {
     let sources = state.source_kinds();
-    let identity = super::identity::Identity { topology, sources: &sources, aside: &state.aside };
+    let identity =
+        super::identity::Identity { topology, sources: &sources, aside: &state.aside, named: &state.named };
     let mut out = Vec::new();
+    // Sources whose broker an edit took out of the topology: they go on.
+    let left: Vec<&str> = state
+        .sources
+        .keys()
+        .filter(|id| state.named.contains_key(*id) && !topology.brokers.contains_key(identity.broker_of(id)))
+        .map(SourceId::as_str)
+        .collect();
     for broker in topology.brokers.values() {
         let watched = state.sources.iter().find(|(id, source)| {
             identity.is_broker(Some(&broker.id), id) && &*source.report.kind != "health"
@@ -235,6 +243,12 @@ pub(super) fn not_watched(state: &State, topology: &Topology) -> Vec<NotWatched>
                 why: format!("named in the topology; {} is not watched by this version", broker.kind.word())
                     .into(),
                 remedy: "".into(),
+            }),
+            None if !left.is_empty() => out.push(NotWatched {
+                what: broker.id.clone(),
+                why: format!("named in the topology, and not connected; still watched: {}", left.join(", "))
+                    .into(),
+                remedy: "start again to watch what the topology names".into(),
             }),
             None => out.push(NotWatched {
                 what: broker.id.clone(),

@@ -90,7 +90,7 @@ pub(super) struct Producers {
 /// did not change holds still.
 pub(super) fn wire(state: &State, topology: &Topology, before: Option<&Wiring>) -> Wiring {
     let sources = state.source_kinds();
-    let identity = Identity { topology, sources: &sources, aside: &state.aside };
+    let identity = Identity { topology, sources: &sources, aside: &state.aside, named: &state.named };
     let mut wiring = Wiring { revision: state.revision, ..Wiring::default() };
     for service in topology.services.values() {
         let node = wiring.services.entry(service.id.clone()).or_default();

@@ -173,7 +173,10 @@ fn addressed(id: &str, list: &str, from: Origin) -> Result<NatsSource, SettingsE
 /// `eu=nats://host` → (`eu`, `nats://host`). An address may hold `=` too, but only after `:` or `@`.
 fn split_name(text: &str) -> Result<(Option<&str>, &str), SettingsError> {
     match text.split_once('=') {
-        Some((name, url)) if !name.contains([':', '@', '/', ',']) => {
+        // What stands before a whole address can only be meant as its name.
+        Some((name, url))
+            if !name.contains([':', '@']) && (url.contains("://") || !name.contains(['/', ','])) =>
+        {
             let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || !name.chars().all(fits) {
                 return Err(SettingsError::BadName(Redacted(name).to_string()));

@@ -155,6 +155,10 @@ fn several_sources_have_names() {
         "'é' cannot name a source; use letters, digits, '-', '_' and '.'"
     );
     assert_eq!(
+        refused("headwater --nats a/b=nats://x"),
+        "'a/b' cannot name a source; use letters, digits, '-', '_' and '.'"
+    );
+    assert_eq!(
         refused("headwater --nats nats://x --context a --context b"),
         "--nats and several --context together are unclear; put the servers into the contexts"
     );

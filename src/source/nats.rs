@@ -82,7 +82,7 @@ pub async fn run(
     mut commands: broadcast::Receiver<Command>,
 ) {
     let address = if options.servers.is_empty() { options.monitors_shown() } else { options.servers_shown() };
-    let desk = Desk::new(outbox, &address, !options.servers.is_empty());
+    let desk = Desk::new(outbox, &address, !options.servers.is_empty()).with_fate(options.fate.clone());
     desk.report();
     let (link, _) = watch::channel(Link::Down);
     let own = Mutex::new(None);

@@ -263,17 +263,21 @@ async fn nobody_there() {
 
 #[tokio::test]
 async fn not_a_nats_server() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let web = std::thread::spawn(move || {
-        use std::io::Write as _;
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").unwrap();
-    });
-    let (kind, text) = fails(&options(&format!("nats://127.0.0.1:{port}"))).await;
-    web.join().unwrap();
-    assert_eq!(kind, FailureKind::Unreachable, "{text}");
-    assert!(text.starts_with(&format!("nats://127.0.0.1:{port}: ")), "{text}");
+    for greeting in ["HTTP/1.0 400 Bad Request\r\n\r\n", "INFO {garbage\r\n"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let other = std::thread::spawn(move || {
+            use std::io::Write as _;
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(greeting.as_bytes()).unwrap();
+        });
+        let (kind, text) = fails(&options(&format!("nats://127.0.0.1:{port}"))).await;
+        other.join().unwrap();
+        assert_eq!(kind, FailureKind::Unreachable, "{text}");
+        let said = format!("nats://127.0.0.1:{port}: what answers there does not speak NATS (");
+        assert!(text.starts_with(&said), "{text}");
+        assert!(text.ends_with("); is this the address of a NATS server?"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -155,3 +155,18 @@ fn brokers_that_nobody_watches_are_named() {
     let told: Vec<_> = snapshot.not_watched.iter().map(|n| (&*n.what, &*n.why)).collect();
     assert_eq!(told, [("log", "named in the topology; kafka is not watched by this version")]);
 }
+
+#[test]
+fn a_broker_that_an_edit_renamed_with_its_server_is_not_taken_for_the_one_watched() {
+    let mut engine = store();
+    engine.ingest(&batch("main", 0, vec![source_up()]));
+    let edit = |engine: &mut Engine, text: &str| {
+        engine.set_topology(Some(super::super::sample::topology(text)), None);
+        let told = engine.tick(at(100)).not_watched.clone();
+        told.into_iter().filter(|it| &*it.what == "prod").map(|it| it.why.to_string()).collect::<Vec<_>>()
+    };
+    let renamed = STORE.replace("id: main", "id: prod").replace("broker: main", "broker: prod");
+    assert_eq!(edit(&mut engine, &renamed), Vec::<String>::new(), "the same server by another name");
+    let moved = renamed.replace("127.0.0.1:4222", "127.0.0.1:4333");
+    assert_eq!(edit(&mut engine, &moved), ["named in the topology, and not connected; still watched: main"]);
+}

@@ -15,6 +15,7 @@ use self::unavailable::told;
 use super::acks::ledger::Ledger;
 use super::clock::{Clocks, Reading, RoundTrip};
 use super::lenient::one_line;
+use super::options::Fate;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
 use crate::model::observation::{
@@ -61,6 +62,7 @@ pub(super) struct Desk {
     clock: Clock,
     source: SourceId,
     outbox: Mutex<Outbox>,
+    fate: Fate,
     counters: Mutex<Accumulator>,
     /// What is heard of acknowledgements; shared with the task that listens.
     ledger: Arc<Mutex<Ledger>>,
@@ -165,6 +167,7 @@ impl Desk {
             source: outbox.source().clone(),
             ledger: Arc::new(Mutex::new(Ledger::new(outbox.source().clone(), clock.now().mono))),
             outbox: Mutex::new(outbox),
+            fate: Fate::default(),
             counters: Mutex::new(Accumulator::new(clock.now().mono)),
             state: Mutex::new(State {
                 report,
@@ -545,8 +548,14 @@ impl Desk {
         std::mem::replace(&mut locked(&self.state).report.first_round, false)
     }
 
+    /// Its server may end for good, and then that is told of every loss.
+    pub(super) fn with_fate(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+
     /// The connection does not stand.
     pub(super) fn disconnected(&self, error: &str) {
+        let error = self.fate.why().unwrap_or(error);
         let mut state = locked(&self.state);
         if state.connection == Reach::Now {
             state.connection = Reach::Before;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
@@ -50,7 +51,34 @@ pub struct NatsOptions {
     pub interval: Option<Duration>,
     /// How much to do to learn, at the start.
     pub probe: ProbeLevel,
+    /// What became of its server, where whoever made these options runs it.
+    pub fate: Fate,
 }
+
+/// Why a server is gone for good: told by whoever runs it, once it has ended. Then a lost connection does not come back.
+#[derive(Clone, Debug, Default)]
+pub struct Fate(Arc<OnceLock<&'static str>>);
+
+impl Fate {
+    /// It has ended; the first word stands.
+    pub fn ended(&self, why: &'static str) {
+        let _ = self.0.set(why);
+    }
+
+    /// Why it is gone, once it is.
+    pub fn why(&self) -> Option<&'static str> {
+        self.0.get().copied()
+    }
+}
+
+/// The fate of the same server.
+impl PartialEq for Fate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.why() == other.why()
+    }
+}
+
+impl Eq for Fate {}
 
 /// Who we are, to the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,6 +156,7 @@ impl NatsOptions {
             monitors: Vec::new(),
             interval: None,
             probe: ProbeLevel::Passive,
+            fate: Fate::default(),
         };
         options.set_servers(servers)?;
         Ok(options)
@@ -366,6 +395,10 @@ impl NatsOptions {
                 "the server hung up without a greeting; if it wants TLS from the first byte, give --tls-first"
                     .to_owned(),
             ),
+            _ if greets_otherwise(error, &detail) => (
+                FailureKind::Unreachable,
+                format!("what answers there does not speak NATS ({detail}); is this the address of a NATS server?"),
+            ),
             _ => (FailureKind::Unreachable, detail),
         };
         ConnectFailure { kind, text: format!("{servers}: {cause}") }
@@ -374,6 +407,18 @@ impl NatsOptions {
 
 /// What async-nats says when a server closes the connection before it said anything.
 const NO_GREETING: &str = "expected INFO, got nothing";
+
+/// Whether something answered, and not as a NATS server does: no line of the protocol, or a greeting that is no JSON.
+fn greets_otherwise(error: &(dyn std::error::Error + 'static), detail: &str) -> bool {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    // An I/O error does not count the one that it was made of among its sources.
+    let made_of = |error: &(dyn std::error::Error + 'static)| {
+        let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        error.is::<serde_json::Error>()
+            || io.and_then(|inner| inner.downcast_ref::<serde_json::Error>()).is_some()
+    };
+    chain.into_iter().any(made_of) || detail.contains("invalid server operation")
+}
 
 /// Alerts and certificate errors reach us as I/O errors, told apart by their text alone.
 fn is_about_tls(detail: &str) -> bool {

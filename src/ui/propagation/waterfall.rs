@@ -105,7 +105,10 @@ fn about(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
         Cell::glyph(&look, glyph, role).then(" ", Role::Text).then(words::verdict(trace), Role::Text);
     let passed = trace.legs.iter().any(|leg| leg.state == LegState::Passed);
     if ctx.snapshot.probe == ProbeLevel::Passive && passed {
-        verdict = verdict.then(": at the level passive only positions tell; p changes it", Role::Muted);
+        verdict = verdict.then(
+            "; at the level passive only positions tell, which have no times; p changes it",
+            Role::Muted,
+        );
     }
     let mut lines = vec![identity(ctx, trace, width)];
     lines.extend(verdict.wrapped(usize::from(width), 2));

@@ -89,10 +89,12 @@ pub fn verdict(trace: &Trace) -> String {
             text.push_str(&format!("; {word} {}", some(&names)));
         }
     }
-    let passed = of(&[LegState::Passed]).len();
-    if passed > 0 {
-        let whom = if passed == has.len() { String::new() } else { format!(" of {passed}") };
-        text.push_str(&format!("; when is not known{whom}"));
+    // Of those that have it: whoever waits was named last.
+    match of(&[LegState::Passed]).len() {
+        0 => {}
+        passed if has.len() == owed.len() && passed == has.len() => text += "; since when is not known",
+        passed if passed == has.len() => text += "; since when they have it is not known",
+        passed => text += &format!("; since when {passed} of them have it is not known"),
     }
     clean(&text).into_owned()
 }
