@@ -351,9 +351,16 @@ impl ConsumerState {
 
     /// The oldest message that it has to process was read, as of the poll at `at`: it was waiting at `waiting_at` on the
     /// broker's clock.
-    pub(super) fn backlog(&mut self, backlog: BacklogReport, at: Mono, waiting_at: Timestamp) {
-        if self.delays.backlog(&backlog.oldest, backlog.channel_seq, at, waiting_at) {
-            self.settled = false;
+    pub(super) fn backlog(
+        &mut self,
+        backlog: BacklogReport,
+        at: Mono,
+        waiting_at: Timestamp,
+        windows: Windows,
+    ) {
+        let more = self.delays.backlog(&backlog.oldest, backlog.channel_seq, at, waiting_at);
+        if more && self.settled && self.figures.acks.is_none() {
+            self.figures.delay = self.delays.distribution(windows.delay, at);
         }
         self.backlog = Some(backlog);
     }

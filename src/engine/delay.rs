@@ -34,13 +34,19 @@ use crate::model::time::{Mono, Timestamp, nanos};
 
 /// Messages watched at a time, and samples kept: at most four of a poll, so more than a minute of them.
 const PROBES: usize = 32;
-const SAMPLES: usize = 512;
+const SAMPLES: usize = 320;
 
 /// What is known of one consumer's delays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Delays {
     probes: VecDeque<Probe>,
     samples: VecDeque<Sample>,
+    /// So many at the end of `samples` are in the window, and their ends in these.
+    inside: usize,
+    lower: Ends,
+    upper: Ends,
+    /// The newest sample is of messages that were appended before what is oldest now: they waited from here on at least.
+    loose: Option<Timestamp>,
     /// Of the newest poll: so many at the end of `samples`. They may become narrower, and are not in the sums.
     fresh: usize,
     /// The lower and the upper ends of all messages of the run.
@@ -88,8 +94,45 @@ struct Sample {
     n: u64,
     /// The first and the last position of the messages that it is said of, where that is known.
     of: Option<(u64, u64)>,
-    /// Of messages that were appended before what is oldest now: they waited from here on at least.
-    waited_from: Option<Timestamp>,
+}
+
+/// One end of each interval in the window, sorted, with the number of messages that it is of: kept so, as it is looked at after
+/// each poll.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Ends {
+    sorted: Vec<(i64, u64)>,
+    count: u64,
+}
+
+impl Ends {
+    fn add(&mut self, end: i64, n: u64) {
+        if n > 0 {
+            let place = self.sorted.partition_point(|one| *one < (end, n));
+            self.sorted.insert(place, (end, n));
+            self.count = self.count.saturating_add(n);
+        }
+    }
+
+    fn remove(&mut self, end: i64, n: u64) {
+        if let Ok(place) = self.sorted.binary_search(&(end, n)) {
+            self.sorted.remove(place);
+            self.count = self.count.saturating_sub(n);
+        }
+    }
+
+    /// The values of these ranks (ascending, from 1 on).
+    fn ranked<const N: usize>(&self, ranks: [u64; N]) -> [Option<i64>; N] {
+        let (mut before, mut ends) = (0_u64, self.sorted.iter());
+        let mut last = None;
+        ranks.map(|rank| {
+            while before < rank {
+                let (end, n) = ends.next()?;
+                before = before.saturating_add(*n);
+                last = Some(*end);
+            }
+            last
+        })
+    }
 }
 
 /// What is said of the delay of single messages, from polls alone.
@@ -141,15 +184,15 @@ impl Delays {
         }
         let Some(before) = self.before.as_mut().filter(|before| before.at == at) else { return false };
         before.appended_from = before.appended_from.max(Some(lo));
-        let fresh = self.samples.len().saturating_sub(self.fresh);
-        let mut more = false;
-        for sample in self.samples.range_mut(fresh..) {
-            if let Some(from) = sample.waited_from.take() {
-                sample.lo = from.nanos_since(hi).max(sample.lo).min(sample.hi);
-                more = true;
-            }
+        let (Some(from), Some(sample)) = (self.loose.take(), self.samples.back_mut()) else { return false };
+        let before = sample.lo;
+        sample.lo = from.nanos_since(hi).max(before).min(sample.hi);
+        if sample.lo == before {
+            return false;
         }
-        more
+        self.lower.remove(before, sample.n);
+        self.lower.add(sample.lo, sample.n);
+        true
     }
 
     fn waiting(&mut self, seq: u64, appended: Timestamp, now: Timestamp) {
@@ -173,6 +216,9 @@ impl Delays {
         self.samples.iter_mut().for_each(|sample| sample.of = None);
         *self = Self {
             samples: std::mem::take(&mut self.samples),
+            inside: self.inside,
+            lower: std::mem::take(&mut self.lower),
+            upper: std::mem::take(&mut self.upper),
             least: std::mem::take(&mut self.least),
             most: std::mem::take(&mut self.most),
             ..Self::default()
@@ -301,7 +347,7 @@ impl Delays {
         for single in singles {
             let n = u64::from(known && single.counts);
             let of = Some((single.seq, single.seq));
-            self.push(Sample { at, lo: single.lo.min(single.hi), hi: single.hi, n, of, waited_from: None });
+            self.push(Sample { at, lo: single.lo.min(single.hi), hi: single.hi, n, of });
         }
         let rest = if known { processed - sure } else { processed };
         if rest == 0 {
@@ -318,20 +364,38 @@ impl Delays {
         let of = before.and_then(|before| before.position).zip(position).filter(|_| idle);
         let of = of.map(|(before, now)| (before.saturating_add(1), now)).filter(|(from, to)| from <= to);
         let ahead = if idle { rest } else { processed_ahead(report).unwrap_or(rest).min(rest) };
-        let waited_from = before.map(|before| before.from);
-        self.push(Sample { at, lo, hi, n: ahead, of, waited_from: None });
-        self.push(Sample { at, lo, hi, n: rest - ahead, of: None, waited_from });
+        self.push(Sample { at, lo, hi, n: ahead, of });
+        if rest > ahead {
+            self.push(Sample { at, lo, hi, n: rest - ahead, of: None });
+            self.loose = before.map(|before| before.from);
+        }
     }
 
     fn push(&mut self, sample: Sample) {
         if sample.n == 0 && sample.of.is_none() {
             return;
         }
+        self.lower.add(sample.lo, sample.n);
+        self.upper.add(sample.hi, sample.n);
         self.samples.push_back(sample);
+        self.inside += 1;
         self.fresh += 1;
         if self.samples.len() > SAMPLES {
+            self.inside_are(SAMPLES);
             self.samples.pop_front();
         }
+    }
+
+    /// No more than so many of the newest samples are in the window.
+    fn inside_are(&mut self, most: usize) {
+        let len = self.samples.len();
+        for sample in
+            self.samples.range(len.saturating_sub(self.inside)..len.saturating_sub(most.min(self.inside)))
+        {
+            self.lower.remove(sample.lo, sample.n);
+            self.upper.remove(sample.hi, sample.n);
+        }
+        self.inside = self.inside.min(most);
     }
 
     /// The samples of the last poll will not become narrower any more.
@@ -342,6 +406,7 @@ impl Delays {
             self.most.record_n(sample.hi, sample.n);
         }
         self.fresh = 0;
+        self.loose = None;
     }
 
     /// What is said of single messages.
@@ -350,47 +415,32 @@ impl Delays {
         told.filter_map(|sample| Some(DelayInterval { of: sample.of?, lo: sample.lo, hi: sample.hi }))
     }
 
-    /// The distribution over the window that ends `now`; `None` when nothing was processed in it.
-    pub(super) fn distribution(&self, window: Duration, now: Mono) -> Option<Delay> {
-        let from = if window == Duration::MAX {
-            self.samples.len().saturating_sub(self.fresh)
-        } else {
-            self.samples.partition_point(|s| now.since(s.at) > window)
-        };
-        let samples = self.samples.range(from..);
+    /// The distribution over the window that ends `now`; `None` when nothing was processed in it. Windows only move on.
+    pub(super) fn distribution(&mut self, window: Duration, now: Mono) -> Option<Delay> {
         if window == Duration::MAX {
-            let (mut least, mut most) = (self.least.clone(), self.most.clone());
-            for sample in samples {
-                least.record_n(sample.lo, sample.n);
-                most.record_n(sample.hi, sample.n);
-            }
-            let figure = |q: f64| Some((least.quantile(q)?.lo, most.quantile(q)?.hi));
-            let figures = [figure(0.50), figure(0.95), figure(0.99), least.max().zip(most.max())];
-            return between(least.count(), figures, most.negative());
+            return self.of_the_run();
         }
-        // Only what the figures need: half the bytes to copy and to sort.
-        let mut least: Vec<(i64, u64)> = samples.clone().map(|s| (s.lo, s.n)).collect();
-        let mut most: Vec<(i64, u64)> = samples.map(|s| (s.hi, s.n)).collect();
-        least.sort_unstable();
-        most.sort_unstable();
-        let count = least.iter().fold(0_u64, |sum, (_, n)| sum.saturating_add(*n));
-        let figure = |percent: u64| {
-            let rank = u128::from(count).saturating_mul(u128::from(percent)).div_ceil(100);
-            Some((ranked(&least, rank)?, ranked(&most, rank)?))
-        };
-        let below = most.iter().filter(|(hi, _)| *hi < 0).map(|(_, n)| *n).sum();
-        between(count, [figure(50), figure(95), figure(99), figure(100)], below)
+        let old = self.samples.partition_point(|s| now.since(s.at) > window);
+        self.inside_are(self.samples.len() - old);
+        let count = self.lower.count;
+        let rank = |percent: u64| u128::from(count).saturating_mul(u128::from(percent)).div_ceil(100) as u64;
+        let ranks = [rank(50), rank(95), rank(99), count];
+        let mut upper = self.upper.ranked(ranks).into_iter();
+        let figures = self.lower.ranked(ranks).map(|lo| lo.zip(upper.next().flatten()));
+        let below = self.upper.sorted.iter().take_while(|(hi, _)| *hi < 0).map(|(_, n)| *n).sum();
+        between(count, figures, below)
     }
-}
 
-/// The value of that rank, from 1 on, of values that stand for so many each.
-fn ranked(sorted: &[(i64, u64)], rank: u128) -> Option<i64> {
-    let mut before = 0_u128;
-    let reached = |(_, n): &&(i64, u64)| {
-        before += u128::from(*n);
-        before >= rank.max(1)
-    };
-    sorted.iter().find(reached).map(|(value, _)| *value)
+    fn of_the_run(&self) -> Option<Delay> {
+        let (mut least, mut most) = (self.least.clone(), self.most.clone());
+        for sample in self.samples.range(self.samples.len().saturating_sub(self.fresh)..) {
+            least.record_n(sample.lo, sample.n);
+            most.record_n(sample.hi, sample.n);
+        }
+        let figure = |q: f64| Some((least.quantile(q)?.lo, most.quantile(q)?.hi));
+        let figures = [figure(0.50), figure(0.95), figure(0.99), least.max().zip(most.max())];
+        between(least.count(), figures, most.negative())
+    }
 }
 
 /// A distribution of which the two ends of each figure are known.
@@ -737,6 +787,35 @@ mod tests {
         let now = at(199_000).mono;
         assert_eq!(delays.distribution(Duration::from_secs(60), now).unwrap().count, 61);
         assert_eq!(delays.distribution(Duration::MAX, now).unwrap().count, 200);
+    }
+
+    #[test]
+    fn the_ends_are_those_of_the_window() {
+        let base = consumer("nats", "A", "b");
+        let mut delays = Delays::default();
+        for s in 1..600_u64 {
+            let now = at(s * 400);
+            let (done, left) = (3 * s, s % 5);
+            delays.poll(&consumed(&base, done, 0, left), None, s % 4, now.mono, now.wall, Duration::ZERO);
+            if left > 0 {
+                let oldest = at(s * 400 - 100 * (s % 7)).wall;
+                delays.backlog(&Bounds::Exact(oldest), Some(done + 1), now.mono, now.wall);
+            }
+            if s % 100 == 0 {
+                delays.go_back();
+            }
+            delays.distribution(WINDOW, now.mono);
+            let inside = || delays.samples.iter().filter(|one| now.mono.since(one.at) <= WINDOW && one.n > 0);
+            let sorted = |end: fn(&Sample) -> i64| {
+                let mut ends: Vec<(i64, u64)> = inside().map(|one| (end(one), one.n)).collect();
+                ends.sort_unstable();
+                ends
+            };
+            assert_eq!(delays.lower.sorted, sorted(|one| one.lo), "{s}");
+            assert_eq!(delays.upper.sorted, sorted(|one| one.hi), "{s}");
+            assert_eq!(delays.lower.count, inside().map(|one| one.n).sum::<u64>());
+        }
+        assert!(delays.lower.sorted.len() > 100);
     }
 
     #[test]

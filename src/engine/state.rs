@@ -452,7 +452,7 @@ impl State {
         if let Some(consumer) = self.consumers.get_mut(&backlog.consumer) {
             // It was waiting when it was read, which is so long ago at most.
             let waiting_at = broker_now.offset(-crate::model::time::nanos(at.travel));
-            consumer.backlog(backlog.clone(), at.mono, waiting_at);
+            consumer.backlog(backlog.clone(), at.mono, waiting_at, self.windows);
             if let Some(memory) = self.sources.get(source) {
                 consumer.age(&memory.clocks);
             }
