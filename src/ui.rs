@@ -29,7 +29,7 @@ use crate::app::list::ListId;
 use crate::app::{App, Detail, View};
 use crate::model::id::SourceId;
 use crate::model::observation::SourceState;
-use crate::model::snapshot::{Entity, Flow, Replica, Snapshot, Source, Thing};
+use crate::model::snapshot::{Entity, Flow, Replica, Service, Snapshot, Source, Thing};
 use crate::model::time::{Mono, Timestamp, nanos};
 use crate::theme::{Glyph, Glyphs, Role, Theme};
 
@@ -66,7 +66,7 @@ impl<'a> Ctx<'a> {
         Look { lost: answered.and_then(|times| times.into_iter().max()), ..self.look() }
     }
 
-    /// The same for a thing: services, their stores and health checks are seen without a broker too.
+    /// The same for a thing: stores and health checks are seen without a broker too.
     pub fn look_at_thing(&self, thing: &Thing) -> Look<'a> {
         match thing {
             Thing::Consumer(id) => match self.snapshot.consumer(id) {
@@ -85,8 +85,17 @@ impl<'a> Ctx<'a> {
                 Some(entity) => self.look_at_entity(entity),
                 None => self.look(),
             },
-            Thing::Source(_) | Thing::Service(_) | Thing::Store(_) => self.look(),
+            Thing::Service(id) => match self.snapshot.service(id) {
+                Some(service) => self.look_at_service(service),
+                None => self.look(),
+            },
+            Thing::Source(_) | Thing::Store(_) => self.look(),
         }
+    }
+
+    /// The same for a service: one without a health check is known by its connections alone.
+    pub fn look_at_service(&self, service: &Service) -> Look<'a> {
+        if service.health.is_empty() { self.look_at_brokers() } else { self.look() }
     }
 
     /// The same for a flow: for what the source of its channel told, where it has one.

@@ -522,7 +522,13 @@ fn scrolled(at: usize, rows: isize, size: Option<(usize, usize)>) -> usize {
 
 /// A cause with its effects as text to paste into a conversation.
 fn incident(cause: &Cause, snapshot: &Snapshot) -> String {
-    let mut text = format!("{} {}: {}", cause.name, severity_word(cause.severity), cause.text);
+    // A consumer that stands still is not down; its service may even be up.
+    let how = match &cause.thing {
+        Thing::Consumer(id) => snapshot.consumer(id).map(|consumer| consumer.status.word()),
+        _ => None,
+    };
+    let how = how.unwrap_or_else(|| severity_word(cause.severity)).replace('_', " ");
+    let mut text = format!("{} {how}: {}", cause.name, cause.text);
     if let Some(team) = &cause.team {
         let _ = write!(text, " (team {team})");
     }

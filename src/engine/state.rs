@@ -197,6 +197,7 @@ impl State {
                     }
                 }
                 if let Some(text) = told.text {
+                    let text: Name = self.naming().sentence(source, &text).into();
                     self.changes.push(&at, Some(Thing::Source(source.clone())), text);
                 }
                 if told.rewired {

@@ -29,6 +29,8 @@ use crate::model::time::Stamp;
 /// Polls and time that a sign needs, and that the absence of any sign needs.
 const SIGN: (usize, Duration) = (3, Duration::from_secs(4));
 const WINDOW: (usize, Duration) = (10, Duration::from_secs(10));
+/// Polls that tell whether a backlog grows: fewer may have met a burst.
+const GROWTH: usize = 5;
 /// Who fell behind has caught up when this part of the largest lag is left, or nothing.
 const CAUGHT_UP: u64 = 4;
 /// One message at a time may take its acknowledgement time, up to this.
@@ -150,13 +152,14 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
             return stuck(case, false, "no acknowledgement while messages wait".into());
         }
     }
-    if advanced && enough(SIGN) && evidence.len() >= 5 && !idle_before_window && grows(evidence) {
+    let growth_shows = enough(SIGN) && evidence.len() >= GROWTH;
+    if advanced && growth_shows && !idle_before_window && grows(evidence) {
         let from = Some(first.at);
         let or_earlier = case.was_there && first.at == case.began;
         return Verdict { status: Slow, why: behind(Trend::Growing).into(), from, or_earlier };
     }
-    // Two or three polls of a backlog that does not shrink do not tell whether it keeps up.
-    if idle.is_none() && !enough(SIGN) && last.lag >= first.lag {
+    // A few polls of a backlog that does not shrink do not tell whether it keeps up.
+    if idle.is_none() && !growth_shows && last.lag >= first.lag {
         return Verdict::now(Unknown, too_short(case));
     }
     if case.peak.is_some_and(|peak| lag > peak / CAUGHT_UP) {

@@ -47,7 +47,6 @@ const COLUMNS: &[Column] = &[
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
-    let look = &ctx.look();
     Listing {
         list: ListId::Services,
         columns: COLUMNS,
@@ -55,8 +54,8 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
             Thing::Service(id) => snapshot.service(id).map(|row| &**row),
             _ => None,
         },
-        row: &|it| row(ctx, look, it),
-        about: &|it| about(look, it),
+        row: &|it| row(ctx, it),
+        about: &|it| about(&ctx.look_at_service(it), it),
         folded: folded(ctx),
     }
     .draw(ctx, buf, area, hits);
@@ -89,6 +88,7 @@ fn folded(ctx: &Ctx<'_>) -> Option<Cell> {
 /// How a service fares, since when and why, in one line.
 pub fn about(look: &Look<'_>, service: &Service) -> Cell {
     let (glyph, role) = signs::health(service.state);
+    let role = look.aged(role);
     Cell::glyph(look, glyph, role)
         .then(" ", Role::Text)
         .and(name(look, service))
@@ -114,7 +114,17 @@ pub fn name(look: &Look<'_>, service: &Service) -> Cell {
 }
 
 /// The cells of one service, one for each column.
-pub fn row(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
+pub fn row(ctx: &Ctx<'_>, service: &Service) -> Vec<Cell> {
+    let look = &ctx.look_at_service(service);
+    let cells = cells(ctx, look, service);
+    if look.lost.is_some() {
+        cells.into_iter().map(|cell| cell.in_role(Role::Stale)).collect()
+    } else {
+        cells
+    }
+}
+
+fn cells(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {
     // Health is asked of the service itself; the rest is told by brokers.
     let brokers = &ctx.look_at_brokers();
     let (glyph, role) = signs::health(service.state);

@@ -7,6 +7,7 @@ use headwater::app::{Effect, Fault, Input, Layer, Options, Said, View};
 use headwater::model::command::Command;
 use headwater::model::measured::Bounds;
 use headwater::model::observation::SourceState;
+use headwater::model::snapshot::Thing;
 
 use crate::desk::Desk;
 use crate::fixture;
@@ -137,6 +138,20 @@ fn what_is_copied_says_what_it_is() {
     assert!(text.contains(&*cause.text));
     for effect in &cause.effects {
         assert!(text.contains(&*effect.text), "{text}");
+    }
+    let stopped = desk.snapshot.causes.iter().find_map(|cause| match &cause.thing {
+        Thing::Consumer(id) => Some((cause.name.clone(), desk.snapshot.consumer(id)?.status.word())),
+        _ => None,
+    });
+    let (name, status) = stopped.expect("a cause is about a consumer");
+    let is_it = |text: &str| text.starts_with(&format!("{name} "));
+    for _ in 0..desk.snapshot.causes.len() {
+        desk.keys("y");
+        let Some(Effect::Copy(text)) = desk.effects.last() else { panic!("{:?}", desk.effects) };
+        if is_it(text) {
+            assert!(text.starts_with(&format!("{name} {}: ", status.replace('_', " "))), "{text}");
+        }
+        desk.keys("j");
     }
     desk.keys("3 y");
     let id = desk.selected().to_owned();

@@ -472,6 +472,32 @@ fn a_lost_broker_dims_what_it_told_at_once() {
     assert_eq!(since(6), since(35), "how long it has been so is not known any more");
 }
 
+/// Who is known by connections alone is up as long as somebody looks at them; who answers checks, also afterwards.
+#[test]
+fn a_service_without_a_check_is_as_it_was_when_its_broker_was_lost() {
+    let (mut snapshot, _) = fixture::disconnected();
+    let (with, without) = ("billing", "search");
+    for service in &mut snapshot.services {
+        let service = std::sync::Arc::make_mut(service);
+        match service.id.as_str() {
+            id if id == without => service.health.clear(),
+            id if id == with => assert!(!service.health.is_empty()),
+            _ => {}
+        }
+    }
+    // The line below the list says how the selected one fares, and since when.
+    let line = |after: u64, name: &str| {
+        let now = NOW + std::time::Duration::from_secs(after);
+        let mut stage = Stage::at(snapshot.clone(), now, View::Services);
+        let text = stage.filter(name).text((120, 40), Dress::Mono);
+        let line = text.lines().rfind(|line| line.contains(name) && line.contains(": ")).unwrap_or_default();
+        assert!(!line.is_empty(), "{text}");
+        line.to_owned()
+    };
+    assert_eq!(line(6, without), line(65, without));
+    assert_ne!(line(6, with), line(65, with));
+}
+
 /// Nothing is said to have been quiet for longer than anybody looked: after a loss nothing but the header counts on.
 #[test]
 fn nothing_grows_quiet_while_nobody_looks() {

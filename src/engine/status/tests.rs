@@ -76,6 +76,10 @@ impl Trial {
 
 use ConsumerStatus::{GaveUp, Ok, Paused, Slow, Stalled, Stopped, Unknown};
 
+fn polls_of(samples: Vec<Sample>) -> Trial {
+    Trial { samples, ..Trial::new(&[]) }
+}
+
 /// `n` polls from a function of the second.
 fn polls(n: u64, f: impl Fn(u64) -> (u64, u64, u64, u64)) -> Trial {
     Trial::new(&(0..n).map(f).collect::<Vec<_>>())
@@ -322,6 +326,19 @@ fn interrupted(after: u64) -> Trial {
     }
     trial.resumed = Some(10);
     trial
+}
+
+/// Polls that come slowly: the time is long enough before the polls are many enough.
+#[test]
+fn a_growing_backlog_is_not_ok_until_it_is_called_slow() {
+    let of = |n: u64| {
+        let polls: Vec<Sample> =
+            (0..n).map(|i| poll(3 * i, 20 * i, 20 * i, 20 * i, 900 + 30 * i, 5)).collect();
+        let trial = polls_of(polls);
+        Trial { resumed: Some(0), ..trial }.judge().status
+    };
+    let told: Vec<ConsumerStatus> = (1..8).map(of).collect();
+    assert_eq!(told, [Unknown, Unknown, Unknown, Unknown, Slow, Slow, Slow]);
 }
 
 #[test]

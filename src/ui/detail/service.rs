@@ -12,6 +12,7 @@ use super::page::Page;
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
     let look = page.look();
     let (glyph, role) = signs::health(it.state);
+    let role = look.aged(role);
     page.cell(
         Cell::glyph(&look, glyph, role)
             .then(" ", Role::Text)
@@ -37,7 +38,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
     flows(ctx, page, "SENDS", &it.flows_out, |flow| flow.kind != FlowKind::Request);
     answers(ctx, page, it);
     flows(ctx, page, "CALLS", &it.flows_in, |flow| flow.kind == FlowKind::Request);
-    programs(page, it);
+    programs(ctx, page, it);
     page.evidence(&it.evidence);
     page.next(&next(it));
 }
@@ -204,8 +205,8 @@ fn answers(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
     }
 }
 
-fn programs(page: &mut Page<'_>, it: &Service) {
-    let look = page.look();
+fn programs(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Service) {
+    let look = ctx.look_at_brokers();
     page.heading("CONNECTIONS");
     page.measured("open", &it.connections, |n| number::exact(u64::from(*n)));
     page.measured("sends", &it.published_rate, |v| number::rate(*v));
@@ -215,7 +216,7 @@ fn programs(page: &mut Page<'_>, it: &Service) {
         let versions: Vec<String> =
             client.libraries.iter().map(|Library { lang, version }| format!("{lang} {version}")).collect();
         let since = client.since.map_or_else(String::new, |at| {
-            format!(", connected {}", number::elapsed(look.now.age_since(at)))
+            format!(", connected {}", number::elapsed(look.told().age_since(at)))
         });
         page.fact("program", &format!("{name} {}{since}", versions.join(", ")));
         if !client.hosts.is_empty() {
