@@ -136,7 +136,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
 
     // Progress since the evidence began.
     let advanced = advanced_at.is_some_and(|at| at.mono > first.at.mono);
-    let idle_before_window = evidence.len() < case.samples.len().min(WINDOW.0);
+    let idle_before_window = evidence.len() < seen(case).len().min(WINDOW.0);
     if let Some(sign) = sign(case, evidence, in_flight) {
         let obvious =
             sign.unmistakable && case.advanced.is_none() && case.idle.is_none() && evidence.len() >= 2;
@@ -285,12 +285,17 @@ fn wait(case: &Case<'_>) -> Duration {
 
 /// Polls since the lag was last zero and since anybody could look, at most a window of them.
 fn evidence<'a>(case: &Case<'a>) -> &'a [Sample] {
+    let seen = seen(case);
+    let idle = seen.iter().rposition(|s| s.lag == Some(0)).map_or(0, |at| at + 1);
+    seen.get(idle..).unwrap_or_default()
+}
+
+/// The polls of the window, none of them before nobody could look.
+fn seen<'a>(case: &Case<'a>) -> &'a [Sample] {
     let resumed =
         case.resumed.map_or(0, |resumed| case.samples.partition_point(|s| s.at.mono < resumed.mono));
     let from = case.samples.len().saturating_sub(WINDOW.0 + 1).max(resumed);
-    let recent = case.samples.get(from..).unwrap_or_default();
-    let idle = recent.iter().rposition(|s| s.lag == Some(0)).map_or(0, |at| at + 1);
-    recent.get(idle..).unwrap_or_default()
+    case.samples.get(from..).unwrap_or_default()
 }
 
 /// The part of the evidence in which nothing was processed.

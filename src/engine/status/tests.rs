@@ -334,11 +334,18 @@ fn a_growing_backlog_is_not_ok_until_it_is_called_slow() {
     let of = |n: u64| {
         let polls: Vec<Sample> =
             (0..n).map(|i| poll(3 * i, 20 * i, 20 * i, 20 * i, 900 + 30 * i, 5)).collect();
-        let trial = polls_of(polls);
-        Trial { resumed: Some(0), ..trial }.judge().status
+        // Also when it was watched for long before an interruption.
+        let before: Vec<Sample> = (0..10).map(|i| poll(i, 5, 5, 5, 200, 5)).collect();
+        let later = polls
+            .iter()
+            .map(|one| Sample { at: crate::engine::sample::at(one.at.mono.0 / 1_000_000 + 40_000), ..*one });
+        let interrupted = Trial { resumed: Some(10), ..polls_of(before.into_iter().chain(later).collect()) };
+        (polls_of(polls).judge().status, interrupted.judge().status)
     };
-    let told: Vec<ConsumerStatus> = (1..8).map(of).collect();
-    assert_eq!(told, [Unknown, Unknown, Unknown, Unknown, Slow, Slow, Slow]);
+    let (watched, interrupted): (Vec<_>, Vec<_>) = (1..8).map(of).unzip();
+    for told in [watched, interrupted] {
+        assert_eq!(told, [Unknown, Unknown, Unknown, Unknown, Slow, Slow, Slow]);
+    }
 }
 
 #[test]
