@@ -276,6 +276,18 @@ pub fn row_of(channel: &ChannelId, seq: u64) -> RowId {
     RowId { thing: Some(Thing::Channel(channel.clone())), part: format!("#{seq}").into() }
 }
 
+/// The cause of a row of the list of causes, and the effect where the row is one.
+pub fn cause_of<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<(&'a Cause, Option<&'a Effect>)> {
+    snapshot.causes.iter().find_map(|cause| {
+        let is = |thing: &Thing, item: &Item<'_>| row.thing.as_ref() == Some(thing) && item.row_id() == *row;
+        if is(&cause.thing, &Item::Cause(cause)) {
+            return Some((cause, None));
+        }
+        let effect = cause.effects.iter().find(|effect| is(&effect.thing, &Item::Effect(cause, effect)))?;
+        Some((cause, Some(effect)))
+    })
+}
+
 /// A message that is followed.
 pub fn trace_of<'a>(snapshot: &'a Snapshot, message: &MessageId) -> Option<&'a Trace> {
     snapshot.traces.iter().find(|trace| trace.message.id == *message)
@@ -390,6 +402,10 @@ impl<'a> Item<'a> {
     /// How the row is known from snapshot to snapshot.
     pub fn row_id(&self) -> RowId {
         let (thing, part) = match self {
+            // A consumer that stands still may have lost data before: two causes.
+            Self::Cause(cause) if cause.severity == Severity::Lost => {
+                (Some(cause.thing.clone()), "lost data".into())
+            }
             Self::Cause(cause) => (Some(cause.thing.clone()), "".into()),
             Self::Effect(cause, effect) => {
                 (Some(effect.thing.clone()), format!("{} of {}", effect.kind, cause.thing.as_str()).into())

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::model::command::Command;
 use crate::model::id::Name;
 use crate::model::observation::SourceState;
-use crate::model::snapshot::{Cause, Snapshot, Thing};
+use crate::model::snapshot::{Cause, Severity, Snapshot, Thing};
 
 use super::action::Action;
 use super::filter::Filter;
 use super::hit::Hit;
-use super::item::{FieldKind, fields, severity_word};
+use super::item::{FieldKind, cause_of, fields, severity_word};
 use super::line::Line;
 use super::list::{ListId, Sort};
 use super::palette::{Known, Palette, Run};
@@ -265,11 +265,10 @@ impl App {
     fn copy(&mut self, latest: &Arc<Snapshot>) -> Option<Effect> {
         let row = self.selected()?;
         let snapshot = self.snapshot(latest);
-        if self.current_list() == ListId::Causes && row.part.is_empty() {
-            let cause = snapshot.causes.iter().find(|cause| Some(&cause.thing) == row.thing.as_ref());
-            if let Some(cause) = cause {
-                return Some(Effect::Copy(incident(cause, snapshot)));
-            }
+        if self.current_list() == ListId::Causes
+            && let Some((cause, None)) = cause_of(snapshot, row)
+        {
+            return Some(Effect::Copy(incident(cause, snapshot)));
         }
         let text = match &row.thing {
             Some(thing) if self.current_list() == ListId::Traces => {
@@ -524,7 +523,9 @@ fn scrolled(at: usize, rows: isize, size: Option<(usize, usize)>) -> usize {
 fn incident(cause: &Cause, snapshot: &Snapshot) -> String {
     // A consumer that stands still is not down; its service may even be up.
     let how = match &cause.thing {
-        Thing::Consumer(id) => snapshot.consumer(id).map(|consumer| consumer.status.word()),
+        Thing::Consumer(id) if cause.severity != Severity::Lost => {
+            snapshot.consumer(id).map(|consumer| consumer.status.word())
+        }
         _ => None,
     };
     let how = how.unwrap_or_else(|| severity_word(cause.severity)).replace('_', " ");

@@ -1,9 +1,9 @@
-//! What needs a person: causes, worst first, each with what follows from it. No thing is listed twice.
+//! What needs a person: causes, worst first, each with what follows from it. No trouble is listed twice.
 //!
 //! A service that is down or degraded explains its consumers' backlog, the failing answers of its operations and of those who
 //! call it (however far up), and the age of its copies. A consumer that does not advance explains the age of the copies
-//! that it feeds. Services that were lost with a broker and have not come back with it are one cause. What nothing explains is a
-//! cause of its own.
+//! that it feeds. Services that were lost with a broker and have not come back with it are one cause. Messages that were given up
+//! before something went wrong do not follow from it. What nothing explains is a cause of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,6 +45,8 @@ struct Book<'a> {
     /// Services with the place of the cause that is about them: also when their store or broker is named.
     about: Vec<(ServiceId, usize)>,
     said: BTreeSet<Thing>,
+    /// Consumers whose lost messages have been said.
+    losses: BTreeSet<ConsumerId>,
     /// Copies that have been said: they have no id of their own.
     copies: BTreeSet<(String, ServiceId)>,
     /// Whom each service calls.
@@ -67,6 +69,7 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
         causes: Vec::new(),
         about: Vec::new(),
         said: BTreeSet::new(),
+        losses: BTreeSet::new(),
         copies: BTreeSet::new(),
         calls,
         failing,
@@ -117,27 +120,28 @@ impl Book<'_> {
     }
 
     /// Services that were connected until a broker was lost and are not since it is back. A single one is a cause by itself, and
-    /// so is one that says itself what it lacks.
+    /// so is, besides, one that says itself what it lacks.
     fn not_back(&mut self) {
         let rows = self.rows;
         for (source, (lost_at, services)) in &rows.not_back {
             let ails = |s: &Arc<Service>| {
                 s.health.iter().any(|c| matches!(c.state, HealthState::Down | HealthState::Degraded))
             };
-            let services: Vec<_> =
-                services.iter().filter_map(|id| rows.services.get(id)).filter(|s| !ails(s)).collect();
+            let services: Vec<_> = services.iter().filter_map(|id| rows.services.get(id)).collect();
             let thing = Thing::Source(source.clone());
             if services.len() < 2 || !self.said.insert(thing.clone()) {
                 continue;
             }
             let names: Vec<&str> = services.iter().map(|s| s.id.as_str()).collect();
             let mut effects = Vec::new();
-            for service in &services {
+            let explained: Vec<_> = services.iter().filter(|s| !ails(s)).collect();
+            for service in &explained {
                 self.said.insert(Thing::Service(service.id.clone()));
                 self.about.push((service.id.clone(), self.causes.len()));
             }
-            for service in &services {
-                effects.extend(self.follows(service));
+            let since = Since { at: *lost_at, or_earlier: false };
+            for service in &explained {
+                effects.extend(self.follows(service, since));
             }
             self.causes.push(Cause {
                 thing,
@@ -145,7 +149,7 @@ impl Book<'_> {
                 severity: Severity::Down,
                 text: format!("{} services have not come back with it: {}", names.len(), names.join(", "))
                     .into(),
-                since: Since { at: *lost_at, or_earlier: false },
+                since,
                 team: None,
                 effects,
             });
@@ -209,7 +213,7 @@ impl Book<'_> {
             None => (Thing::Service(service.id.clone()), service.id.as_str().into(), service.why.clone()),
         };
         self.said.insert(thing.clone());
-        let effects = self.follows(service);
+        let effects = self.follows(service, service.since);
         self.about.push((service.id.clone(), self.causes.len()));
         self.causes.push(Cause {
             thing,
@@ -223,13 +227,13 @@ impl Book<'_> {
     }
 
     /// What follows from a service that does not work: failing operations, its consumers' backlog, the age of its copies.
-    fn follows(&mut self, service: &Service) -> Vec<Effect> {
+    fn follows(&mut self, service: &Service, since: Since) -> Vec<Effect> {
         let rows = self.rows;
         let mut effects = self.failing_because(&service.id);
         for consumer in service.consumers.iter().filter_map(|id| find(rows.consumers, id)) {
             if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
                 effects.push(self.behind(consumer));
-                effects.extend(self.lost(consumer));
+                effects.extend(self.lost(consumer, since));
             }
         }
         for entity in rows.entities {
@@ -264,54 +268,63 @@ impl Book<'_> {
             }
         }
         for consumer in &rows.ailing {
-            let bad = is_bad(consumer.status);
-            let gave_up = consumer.gave_up.low().copied().unwrap_or(0);
-            if !self.said.insert(Thing::Consumer(consumer.id.clone())) {
-                continue;
+            let fed = fed.get(&consumer.id).map(Vec::as_slice).unwrap_or_default();
+            if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
+                self.consumer(consumer, fed);
             }
-            let severity = match consumer.status {
-                ConsumerStatus::Stopped => Severity::Down,
-                ConsumerStatus::Stalled => Severity::Stalled,
-                _ if gave_up > 0 => Severity::Lost,
-                _ => Severity::Degraded,
-            };
-            let mut effects = Vec::new();
-            if bad {
-                effects.push(self.behind(consumer));
-                if gave_up > 0 {
-                    effects.extend(self.lost(consumer));
-                }
+            if let Some(since) = consumer.lost_since.filter(|_| !self.losses.contains(&consumer.id)) {
+                self.loss(consumer, since, fed);
             }
-            for (entity, replica) in fed.get(&consumer.id).into_iter().flatten() {
-                if bad {
-                    effects.extend(self.growing_old(entity, replica));
-                } else {
-                    effects.push(Effect {
-                        thing: Thing::Entity(entity.id.clone()),
-                        kind: "lost data".into(),
-                        text: format!("{} ● {}", entity.id, replica.service).into(),
-                    });
-                }
-            }
-            let text: Name = if bad {
-                // The decisive words first: what it reads may be cut where there is little room.
-                match reads(consumer) {
-                    Some(subject) => format!("{}; reads {subject}", consumer.why).into(),
-                    None => format!("{}; consumer {}", consumer.why, self.local(consumer)).into(),
-                }
-            } else {
-                self.gave_up(consumer).into()
-            };
-            self.causes.push(Cause {
-                thing: Thing::Consumer(consumer.id.clone()),
-                name: self.naming.at(&consumer.source, &who(consumer)).into(),
-                severity,
-                text,
-                since: consumer.since,
-                team: self.team(&consumer.services),
-                effects,
-            });
         }
+    }
+
+    /// A consumer that does not advance as it should.
+    fn consumer(&mut self, consumer: &Consumer, fed: &[(&Entity, &Replica)]) {
+        let severity = match consumer.status {
+            ConsumerStatus::Stopped => Severity::Down,
+            ConsumerStatus::Stalled => Severity::Stalled,
+            _ => Severity::Degraded,
+        };
+        let mut effects = vec![self.behind(consumer)];
+        effects.extend(self.lost(consumer, consumer.since));
+        for (entity, replica) in fed {
+            effects.extend(self.growing_old(entity, replica));
+        }
+        // The decisive words first: what it reads may be cut where there is little room.
+        let text = match reads(consumer) {
+            Some(subject) => format!("{}; reads {subject}", consumer.why),
+            None => format!("{}; consumer {}", consumer.why, self.local(consumer)),
+        };
+        self.push(consumer, severity, text, consumer.since, effects);
+    }
+
+    /// Messages that were given up, and that follow from nothing that goes on.
+    fn loss(&mut self, consumer: &Consumer, since: Since, fed: &[(&Entity, &Replica)]) {
+        let effects = fed.iter().map(|(entity, replica)| Effect {
+            thing: Thing::Entity(entity.id.clone()),
+            kind: "lost data".into(),
+            text: format!("{} ● {}", entity.id, replica.service).into(),
+        });
+        self.push(consumer, Severity::Lost, self.gave_up(consumer), since, effects.collect());
+    }
+
+    fn push(
+        &mut self,
+        consumer: &Consumer,
+        severity: Severity,
+        text: String,
+        since: Since,
+        effects: Vec<Effect>,
+    ) {
+        self.causes.push(Cause {
+            thing: Thing::Consumer(consumer.id.clone()),
+            name: self.naming.at(&consumer.source, &who(consumer)).into(),
+            severity,
+            text: text.into(),
+            since,
+            team: self.team(&consumer.services),
+            effects,
+        });
     }
 
     /// Copies that are older than they may be, and that nothing else explains.
@@ -431,8 +444,10 @@ impl Book<'_> {
         format!("{} gave up {sign}{}{after}", self.local(consumer), number::messages(low))
     }
 
-    fn lost(&self, consumer: &Consumer) -> Option<Effect> {
-        (consumer.gave_up.low().copied().unwrap_or(0) > 0).then(|| Effect {
+    /// Messages that a consumer gave up since something went wrong, said once. What it gave up before does not follow from that.
+    fn lost(&mut self, consumer: &Consumer, since: Since) -> Option<Effect> {
+        let after = consumer.lost_since.is_some_and(|lost| !lost.or_earlier && lost.at >= since.at);
+        (after && self.losses.insert(consumer.id.clone())).then(|| Effect {
             thing: Thing::Consumer(consumer.id.clone()),
             kind: "lost data".into(),
             text: self.gave_up(consumer).into(),
@@ -453,7 +468,7 @@ impl Book<'_> {
 
 /// Whether a consumer needs a person.
 pub(super) fn ails(consumer: &Consumer) -> bool {
-    is_bad(consumer.status) || consumer.gave_up.low() > Some(&0)
+    is_bad(consumer.status) || consumer.lost_since.is_some()
 }
 
 fn is_bad(status: ConsumerStatus) -> bool {

@@ -385,10 +385,10 @@ impl ConsumerState {
     }
 
     /// Something happened to one of its messages.
-    pub(super) fn notice(&mut self, notice: &Notice) {
+    pub(super) fn notice(&mut self, at: Timestamp, notice: &Notice) {
         self.settled = false;
         match notice.kind {
-            NoticeKind::GaveUp => self.gave_up.seen = self.gave_up.seen.saturating_add(1),
+            NoticeKind::GaveUp => self.gave_up.told(at),
             NoticeKind::Terminated => self.gave_up.terminated = self.gave_up.terminated.saturating_add(1),
             NoticeKind::Refused => self.gave_up.refused = self.gave_up.refused.saturating_add(1),
             _ => return,
@@ -594,10 +594,15 @@ impl ConsumerState {
     }
 
     pub(super) fn gave_up(&self) -> Measured<u64> {
-        if self.report.is_none() && self.gave_up.seen == 0 {
+        if self.report.is_none() && self.lost_since().is_none() {
             return Measured::unknown(words::NAME_ONLY.clone(), self.seen.wall);
         }
         Measured::new(self.gave_up.bounds(), self.measured_at(), words::BY_GAVE_UP.clone())
+    }
+
+    /// Since when messages are lost to it, if any is.
+    pub(super) fn lost_since(&self) -> Option<Since> {
+        self.gave_up.since(self.first.as_ref().map_or(self.seen.wall, |first| first.at.wall))
     }
 
     /// Says anew how old its oldest message was at the last poll: after the poll, and after that message was read.

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::progress::ChannelPoint;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ConsumerReport};
+use crate::model::snapshot::Since;
+use crate::model::time::Timestamp;
 
 /// What is known of one consumer's given-up messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +22,10 @@ pub(super) struct GaveUp {
     /// Before watching began.
     before: Before,
     /// Told by notices while watching.
-    pub(super) seen: u64,
+    seen: u64,
+    /// When the first of those was told.
+    #[serde(default)]
+    first: Option<Timestamp>,
     /// Terminated by their consumer while watching: not lost by accident, and not processed.
     pub(super) terminated: u64,
     /// Refused while watching: each comes again.
@@ -43,7 +48,15 @@ enum Before {
 
 impl Default for GaveUp {
     fn default() -> Self {
-        Self { before: Before::NotKnown, seen: 0, terminated: 0, refused: 0, missed: false, never: false }
+        Self {
+            before: Before::NotKnown,
+            seen: 0,
+            first: None,
+            terminated: 0,
+            refused: 0,
+            missed: false,
+            never: false,
+        }
     }
 }
 
@@ -87,6 +100,12 @@ impl GaveUp {
         }
     }
 
+    /// A notice told that one more was given up.
+    pub(super) fn told(&mut self, at: Timestamp) {
+        self.seen = self.seen.saturating_add(1);
+        self.first.get_or_insert(at);
+    }
+
     /// The connection was lost: from here on what notices tell is a lower bound.
     pub(super) fn missed(&mut self) {
         self.missed = true;
@@ -107,6 +126,14 @@ impl GaveUp {
             Before::Between(lo, hi) => {
                 Bounds::between(lo.saturating_add(self.seen), hi.saturating_add(self.seen))
             }
+        }
+    }
+
+    /// Since when messages are known to be lost, if any is; `began` is when watching this consumer began.
+    pub(super) fn since(&self, began: Timestamp) -> Option<Since> {
+        match self.before {
+            Before::AtLeast(1..) | Before::Between(..) => Some(Since { at: began, or_earlier: true }),
+            _ => self.first.map(|at| Since { at, or_earlier: false }),
         }
     }
 

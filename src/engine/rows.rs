@@ -297,6 +297,7 @@ fn consumer_row(consumer: &ConsumerState, identity: &Arc<ConsumerIdentity>) -> C
         in_flight: consumer.told(|r| &r.in_flight),
         redelivered: consumer.told(|r| &r.redelivered),
         gave_up: consumer.gave_up(),
+        lost_since: consumer.lost_since(),
         staleness: consumer.staleness.clone(),
         delivered_rate: figures.delivered_rate.clone(),
         acked_rate: figures.acked_rate.clone(),

@@ -108,8 +108,9 @@ fn verdict(
             detail => format!("{name}: {detail}").into(),
         };
         return match told {
-            HealthState::Unreachable if lost => {
-                (HealthState::Down, format!("{why}; no connection any more").into())
+            _ if lost => {
+                let state = if told == HealthState::Unreachable { HealthState::Down } else { told };
+                (state, format!("{why}; no connection any more").into())
             }
             HealthState::Unreachable if open.is_some_and(|n| n > 0) => {
                 (HealthState::Unreachable, format!("{why}; connected to the broker").into())

@@ -134,12 +134,8 @@ impl SourceMemory {
             ..Told::default()
         };
         if let Some(answered) = report.answered {
-            self.answered =
-                Some(
-                    self.answered.map_or(answered, |before| {
-                        if answered.mono > before.mono { answered } else { before }
-                    }),
-                );
+            let both = [self.answered, Some(answered)].into_iter().flatten();
+            self.answered = both.max_by_key(|at| at.mono);
         } else if self.is_up() {
             self.answered = Some(at);
         }

@@ -473,7 +473,7 @@ impl State {
                 self.traces.abandoned(id, seq);
             }
             if let Some(consumer) = self.consumers.get_mut(id) {
-                consumer.notice(notice);
+                consumer.notice(at.wall, notice);
                 self.dirty.consumer(consumer);
             } else if let (NoticeKind::GaveUp, Some(channel)) = (notice.kind, &notice.channel) {
                 // The notice came before the first list: the count must not be lost.
@@ -481,7 +481,7 @@ impl State {
                 let was_there = self.was_there(channel);
                 let mut state =
                     ConsumerState::new(id.clone(), name, channel.clone(), source.clone(), at, was_there);
-                state.notice(notice);
+                state.notice(at.wall, notice);
                 self.consumers.insert(id.clone(), state);
                 self.structure = revision;
             }

@@ -441,6 +441,8 @@ pub struct Consumer {
     pub redelivered: Measured<u64>,
     /// Messages given up after their last delivery: lost to it. Bounds for what happened before watching began.
     pub gave_up: Measured<u64>,
+    /// When the first of them was given up, if any was.
+    pub lost_since: Option<Since>,
     /// Now − append time of the oldest message that it still has to process; 0 exactly when nothing is pending
     /// and nothing in flight.
     pub staleness: Measured<Duration>,

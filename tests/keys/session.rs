@@ -7,7 +7,7 @@ use headwater::app::{Effect, Fault, Input, Layer, Options, Said, View};
 use headwater::model::command::Command;
 use headwater::model::measured::Bounds;
 use headwater::model::observation::SourceState;
-use headwater::model::snapshot::Thing;
+use headwater::model::snapshot::{Cause, Severity, Thing};
 
 use crate::desk::Desk;
 use crate::fixture;
@@ -238,4 +238,21 @@ fn any_keys_at_all() {
             desk.wait(f64::from(step % 3));
         }
     }
+}
+
+#[test]
+fn a_consumer_that_stands_still_and_lost_data_before_is_two_rows() {
+    let mut desk = Desk::start();
+    let snapshot = Arc::make_mut(&mut desk.snapshot);
+    let stands =
+        |cause: &&Cause| matches!(cause.thing, Thing::Consumer(_)) && cause.severity != Severity::Lost;
+    let mut lost = snapshot.causes.iter().find(stands).expect("a consumer stands still").clone();
+    (lost.severity, lost.text, lost.effects) = (Severity::Lost, "gave up 3 messages".into(), Vec::new());
+    let name = lost.name.clone();
+    snapshot.causes.push(lost);
+    desk.wait(1.0);
+    desk.keys("G y");
+    assert!(desk.draw().contains("gave up 3 messages"), "{}", desk.draw());
+    let Some(Effect::Copy(text)) = desk.effects.last() else { panic!("{:?}", desk.effects) };
+    assert!(text.starts_with(&format!("{name} gave up: gave up 3 messages")), "{text}");
 }

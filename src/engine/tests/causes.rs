@@ -56,6 +56,18 @@ fn stall(engine: &mut Engine, connected: bool) {
     }
 }
 
+fn given_up(seq: u64) -> Observation {
+    Observation::Notice(Notice {
+        kind: NoticeKind::GaveUp,
+        channel: Some("main/ORDERS".into()),
+        consumer: Some("main/ORDERS/billing".into()),
+        channel_seq: Some(seq),
+        deliveries: Some(5),
+        by: None,
+        text: "gave up".into(),
+    })
+}
+
 fn health(ms: u64, service: &str, state: HealthState, detail: &str) -> crate::model::observation::Batch {
     let report = HealthReport {
         service: service.into(),
@@ -161,18 +173,7 @@ fn given_up_messages_are_lost_data_though_nothing_waits() {
     let limited = ConsumerReport { max_deliver: Some(5), ..consumed(&orders("billing"), 3, 0, 0) };
     engine.ingest(&batch("main", 0, vec![source_up()]));
     engine.ingest(&poll_main(1_000, 3, std::slice::from_ref(&limited)));
-    let notice = |seq| {
-        Observation::Notice(Notice {
-            kind: NoticeKind::GaveUp,
-            channel: Some("main/ORDERS".into()),
-            consumer: Some("main/ORDERS/billing".into()),
-            channel_seq: Some(seq),
-            deliveries: Some(5),
-            by: None,
-            text: "gave up".into(),
-        })
-    };
-    engine.ingest(&batch("main", 1_500, vec![notice(4), notice(5), notice(6)]));
+    engine.ingest(&batch("main", 1_500, [4, 5, 6].map(given_up).to_vec()));
     engine.ingest(&poll_main(2_000, 3, &[limited]));
     let snapshot = engine.tick(at(2_010));
     assert_eq!(
@@ -186,6 +187,37 @@ fn given_up_messages_are_lost_data_though_nothing_waits() {
     let change = snapshot.changes.iter().find(|change| change.text.contains("gave up")).unwrap();
     assert_eq!((&*change.text, change.times), ("consumer ORDERS/billing gave up a message", 3));
     assert_eq!(change.thing, Some(Thing::Consumer("main/ORDERS/billing".into())));
+}
+
+#[test]
+fn what_was_given_up_before_a_service_stopped_does_not_follow_from_that() {
+    // A given-up message of 40 s before the stop, or of 40 s after it.
+    let told = |lost_ms: u64| {
+        let mut engine = store();
+        for s in 0..90 {
+            let clients = if s < 50 { &["billing-1", "orders-1"][..] } else { &["orders-1"] };
+            let clients = clients.iter().map(|name| client(name, &[])).collect();
+            engine.ingest(&batch("main", s * 1_000, vec![source_up(), Observation::Clients(all(clients))]));
+            if s * 1_000 == lost_ms {
+                engine.ingest(&batch("main", lost_ms, vec![given_up(4)]));
+            }
+            let (read, waits) = if s < 50 { (100 + s, 0) } else { (149, s - 49) };
+            let report = consumed(&orders("billing"), read, 0, waits);
+            let pulls = Some(u64::from(s < 50));
+            let report = ConsumerReport { max_deliver: Some(5), waiting_pulls: pulls, ..report };
+            engine.ingest(&poll_main(s * 1_000, 100 + s, &[report]));
+            engine.tick(at(s * 1_000 + 10));
+        }
+        lines(&engine.tick(at(89_020)).causes)
+    };
+    let stopped = "down billing: no connection any more, no health check";
+    let behind = "  behind: ORDERS/billing: 40 messages, not draining";
+    let lost = "ORDERS/billing gave up 1 message after 5 deliveries";
+    assert_eq!(
+        told(10_000),
+        [stopped, behind, &format!("lost billing: {lost}"), "  lost data: Order ● billing"]
+    );
+    assert_eq!(told(80_000), [stopped, behind, &format!("  lost data: {lost}")]);
 }
 
 #[test]
@@ -261,10 +293,19 @@ fn services_that_did_not_come_back_with_the_broker_are_one_cause() {
         ["down main: 2 services have not come back with it: billing, shipping"]
     );
     assert_eq!(snapshot.causes[0].since.at, at(1_000).wall);
+    // One that says itself what it lacks is missed too.
+    engine.ingest(&health(20_100, "billing", HealthState::Degraded, "cache cold"));
+    assert_eq!(
+        lines(&engine.tick(at(20_200)).causes),
+        [
+            "down main: 2 services have not come back with it: billing, shipping",
+            "degraded billing: ready: cache cold; no connection any more",
+        ]
+    );
     // The last one that is missing is a cause by itself, and nobody who leaves later belongs to it.
     engine.ingest(&batch("main", 21_000, vec![all_of(&["orders-1", "shipping-1"])]));
     let one = lines(&engine.tick(at(21_010)).causes);
-    assert_eq!(one, ["down billing: no connection any more, no health check"]);
+    assert_eq!(one, ["degraded billing: ready: cache cold; no connection any more"]);
     engine.ingest(&batch("main", 22_000, vec![all_of(&["shipping-1"])]));
     let two = lines(&engine.tick(at(22_010)).causes);
     assert_eq!(two.len(), 2, "{two:?}");

@@ -246,9 +246,10 @@ fn next(it: &Service) -> Vec<String> {
             format!("read the log of {} since its check failed", it.id),
             "look at its stores above, and at who calls it: they fail with it".to_owned(),
         ],
-        HealthState::Degraded => {
-            vec!["look at its consumers and stores above: the one with a sign is why".to_owned()]
-        }
+        HealthState::Degraded => vec![
+            "read what its check answers: the whole of it is at the address above".to_owned(),
+            "look at its consumers and stores above: one with a sign may be why".to_owned(),
+        ],
         HealthState::Unreachable => vec![
             "run headwater where the address can be reached, or correct it in the topology file".to_owned(),
         ],

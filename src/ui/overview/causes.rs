@@ -6,8 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
-use crate::app::item::counted_services;
-use crate::app::list::{ListId, RowId};
+use crate::app::item::{cause_of, counted_services};
+use crate::app::list::ListId;
 use crate::model::observation::{HealthState, SourceState};
 use crate::model::snapshot::{Cause, Consumer, ConsumerStatus, Effect, Snapshot};
 use crate::theme::{Glyph, Role};
@@ -59,9 +59,9 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         Cell::styled("team", Role::TableHeader).draw(buf, places.team, head.y, TEAM, look);
     }
     super::rows(ctx, buf, body, hits, ListId::Causes, |buf, strip, index| {
-        let row = state.rows().get(index);
-        let last = is_last(state.rows().get(index + 1));
-        match row.and_then(|row| find(ctx.snapshot, row)) {
+        let cause_at = |at: usize| cause_of(ctx.snapshot, state.rows().get(at)?);
+        let last = !matches!(cause_at(index + 1), Some((_, Some(_))));
+        match cause_at(index) {
             // How long it has been so is known as long as somebody tells.
             Some((cause, None)) => cause_row(&ctx.look_at_thing(&cause.thing), buf, strip, cause, with_team),
             Some((_, Some(effect))) => effect_row(look, buf, strip, effect, last),
@@ -83,23 +83,6 @@ impl Places {
         let since = team.saturating_sub(SINCE + if with_team { 2 } else { 0 }).max(strip.x);
         Self { since, team, end: since.saturating_sub(1) }
     }
-}
-
-/// The cause of a row, and the effect when the row is one.
-fn find<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<(&'a Cause, Option<&'a Effect>)> {
-    use crate::app::item::Item;
-    snapshot.causes.iter().find_map(|cause| {
-        if Item::Cause(cause).row_id() == *row {
-            return Some((cause, None));
-        }
-        let effect = cause.effects.iter().find(|effect| Item::Effect(cause, effect).row_id() == *row)?;
-        Some((cause, Some(effect)))
-    })
-}
-
-/// Whether the next row begins another cause.
-fn is_last(next: Option<&RowId>) -> bool {
-    next.is_none_or(|row| row.part.is_empty())
 }
 
 fn cause_row(look: &Look<'_>, buf: &mut Buffer, strip: Rect, cause: &Cause, with_team: bool) {
