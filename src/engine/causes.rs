@@ -45,8 +45,8 @@ struct Book<'a> {
     /// Services with the place of the cause that is about them: also when their store or broker is named.
     about: Vec<(ServiceId, usize)>,
     said: BTreeSet<Thing>,
-    /// Consumers whose lost messages have been said.
-    losses: BTreeSet<ConsumerId>,
+    /// How many of a consumer's lost messages have been said.
+    losses: BTreeMap<ConsumerId, u64>,
     /// Copies that have been said: they have no id of their own.
     copies: BTreeSet<(String, ServiceId)>,
     /// Whom each service calls.
@@ -69,7 +69,7 @@ pub(super) fn causes(rows: &Rows<'_>) -> Vec<Cause> {
         causes: Vec::new(),
         about: Vec::new(),
         said: BTreeSet::new(),
-        losses: BTreeSet::new(),
+        losses: BTreeMap::new(),
         copies: BTreeSet::new(),
         calls,
         failing,
@@ -214,6 +214,10 @@ impl Book<'_> {
         };
         self.said.insert(thing.clone());
         let effects = self.follows(service, service.since);
+        // Its check may say less than what its consumers show.
+        let consumers = service.consumers.iter().filter_map(|id| find(rows.consumers, id));
+        let worst = consumers.filter(|c| is_bad(c.status)).map(|c| severity_of(c.status)).max();
+        let severity = worst.map_or(severity, |worst| worst.max(severity));
         self.about.push((service.id.clone(), self.causes.len()));
         self.causes.push(Cause {
             thing,
@@ -272,7 +276,7 @@ impl Book<'_> {
             if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
                 self.consumer(consumer, fed);
             }
-            if let Some(since) = consumer.lost_since.filter(|_| !self.losses.contains(&consumer.id)) {
+            if let Some(since) = consumer.lost_since {
                 self.loss(consumer, since, fed);
             }
         }
@@ -280,11 +284,7 @@ impl Book<'_> {
 
     /// A consumer that does not advance as it should.
     fn consumer(&mut self, consumer: &Consumer, fed: &[(&Entity, &Replica)]) {
-        let severity = match consumer.status {
-            ConsumerStatus::Stopped => Severity::Down,
-            ConsumerStatus::Stalled => Severity::Stalled,
-            _ => Severity::Degraded,
-        };
+        let severity = severity_of(consumer.status);
         let mut effects = vec![self.behind(consumer)];
         effects.extend(self.lost(consumer, consumer.since));
         for (entity, replica) in fed {
@@ -300,12 +300,17 @@ impl Book<'_> {
 
     /// Messages that were given up, and that follow from nothing that goes on.
     fn loss(&mut self, consumer: &Consumer, since: Since, fed: &[(&Entity, &Replica)]) {
+        let said = self.losses.get(&consumer.id).copied().unwrap_or(0);
+        let rest = consumer.gave_up.low().copied().unwrap_or(0).saturating_sub(said);
+        if rest == 0 {
+            return;
+        }
         let effects = fed.iter().map(|(entity, replica)| Effect {
             thing: Thing::Entity(entity.id.clone()),
             kind: "lost data".into(),
             text: format!("{} ● {}", entity.id, replica.service).into(),
         });
-        self.push(consumer, Severity::Lost, self.gave_up(consumer), since, effects.collect());
+        self.push(consumer, Severity::Lost, self.gave_up(consumer, rest), since, effects.collect());
     }
 
     fn push(
@@ -432,8 +437,7 @@ impl Book<'_> {
     }
 
     /// `ORDERS/billing gave up 3 messages after 5 deliveries`
-    fn gave_up(&self, consumer: &Consumer) -> String {
-        let low = consumer.gave_up.low().copied().unwrap_or(0);
+    fn gave_up(&self, consumer: &Consumer, messages: u64) -> String {
         let sign = if consumer.gave_up.bounds.exact().is_some() { "" } else { "≥" };
         let after = consumer
             .report
@@ -441,16 +445,17 @@ impl Book<'_> {
             .and_then(|r| r.max_deliver)
             .map(|n| format!(" after {n} {}", if n == 1 { "delivery" } else { "deliveries" }))
             .unwrap_or_default();
-        format!("{} gave up {sign}{}{after}", self.local(consumer), number::messages(low))
+        format!("{} gave up {sign}{}{after}", self.local(consumer), number::messages(messages))
     }
 
     /// Messages that a consumer gave up since something went wrong, said once. What it gave up before does not follow from that.
     fn lost(&mut self, consumer: &Consumer, since: Since) -> Option<Effect> {
-        let after = consumer.lost_since.is_some_and(|lost| !lost.or_earlier && lost.at >= since.at);
-        (after && self.losses.insert(consumer.id.clone())).then(|| Effect {
+        let after = consumer.losses.iter().filter(|loss| loss.at >= since.at).map(|loss| loss.messages).sum();
+        let unsaid = after > 0 && self.losses.insert(consumer.id.clone(), after).is_none();
+        unsaid.then(|| Effect {
             thing: Thing::Consumer(consumer.id.clone()),
             kind: "lost data".into(),
-            text: self.gave_up(consumer).into(),
+            text: self.gave_up(consumer, after).into(),
         })
     }
 
@@ -474,6 +479,14 @@ pub(super) fn ails(consumer: &Consumer) -> bool {
 fn is_bad(status: ConsumerStatus) -> bool {
     use ConsumerStatus::{Rewound, Slow, Stalled, Stopped};
     matches!(status, Stalled | Stopped | Slow | Rewound)
+}
+
+fn severity_of(status: ConsumerStatus) -> Severity {
+    match status {
+        ConsumerStatus::Stopped => Severity::Down,
+        ConsumerStatus::Stalled => Severity::Stalled,
+        _ => Severity::Degraded,
+    }
 }
 
 fn who(consumer: &Consumer) -> Name {

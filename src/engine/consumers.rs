@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::delay::{DelayInterval, Delays};
-use super::gave_up::GaveUp;
+use super::gave_up::{GaveUp, Marks};
 use super::heard::{self, Heard};
 use super::progress::{self, ChannelPoint, Reading, Sample};
 use super::rates::{READINGS, Windows, base_of, elapsed, per_second, replaces};
@@ -22,7 +22,7 @@ use crate::model::observation::{
     BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
 };
 use crate::model::series::History;
-use crate::model::snapshot::{ConsumerIdentity, ConsumerStatus, Delay, Drain, Since, Trend};
+use crate::model::snapshot::{ConsumerIdentity, ConsumerStatus, Delay, Drain, Loss, Since, Trend};
 use crate::model::time::{Mono, Stamp, Timestamp};
 
 /// What is kept of one consumer.
@@ -137,6 +137,8 @@ pub(super) struct Poll<'a> {
     /// The broker's clock at that moment, as well as it is known.
     pub(super) broker_now: Timestamp,
     pub(super) channel: Option<&'a ChannelReport>,
+    /// Nobody tells what is given up.
+    pub(super) unheard: bool,
 }
 
 impl ConsumerState {
@@ -220,7 +222,12 @@ impl ConsumerState {
             self.rewound = reached;
         }
         self.gave_up.poll(report, channel, !self.was_there);
-        let sample = Sample::of(report, poll.at, channel, self.gave_up.abandoned(), self.gave_up.refused);
+        let unheard = poll.unheard.then(|| Marks::of(report, channel));
+        if let Some(marks) = unheard {
+            self.gave_up.unheard(poll.at.wall, marks);
+        }
+        let (abandoned, refused) = (self.gave_up.abandoned(), self.gave_up.refused);
+        let sample = Sample::of(report, poll.at, channel, abandoned, refused, unheard);
         if let Some(last) = self.samples.last().copied().filter(|last| sample.is_behind(last)) {
             self.go_back(&last);
         }
@@ -230,7 +237,7 @@ impl ConsumerState {
         if there || sample.lag == Some(0) {
             self.rewound = None;
         }
-        let mut processed = 0;
+        let mut surely = 0;
         let ended = self.report.as_ref().is_some_and(|before| is_paused(before)) && !is_paused(report);
         if ended || is_interruption(&self.samples, poll.at) {
             self.resumed = Some(poll.at);
@@ -245,7 +252,13 @@ impl ConsumerState {
                 self.advanced = Some(poll.at);
             }
             let count = progress::processed(&last, &sample, how);
-            processed = count.as_ref().and_then(progress::likely).unwrap_or(0);
+            let processed = count.as_ref().and_then(progress::likely).unwrap_or(0);
+            surely = processed;
+            if progress::in_doubt(&last, &sample) {
+                // Which of them were processed is not known: delays are told of those that surely were.
+                surely = count.as_ref().and_then(|count| count.low().copied()).unwrap_or(0);
+                self.delays.doubt();
+            }
             let same_server = self.same_leader(report);
             let rate =
                 count.and_then(|_| per_second(processed as f64, elapsed(&last.at, &poll.at, same_server)));
@@ -275,7 +288,7 @@ impl ConsumerState {
         if let Some(lag) = report.lag.low() {
             self.lag_history.push(poll.at.mono, *lag as f64);
         }
-        self.delays.poll(report, poll.channel, processed, poll.at.mono, poll.broker_now, poll.at.travel);
+        self.delays.poll(report, poll.channel, surely, poll.at.mono, poll.broker_now, poll.at.travel);
         self.trend = trend::trend(self.recent(), self.trend);
         self.mean_size = poll.channel.and_then(|c| match (c.bytes, c.messages) {
             (Some(bytes), Some(messages @ 1..)) => Some(bytes as f64 / messages as f64),
@@ -560,8 +573,12 @@ impl ConsumerState {
         let Some((base, last)) = ends else {
             return Measured::unknown(words::ONE_POLL.clone(), at);
         };
-        let errors = (last.abandoned + last.refused).saturating_sub(base.abandoned + base.refused);
+        let refused = last.refused.saturating_sub(base.refused);
+        let errors = progress::surely_abandoned(base, last).saturating_add(refused);
         match per_second(errors as f64, elapsed(&base.at, &last.at, true)) {
+            Some(rate) if base.unheard.is_some() || last.unheard.is_some() => {
+                Measured::new(Bounds::AtLeast(rate), at, words::BY_MARKS.clone())
+            }
             Some(rate) => Measured::exact(rate, at, words::BY_NOTICES.clone()),
             None => Measured::unknown(words::ONE_POLL.clone(), at),
         }
@@ -598,6 +615,16 @@ impl ConsumerState {
             return Measured::unknown(words::NAME_ONLY.clone(), self.seen.wall);
         }
         Measured::new(self.gave_up.bounds(), self.measured_at(), words::BY_GAVE_UP.clone())
+    }
+
+    /// Whether nobody tells what it gives up.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.samples.last().is_some_and(|last| last.unheard.is_some())
+    }
+
+    /// When messages were lost to it while watching.
+    pub(super) fn losses(&self) -> Vec<Loss> {
+        self.gave_up.losses().to_vec()
     }
 
     /// Since when messages are lost to it, if any is.

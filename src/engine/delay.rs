@@ -174,6 +174,11 @@ impl Delays {
         self.probes.retain(|probe| probe.seq != seq);
     }
 
+    /// Some of those that wait may have been given up without anybody telling: it is not known any more when they are processed.
+    pub(super) fn doubt(&mut self) {
+        self.probes.clear();
+    }
+
     /// Its position went back: what was measured stays so, and positions mean other deliveries from here on.
     pub(super) fn go_back(&mut self) {
         self.sum_up();

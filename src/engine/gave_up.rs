@@ -7,14 +7,49 @@
 //! one delivery there are no marks; then, while nothing is pending and nothing in flight, a position that stays behind the
 //! deliveries tells that at least one message in between was given up, and at most all of them. A consumer without a limit
 //! on deliveries, or one with fewer deliveries than that limit, or one made while watching, gave nothing up before.
+//!
+//! Where notices are not told at all (no permission, or nothing but monitoring endpoints), the marks are all there is while
+//! watching, too: each message in flight has one at most, so what is marked beyond those is given up, and what is marked
+//! at all is the most that may be.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::progress::ChannelPoint;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ConsumerReport};
-use crate::model::snapshot::Since;
+use crate::model::snapshot::{Loss, Since};
 use crate::model::time::Timestamp;
+
+/// Losses within so much time are one.
+const TOGETHER: Duration = Duration::from_secs(1);
+/// Losses remembered one by one.
+const MOST_LOSSES: usize = 64;
+
+/// What marks say at one poll of how many messages have been given up so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Marks {
+    /// Surely.
+    pub(super) least: u64,
+    /// At most; `None` where that is not known.
+    pub(super) most: Option<u64>,
+}
+
+impl Marks {
+    pub(super) fn of(report: &ConsumerReport, channel: ChannelPoint) -> Self {
+        let (Some(limit), AckPolicy::Explicit | AckPolicy::All) = (report.max_deliver, report.ack) else {
+            return Self { least: 0, most: Some(0) };
+        };
+        match (limit, report.redelivered.exact()) {
+            (2.., Some(&marked)) => Self {
+                least: report.in_flight.exact().map_or(0, |in_flight| marked.saturating_sub(*in_flight)),
+                most: (!channel.forgets).then_some(marked),
+            },
+            _ => Self::default(),
+        }
+    }
+}
 
 /// What is known of one consumer's given-up messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,14 +58,17 @@ pub(super) struct GaveUp {
     before: Before,
     /// Told by notices while watching.
     seen: u64,
-    /// When the first of those was told.
+    /// When it became known of how many that they were given up while watching: the oldest first, a bounded number.
     #[serde(default)]
-    first: Option<Timestamp>,
+    losses: Vec<Loss>,
     /// Terminated by their consumer while watching: not lost by accident, and not processed.
     pub(super) terminated: u64,
     /// Refused while watching: each comes again.
     pub(super) refused: u64,
-    /// The connection was lost while watching: notices were missed.
+    /// So many at least, after marks that were read while notices were not told.
+    #[serde(default)]
+    marked: u64,
+    /// Notices were missed while watching: the connection was lost, or they are not told.
     missed: bool,
     /// It never gives anything up: it has no limit on deliveries.
     never: bool,
@@ -51,9 +89,10 @@ impl Default for GaveUp {
         Self {
             before: Before::NotKnown,
             seen: 0,
-            first: None,
+            losses: Vec::new(),
             terminated: 0,
             refused: 0,
+            marked: 0,
             missed: false,
             never: false,
         }
@@ -103,10 +142,39 @@ impl GaveUp {
     /// A notice told that one more was given up.
     pub(super) fn told(&mut self, at: Timestamp) {
         self.seen = self.seen.saturating_add(1);
-        self.first.get_or_insert(at);
+        self.lose(at, 1);
     }
 
-    /// The connection was lost: from here on what notices tell is a lower bound.
+    /// So many more are lost. What is told close together is kept as one, at the earlier time.
+    fn lose(&mut self, at: Timestamp, messages: u64) {
+        match self.losses.last_mut() {
+            Some(last) if at.age_since(last.at) < TOGETHER => last.messages += messages,
+            _ => self.losses.push(Loss { at, messages }),
+        }
+        if self.losses.len() > MOST_LOSSES {
+            let oldest = self.losses.remove(0);
+            if let Some(next) = self.losses.first_mut() {
+                *next = Loss { at: oldest.at, messages: oldest.messages + next.messages };
+            }
+        }
+    }
+
+    /// When it became known of how many that they were given up while watching.
+    pub(super) fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    /// Looks at the marks of a poll while notices are not told.
+    pub(super) fn unheard(&mut self, at: Timestamp, marks: Marks) {
+        self.missed = true;
+        let more = marks.least.saturating_sub(self.least());
+        if more > 0 {
+            self.marked = marks.least;
+            self.lose(at, more);
+        }
+    }
+
+    /// Notices were missed: from here on what they tell is a lower bound.
     pub(super) fn missed(&mut self) {
         self.missed = true;
     }
@@ -120,20 +188,27 @@ impl GaveUp {
     pub(super) fn bounds(&self) -> Bounds<u64> {
         match self.before {
             Before::None if self.never || !self.missed => Bounds::Exact(self.seen),
-            Before::None | Before::NotKnown => Bounds::AtLeast(self.seen),
-            Before::AtLeast(lo) => Bounds::AtLeast(lo.saturating_add(self.seen)),
-            Before::Between(lo, _) if self.missed => Bounds::AtLeast(lo.saturating_add(self.seen)),
-            Before::Between(lo, hi) => {
+            Before::Between(lo, hi) if !self.missed => {
                 Bounds::between(lo.saturating_add(self.seen), hi.saturating_add(self.seen))
             }
+            _ => Bounds::AtLeast(self.least()),
         }
+    }
+
+    /// So many at least.
+    fn least(&self) -> u64 {
+        let before = match self.before {
+            Before::None | Before::NotKnown => 0,
+            Before::AtLeast(lo) | Before::Between(lo, _) => lo,
+        };
+        before.saturating_add(self.seen).max(self.marked)
     }
 
     /// Since when messages are known to be lost, if any is; `began` is when watching this consumer began.
     pub(super) fn since(&self, began: Timestamp) -> Option<Since> {
         match self.before {
             Before::AtLeast(1..) | Before::Between(..) => Some(Since { at: began, or_earlier: true }),
-            _ => self.first.map(|at| Since { at, or_earlier: false }),
+            _ => self.losses.first().map(|loss| Since { at: loss.at, or_earlier: false }),
         }
     }
 
@@ -174,7 +249,7 @@ mod tests {
         let mut gave_up = GaveUp::default();
         gave_up.poll(&report((10, 10), (7, 7), Some(1)), channel(true), false);
         assert_eq!(gave_up.bounds(), Bounds::Between { lo: 1, hi: 3 });
-        gave_up.seen += 2;
+        (0..2).for_each(|_| gave_up.told(Timestamp(1)));
         assert_eq!(gave_up.bounds(), Bounds::Between { lo: 3, hi: 5 });
         let mut caught_up = GaveUp::default();
         caught_up.poll(&report((15, 10), (15, 10), Some(1)), channel(true), false);
@@ -191,7 +266,7 @@ mod tests {
             let mut gave_up = GaveUp::default();
             gave_up.poll(&marked((15, 10), floor, 2), channel(true), false);
             assert_eq!(gave_up.bounds(), Bounds::Exact(2));
-            gave_up.seen = 3;
+            (0..3).for_each(|_| gave_up.told(Timestamp(1)));
             assert_eq!(gave_up.bounds(), Bounds::Exact(5));
         }
         let mut gave_up = GaveUp::default();
@@ -206,7 +281,7 @@ mod tests {
             let mut gave_up = GaveUp::default();
             gave_up.poll(&marked((15, 10), (5, 7), left), channel, false);
             assert_eq!(gave_up.bounds(), Bounds::AtLeast(left));
-            gave_up.seen = 3;
+            (0..3).for_each(|_| gave_up.told(Timestamp(1)));
             assert_eq!(gave_up.bounds(), Bounds::AtLeast(left + 3));
         }
     }

@@ -9,13 +9,15 @@
 //!   there D ≥ −ΔP.
 //! * A delivered message leaves "in flight" by being acknowledged or given up (terminated too):
 //!   **processed = D − ΔA − given up**. A redelivery changes neither D nor A: a poison message that comes again for ever
-//!   is no progress.
+//!   is no progress. Where notices of given-up messages are not told, what is marked tells how many those may be, and
+//!   terminated ones count as processed: an estimate at best.
 //! * Without acknowledgements (`AckPolicy::None`) delivered is processed: Δc.
 //! * Where the broker tells no deliveries, but the channel's growth N is known: processed = N − Δ(P + A), an estimate as the
 //!   two were not read at the same instant.
 
 use serde::{Deserialize, Serialize};
 
+use super::gave_up::Marks;
 use crate::model::id::Name;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ChannelKind, ChannelReport, ConsumerReport};
@@ -41,8 +43,11 @@ pub(super) struct Sample {
     pub(super) waiting: Option<u64>,
     /// Whether somebody listens to what is pushed.
     pub(super) bound: Option<bool>,
-    /// Messages given up or terminated so far while watching.
+    /// Messages given up or terminated so far while watching, as notices told.
     pub(super) abandoned: u64,
+    /// Notices are not told: what was given up shows in marks alone.
+    #[serde(default)]
+    pub(super) unheard: Option<Marks>,
     /// Messages refused so far while watching: each comes again.
     pub(super) refused: u64,
     /// The channel, as it was last read before this poll.
@@ -85,6 +90,7 @@ impl Sample {
         channel: ChannelPoint,
         abandoned: u64,
         refused: u64,
+        unheard: Option<Marks>,
     ) -> Self {
         Self {
             at,
@@ -99,6 +105,7 @@ impl Sample {
                 crate::model::observation::Delivery::Pull => None,
             },
             abandoned,
+            unheard,
             refused,
             channel,
         }
@@ -189,24 +196,47 @@ fn redeliveries(a: &Sample, b: &Sample, how: Reading) -> i64 {
     delta(marked.saturating_mul(rounds).saturating_add(b.refused.saturating_sub(a.refused)), 0)
 }
 
+/// Messages given up or terminated from `a` to `b`: least, likeliest, most.
+fn abandoned(a: &Sample, b: &Sample) -> Range {
+    let told = delta(b.abandoned, a.abandoned).max(0);
+    if a.unheard.is_none() && b.unheard.is_none() {
+        return Range { lo: told, best: told, hi: told };
+    }
+    let (was, is) = (a.unheard.unwrap_or_default(), b.unheard.unwrap_or_default());
+    let lo = was.most.map_or(0, |most| delta(is.least, most)).max(told);
+    let hi = is.most.map_or(i64::MAX, |most| delta(most, was.least)).max(lo);
+    Range { lo, best: delta(is.least, was.least).clamp(lo, hi), hi }
+}
+
+/// Messages given up or terminated from `a` to `b`, as few as they can be.
+pub(super) fn surely_abandoned(a: &Sample, b: &Sample) -> u64 {
+    u64::try_from(abandoned(a, b).lo).unwrap_or(0)
+}
+
+/// Some of what left "in flight" from `a` to `b` may have been given up without anybody telling.
+pub(super) fn in_doubt(a: &Sample, b: &Sample) -> bool {
+    let gone = abandoned(a, b);
+    gone.hi > gone.lo || gone.hi > delta(b.abandoned, a.abandoned).max(0)
+}
+
 fn processed_range(a: &Sample, b: &Sample, how: Reading) -> Option<Range> {
-    let abandoned = delta(b.abandoned, a.abandoned);
     if how.ack == AckPolicy::None {
         let ((c1, _), (c2, _)) = (a.delivered?, b.delivered?);
         let n = delta(c2, c1).max(0);
         return Some(Range { lo: n, best: n, hi: n });
     }
     let in_flight = delta(b.in_flight?, a.in_flight?);
-    let settle = |d: i64| d.saturating_sub(in_flight).saturating_sub(abandoned).max(0);
+    let gone = abandoned(a, b);
+    let settle = |d: i64, gone: i64| d.saturating_sub(in_flight).saturating_sub(gone).max(0);
     let d = distinct(a, b, how)?;
     // The message just above the old floor was not processed then and is now — unless it was purged or abandoned.
     let floor_moved = floor_moved(a, b)
-        && abandoned == 0
+        && gone.hi == 0
         && !b.channel.forgets
         && b.channel.first_seq.zip(a.floor).is_some_and(|(first, floor)| first <= floor.1.saturating_add(1));
-    let (lo, hi) = (settle(d.lo), settle(d.hi));
+    let (lo, hi) = (settle(d.lo, gone.hi), settle(d.hi, gone.lo));
     let lo = if floor_moved { lo.max(1).min(hi) } else { lo };
-    Some(Range { lo, best: settle(d.best).clamp(lo, hi), hi })
+    Some(Range { lo, best: settle(d.best, gone.best).clamp(lo, hi), hi })
 }
 
 /// The position below which all is processed moved up.
@@ -219,11 +249,13 @@ pub(super) fn processed(a: &Sample, b: &Sample, how: Reading) -> Option<Bounds<u
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     if let Some(range) = processed_range(a, b, how) {
         let (lo, best, hi) = (count(range.lo), count(range.best), count(range.hi));
+        let told = (a.unheard.is_none() && b.unheard.is_none()) || how.ack == AckPolicy::None;
         if lo == hi {
-            return Some(Bounds::Exact(lo));
+            // What is terminated looks like what is acknowledged to who is not told.
+            return Some(if told { Bounds::Exact(lo) } else { Bounds::About { value: lo, within: None } });
         }
         // Without a mark or a refusal there is no sign of a redelivery: then the highest count is the likely one.
-        if redeliveries(a, b, how) == 0 {
+        if redeliveries(a, b, how) == 0 && !in_doubt(a, b) {
             return Some(Bounds::About { value: best, within: Some((lo, hi)) });
         }
         return Some(Bounds::Between { lo, hi });
@@ -291,6 +323,7 @@ pub(super) mod tests {
             waiting: Some(1),
             bound: None,
             abandoned: 0,
+            unheard: None,
             refused: 0,
             channel: ChannelPoint {
                 last_seq: Some(seq + lag),
@@ -390,6 +423,26 @@ pub(super) mod tests {
         let a = poll(0, 10, 10, 8, 0, 2);
         let b = Sample { abandoned: 2, ..poll(1, 14, 10, 8, 0, 0) };
         assert_eq!(processed(&a, &b, EXPLICIT), Some(Bounds::Exact(0)));
+    }
+
+    #[test]
+    fn marks_tell_what_is_given_up_where_nobody_says_so() {
+        let marked = |least, most| Some(Marks { least, most });
+        // Four of ten in flight are given up: they keep their marks, and nothing else has one.
+        let a = Sample { unheard: marked(0, Some(4)), ..poll(0, 14, 10, 6, 0, 4) };
+        let b = Sample { unheard: marked(4, Some(4)), ..poll(1, 14, 10, 10, 0, 0) };
+        assert_eq!(processed(&a, &b, EXPLICIT), Some(Bounds::Between { lo: 0, hi: 4 }));
+        let idle = Sample { unheard: marked(4, Some(4)), ..poll(2, 14, 10, 10, 0, 0) };
+        assert_eq!(processed(&b, &idle, EXPLICIT), Some(Bounds::About { value: 0, within: None }));
+        // Without any mark all were acknowledged, or terminated, which looks the same.
+        let (a, b) = (poll(0, 10, 10, 8, 0, 2), poll(1, 14, 14, 13, 0, 1));
+        let [a, b] = [a, b].map(|s| Sample { unheard: marked(0, Some(0)), ..s });
+        assert_eq!(processed(&a, &b, EXPLICIT), Some(Bounds::About { value: 5, within: None }));
+        assert!(!in_doubt(&a, &b));
+        // With a limit of one delivery there are no marks: any of them may have been given up.
+        let [a, b] = [a, b].map(|s| Sample { unheard: marked(0, None), ..s });
+        assert_eq!(processed(&a, &b, EXPLICIT), Some(Bounds::Between { lo: 0, hi: 5 }));
+        assert!(in_doubt(&a, &b));
     }
 
     #[test]

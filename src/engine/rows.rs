@@ -298,6 +298,7 @@ fn consumer_row(consumer: &ConsumerState, identity: &Arc<ConsumerIdentity>) -> C
         redelivered: consumer.told(|r| &r.redelivered),
         gave_up: consumer.gave_up(),
         lost_since: consumer.lost_since(),
+        losses: consumer.losses(),
         staleness: consumer.staleness.clone(),
         delivered_rate: figures.delivered_rate.clone(),
         acked_rate: figures.acked_rate.clone(),

@@ -31,6 +31,9 @@ pub(super) struct ServiceMemory {
     connected: bool,
     /// Nothing has been known of it so far.
     untold: bool,
+    /// One of its health checks has answered.
+    #[serde(default)]
+    checked: bool,
 }
 
 /// Looks at every service; what changed goes to the list of changes. Returns whether anything did.
@@ -46,6 +49,7 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
             since: Since { at: now.wall, or_earlier: true },
             connected: false,
             untold: true,
+            checked: false,
         });
         memory.connected |= open.is_some_and(|n| n > 0);
         let (new, why) = if only_named(id, node, state, wiring) {
@@ -54,10 +58,13 @@ pub(super) fn judge(state: &mut State, wiring: &Wiring, now: &Stamp) -> bool {
             verdict(state, id, node, open, memory.connected)
         };
         changed |= new != memory.state || why != memory.why;
+        let checked = state.health.contains_key(id);
+        let first_word = memory.untold || (checked && !memory.checked);
+        memory.checked = checked;
         if new != memory.state {
-            if memory.untold {
-                // The first thing that is known of it: it was so before, too.
-                memory.since.or_earlier = true;
+            if first_word {
+                // The first thing that is known of it, or that its check says: it was so before, too.
+                memory.since = Since { at: now.wall, or_earlier: true };
             } else {
                 memory.since = Since { at: now.wall, or_earlier: false };
                 // That a program disconnected has been told.
@@ -200,13 +207,11 @@ pub(super) fn not_back(
 ) -> BTreeMap<SourceId, (Timestamp, BTreeSet<ServiceId>)> {
     let mut not_back: BTreeMap<SourceId, (Timestamp, BTreeSet<ServiceId>)> = BTreeMap::new();
     for (id, node) in wiring.services.iter().filter(|(_, node)| node.clients.is_empty()) {
-        let lost = node.left.iter().map(|(source, key)| {
-            let left = state.sources.get(source)?.left.get(key)?;
-            Some((source, left.with?))
-        });
-        // Who left by himself, too, is not a matter of the broker.
-        let Some(lost) = lost.collect::<Option<Vec<_>>>() else { continue };
-        if let Some((source, at)) = lost.into_iter().max_by_key(|(_, at)| *at) {
+        let lost =
+            node.left.iter().map(|(source, key)| Some((source, state.sources.get(source)?.left.get(key)?)));
+        // Whose last program left by itself is no matter of the broker.
+        let newest = lost.flatten().max_by_key(|(_, left)| left.at.mono);
+        if let Some((source, at)) = newest.and_then(|(source, left)| Some((source, left.with?))) {
             let (_, services) = not_back.entry(source.clone()).or_insert_with(|| (at, BTreeSet::new()));
             services.insert(id.clone());
         }

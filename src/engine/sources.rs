@@ -63,7 +63,7 @@ pub(super) struct SourceMemory {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Left {
     /// When it was missed first.
-    at: Stamp,
+    pub(super) at: Stamp,
     /// It was there until the source was lost at this time, and was not when it came back.
     pub(super) with: Option<Timestamp>,
 }
@@ -73,7 +73,7 @@ pub(super) struct Left {
 pub(super) struct Told {
     /// A line for the list of changes.
     pub(super) text: Option<Name>,
-    /// It was lost just now.
+    /// It was lost just now, or does not tell any more what happens once.
     pub(super) lost: bool,
     /// What is watched, or whether it is, changed.
     pub(super) rewired: bool,
@@ -166,6 +166,7 @@ impl SourceMemory {
             told.text = self.transition(report, at);
             told.lost = self.lost_since == Some(at);
         }
+        told.lost |= report.no_notices && !before.no_notices;
         told
     }
 

@@ -190,7 +190,7 @@ impl State {
                 }
                 let told = memory.report(report, at);
                 if told.lost {
-                    // Notices were missed meanwhile: what they count is a lower bound from here on.
+                    // Notices are missed: what they count is a lower bound from here on.
                     for consumer in self.consumers.values_mut().filter(|c| &c.source == source) {
                         consumer.missed();
                         self.dirty.consumer(consumer);
@@ -410,7 +410,8 @@ impl State {
         let leader = before
             .is_some_and(|b| b.leader.is_some() && report.leader.is_some() && b.leader != report.leader);
         let channel = self.channels.get(&report.channel).map(|c| &c.report);
-        consumer.poll(report, &Poll { at, broker_now, channel });
+        let unheard = self.sources.get(source).is_some_and(|source| source.report.no_notices);
+        consumer.poll(report, &Poll { at, broker_now, channel, unheard });
         if let Some(memory) = self.sources.get(source) {
             consumer.age(&memory.clocks);
         }

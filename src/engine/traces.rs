@@ -193,6 +193,8 @@ fn verdict(consumer: &ConsumerState, message: &MessageReport, steps: &[AckStep],
             let at = floor.channel_seq;
             let why = if later {
                 format!("it was made after the message; its floor is at #{at}: it may never have had it")
+            } else if consumer.is_unheard() && report.max_deliver.is_some() {
+                format!("its floor is at #{at}: processed or given up, when is not known")
             } else {
                 format!("its floor is at #{at}: processed, when is not known")
             };

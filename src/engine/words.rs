@@ -34,6 +34,7 @@ words! {
     BY_LOAD = "Δ the source's own counters ÷ Δ time";
     BY_CHECK = "health check";
     BY_NOTICES = "Δ (given up + refused + terminated) ÷ Δ time";
+    BY_MARKS = "Δ (marked as delivered again − in flight) ÷ Δ time, as nobody tells what is given up or refused";
     BY_SILENT = "declared; nothing seen";
 
     // How most consumers fare.

@@ -174,6 +174,9 @@ pub struct SourceReport {
     /// Which of its lists are not whole: a sum over one of them is a lower bound.
     #[serde(default)]
     pub partial: Partial,
+    /// What happens once is not told: what is given up, refused or terminated shows in positions and marks alone.
+    #[serde(default)]
+    pub no_notices: bool,
 }
 
 /// Lists that a source cannot give as a whole: denied, not answered, or known from some of the servers alone.

@@ -211,6 +211,15 @@ pub struct Since {
     pub or_earlier: bool,
 }
 
+/// Messages that were given up at about the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// When the first of them was told.
+    pub at: Timestamp,
+    /// How many.
+    pub messages: u64,
+}
+
 /// One health check of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
@@ -443,6 +452,9 @@ pub struct Consumer {
     pub gave_up: Measured<u64>,
     /// When the first of them was given up, if any was.
     pub lost_since: Option<Since>,
+    /// How many of them became known when, of those given up while watching: the oldest first, a bounded number.
+    #[serde(default)]
+    pub losses: Vec<Loss>,
     /// Now − append time of the oldest message that it still has to process; 0 exactly when nothing is pending
     /// and nothing in flight.
     pub staleness: Measured<Duration>,

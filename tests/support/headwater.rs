@@ -147,7 +147,7 @@ impl Stream {
     }
 
     /// Reads on until a document satisfies `found`; panics with the last one after `most` lines.
-    pub fn until(&mut self, most: usize, what: &str, found: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&mut self, most: usize, what: &str, mut found: impl FnMut(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         for _ in 0..most {
             last = self.next();

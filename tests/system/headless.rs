@@ -144,10 +144,10 @@ async fn staleness_is_the_age_of_the_oldest_message_still_to_process() {
     assert_eq!(row["status"], "ok");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
-    let broker = Broker::start(Config::jetstream());
-    let client = broker.connect_as("orders").await;
+/// Three messages are delivered twice each and never acknowledged, while somebody watches by `arguments`: the row of their consumer
+/// when all are given up.
+async fn given_up(broker: &Broker, arguments: Vec<String>) -> Value {
+    let client = broker.connect_with(as_app(broker)).await;
     let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
     let poisoned = jet::pull_with(
         &orders,
@@ -159,9 +159,10 @@ async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
         },
     )
     .await;
-    let url = broker.url();
     let mut stream = headwater::beside(move || {
-        let mut stream = headwater::Stream::start(&["--nats", &url, "--every", "500ms"]);
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        arguments.extend(["--every", "500ms"]);
+        let mut stream = headwater::Stream::start(&arguments);
         stream.until(40, "the consumer is seen", |d| {
             d["consumers"].as_array().is_some_and(|c| c.iter().any(|c| c["id"] == "nats/ORDERS/mailer"))
         });
@@ -184,16 +185,50 @@ async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
     })
     .await;
     let row = headwater::beside(move || {
+        let mut acked = 0.0_f64;
         let document = stream.until(40, "three given up, nothing lagging", |d| {
             let row = headwater::row(d, "consumers", "nats/ORDERS/mailer");
+            if row["not_exact"].get("acked_rate").is_none() {
+                acked = acked.max(row["acked_rate"].as_f64().unwrap_or(0.0));
+            }
+            assert_eq!(row["delay_ms"], Value::Null, "nothing was acknowledged: {row:#}");
             row["gave_up"] == 3.0 && row["lag"] == 0.0 && row["in_flight"] == 0.0
         });
         assert_valid(&document);
+        assert!(acked == 0.0, "nothing was acknowledged, and {acked}/s was said to be");
         headwater::row(&document, "consumers", "nats/ORDERS/mailer").clone()
     })
     .await;
     assert_eq!(row["staleness_ms"], 0.0, "what is given up is lost, not late: {row:#}");
     assert_eq!(row["status"], "gave_up", "{row:#}");
+    row
+}
+
+/// A broker of which `deaf` hears no advisories.
+fn with_a_deaf_user() -> Config {
+    let deaf = User::new("deaf", "secret").may_subscribe(&["_INBOX.>"]);
+    Config::jetstream().user(User::new("app", "secret")).user(deaf)
+}
+
+fn as_app(broker: &Broker) -> async_nats::ConnectOptions {
+    broker.options().user_and_password("app".into(), "secret".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redelivered_and_given_up_messages_are_told_apart_from_lag() {
+    let broker = Broker::start(with_a_deaf_user());
+    let row = given_up(&broker, vec!["--nats".into(), broker.url_as("app", "secret")]).await;
+    assert_eq!(row["not_exact"].get("gave_up"), None, "each was told: {row:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_told_what_is_given_up_sees_it_by_its_marks() {
+    let broker = Broker::start(with_a_deaf_user());
+    let row = given_up(&broker, vec!["--nats".into(), broker.url_as("deaf", "secret")]).await;
+    assert_eq!(row["not_exact"]["gave_up"]["kind"], "at_least", "{row:#}");
+    let broker = Broker::start(with_a_deaf_user());
+    let row = given_up(&broker, vec!["--monitor".into(), broker.monitor_url()]).await;
+    assert_eq!(row["not_exact"]["gave_up"]["kind"], "at_least", "{row:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,15 +191,15 @@ fn given_up_messages_are_lost_data_though_nothing_waits() {
 
 #[test]
 fn what_was_given_up_before_a_service_stopped_does_not_follow_from_that() {
-    // A given-up message of 40 s before the stop, or of 40 s after it.
-    let told = |lost_ms: u64| {
+    // Messages that were given up 40 s before the stop, 30 s after it, or both.
+    let told = |lost_ms: &[u64]| {
         let mut engine = store();
         for s in 0..90 {
             let clients = if s < 50 { &["billing-1", "orders-1"][..] } else { &["orders-1"] };
             let clients = clients.iter().map(|name| client(name, &[])).collect();
             engine.ingest(&batch("main", s * 1_000, vec![source_up(), Observation::Clients(all(clients))]));
-            if s * 1_000 == lost_ms {
-                engine.ingest(&batch("main", lost_ms, vec![given_up(4)]));
+            if lost_ms.contains(&(s * 1_000)) {
+                engine.ingest(&batch("main", s * 1_000, vec![given_up(s)]));
             }
             let (read, waits) = if s < 50 { (100 + s, 0) } else { (149, s - 49) };
             let report = consumed(&orders("billing"), read, 0, waits);
@@ -213,11 +213,10 @@ fn what_was_given_up_before_a_service_stopped_does_not_follow_from_that() {
     let stopped = "down billing: no connection any more, no health check";
     let behind = "  behind: ORDERS/billing: 40 messages, not draining";
     let lost = "ORDERS/billing gave up 1 message after 5 deliveries";
-    assert_eq!(
-        told(10_000),
-        [stopped, behind, &format!("lost billing: {lost}"), "  lost data: Order ● billing"]
-    );
-    assert_eq!(told(80_000), [stopped, behind, &format!("  lost data: {lost}")]);
+    let (before, after) = (format!("lost billing: {lost}"), format!("  lost data: {lost}"));
+    assert_eq!(told(&[10_000]), [stopped, behind, &before, "  lost data: Order ● billing"]);
+    assert_eq!(told(&[80_000]), [stopped, behind, &after]);
+    assert_eq!(told(&[10_000, 80_000]), [stopped, behind, &after, &before, "  lost data: Order ● billing"]);
 }
 
 #[test]
@@ -309,6 +308,52 @@ fn services_that_did_not_come_back_with_the_broker_are_one_cause() {
     engine.ingest(&batch("main", 22_000, vec![all_of(&["shipping-1"])]));
     let two = lines(&engine.tick(at(22_010)).causes);
     assert_eq!(two.len(), 2, "{two:?}");
+}
+
+#[test]
+fn a_service_whose_program_was_replaced_before_the_broker_went_is_missed_all_the_same() {
+    let mut engine = store();
+    let all_of =
+        |names: &[&str]| Observation::Clients(all(names.iter().map(|name| client(name, &[])).collect()));
+    let told = |state| {
+        let kind = "nats".into();
+        Observation::Source(Box::new(SourceReport { kind, state, ..SourceReport::default() }))
+    };
+    engine.ingest(&batch("main", 0, vec![told(SourceState::Up), all_of(&["billing-1", "orders-1", "x"])]));
+    engine.tick(at(10));
+    engine.ingest(&batch("main", 500, vec![all_of(&["billing-2", "orders-1", "x"])]));
+    engine.tick(at(510));
+    engine.ingest(&batch("main", 1_000, vec![told(SourceState::Down)]));
+    engine.tick(at(1_010));
+    engine.ingest(&batch("main", 20_000, vec![told(SourceState::Up), all_of(&["x"])]));
+    assert_eq!(
+        lines(&engine.tick(at(20_010)).causes),
+        ["down main: 2 services have not come back with it: billing, orders"]
+    );
+}
+
+#[test]
+fn a_stopped_consumer_keeps_its_rank_whatever_the_check_says() {
+    let told = |check: Option<HealthState>| {
+        let mut engine = store();
+        for s in 0..60 {
+            let clients = if s < 20 { &["billing-1", "orders-1"][..] } else { &["orders-1"] };
+            let clients = clients.iter().map(|name| client(name, &[])).collect();
+            engine.ingest(&batch("main", s * 1_000, vec![source_up(), Observation::Clients(all(clients))]));
+            let (read, waits) = if s < 20 { (100 + s, 0) } else { (119, s - 19) };
+            let report = consumed(&orders("billing"), read, 0, waits);
+            let report = ConsumerReport { waiting_pulls: Some(u64::from(s < 20)), ..report };
+            engine.ingest(&poll_main(s * 1_000, 100 + s, &[report]));
+            if let Some(check) = check {
+                engine.ingest(&health(s * 1_000, "billing", check, "200"));
+            }
+            engine.tick(at(s * 1_000 + 10));
+        }
+        engine.tick(at(59_020)).causes[0].severity
+    };
+    for check in [None, Some(HealthState::Up), Some(HealthState::Degraded), Some(HealthState::Down)] {
+        assert_eq!(told(check), Severity::Down, "{check:?}");
+    }
 }
 
 #[test]

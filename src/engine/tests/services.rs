@@ -43,6 +43,22 @@ fn the_worst_check_decides() {
 }
 
 #[test]
+fn what_a_check_says_first_was_so_before() {
+    let mut engine = engine();
+    engine.ingest(&connected(0, &["billing-1"]));
+    engine.tick(at(10));
+    engine.ingest(&health(200, check("ready", HealthState::Down, "503")));
+    let snapshot = engine.tick(at(210));
+    let billing = snapshot.service(&"billing".into()).unwrap();
+    assert_eq!((billing.state, billing.since.or_earlier), (HealthState::Down, true));
+    assert!(!snapshot.changes.iter().any(|change| change.text.contains("is down")), "{:?}", snapshot.changes);
+    engine.ingest(&health(1_200, check("ready", HealthState::Up, "200")));
+    let snapshot = engine.tick(at(1_210));
+    assert!(!snapshot.service(&"billing".into()).unwrap().since.or_earlier);
+    assert_eq!(&*snapshot.changes[0].text, "billing is up: ready: 200");
+}
+
+#[test]
 fn an_endpoint_that_cannot_be_reached_is_not_a_service_that_is_down() {
     let mut engine = engine();
     let refused = || check("ready", HealthState::Unreachable, "connection refused");

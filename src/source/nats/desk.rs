@@ -624,6 +624,8 @@ impl Desk {
                 clients: state.lacks(&Part::Connections),
                 responders: state.lacks(&Part::Responders),
             };
+            report.no_notices =
+                state.connection != Reach::Now || state.unavailable.contains_key(&Part::Advisories);
             // Monitoring endpoints know nobody who answers requests.
             report.first_round &= state.monitoring != Reach::Now;
             report.state = how_it_fares(state.connection, state.monitoring, trouble);
