@@ -48,6 +48,7 @@ mod staleness;
 mod state;
 mod status;
 mod subjects;
+mod taps;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -256,6 +257,8 @@ impl Engine {
             totals: built.totals,
             traces: built.traces,
             searches: built.searches,
+            taps: built.taps,
+            heard: built.heard,
         }
     }
 }

@@ -232,7 +232,7 @@ impl Simulation {
                 self.watch.find(channel.clone(), search.clone(), *before);
             }
             Command::Follow(id) => self.watch.follow(id.clone()),
-            Command::Reconnect(_) => {}
+            Command::Reconnect(_) | Command::Tap { .. } => {}
         }
     }
 

@@ -18,6 +18,7 @@ use crate::model::message::SearchReport;
 use crate::model::snapshot::{
     Cause, Channel, Consumer, ConsumerIdentity, Entity, Flow, Service, Source, Store, Totals,
 };
+use crate::model::tap::{HeardMessage, TapReport};
 use crate::model::time::Stamp;
 use crate::model::trace::Trace;
 use crate::topology::Topology;
@@ -40,6 +41,8 @@ pub(super) struct Cache {
     causes: Vec<Cause>,
     traces: Arc<[Trace]>,
     searches: Arc<[SearchReport]>,
+    taps: Arc<[Arc<TapReport>]>,
+    heard: Arc<[Arc<HeardMessage>]>,
     /// The revision up to which everything has been looked at.
     seen: Option<u64>,
 }
@@ -67,6 +70,8 @@ pub(super) struct Built {
     pub(super) causes: Vec<Cause>,
     pub(super) traces: Arc<[Trace]>,
     pub(super) searches: Arc<[SearchReport]>,
+    pub(super) taps: Arc<[Arc<TapReport>]>,
+    pub(super) heard: Arc<[Arc<HeardMessage>]>,
     pub(super) totals: Totals,
 }
 
@@ -92,6 +97,9 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
     }
     if rewired || dirty.searches {
         cache.searches = state.traces.searches();
+    }
+    if rewired || dirty.taps {
+        (cache.taps, cache.heard) = (state.taps.reports(), state.taps.messages());
     }
     if rewired || dirty.services {
         keep(&mut cache.stores, services::stores(state, topology).into_iter().map(|s| (s.id.clone(), s)));
@@ -128,6 +136,8 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
         causes: cache.causes.clone(),
         traces: Arc::clone(&cache.traces),
         searches: Arc::clone(&cache.searches),
+        taps: Arc::clone(&cache.taps),
+        heard: Arc::clone(&cache.heard),
         totals,
     }
 }

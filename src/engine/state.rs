@@ -15,6 +15,7 @@ use super::health::CheckState;
 use super::rates::Windows;
 use super::services::ServiceMemory;
 use super::sources::SourceMemory;
+use super::taps::Taps;
 use super::totals::TotalsState;
 use super::traces::Traces;
 use crate::model::command::ProbeLevel;
@@ -38,6 +39,8 @@ pub(super) struct Dirty {
     pub(super) meters: Vec<(SourceId, TrafficKey)>,
     /// What searches came to.
     pub(super) searches: bool,
+    /// What is heard on tapped channels.
+    pub(super) taps: bool,
     /// Programs, responders, health checks or what programs send.
     pub(super) services: bool,
 }
@@ -88,6 +91,8 @@ pub(super) struct State {
     pub(super) changes: Changes,
     pub(super) totals: TotalsState,
     pub(super) traces: Traces,
+    #[serde(default)]
+    pub(super) taps: Taps,
     /// How much of the past numbers cover.
     pub(super) windows: Windows,
     /// Not written down: whoever goes on makes all rows anew.
@@ -232,6 +237,14 @@ impl State {
             Observation::Search(search) => {
                 self.dirty.searches = true;
                 self.traces.search(search);
+            }
+            Observation::Tap(report) => {
+                self.dirty.taps = true;
+                self.taps.report(report);
+            }
+            Observation::Heard(message) => {
+                self.dirty.taps = true;
+                self.taps.heard(message);
             }
             Observation::Health(report) => {
                 self.dirty.services = true;

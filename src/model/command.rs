@@ -50,6 +50,13 @@ pub enum Command {
     },
     /// Tell what consumers say of this message, from now on and as far back as it is remembered.
     Follow(MessageId),
+    /// Listen to a channel's messages, or no longer; only at the level [`ProbeLevel::Tap`].
+    Tap {
+        /// Which: one that the broker keeps, or a bare subject.
+        channel: ChannelId,
+        /// Begin or end.
+        on: bool,
+    },
     /// Cause or end a fault in the sample system; only the demo listens to it.
     Fault {
         /// The fault's id in the scenario file.

@@ -13,6 +13,7 @@ use super::acks::{AckStep, Acks};
 use super::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use super::measured::Bounds;
 use super::message::{MessageReport, SearchReport};
+use super::tap::{HeardMessage, TapReport};
 use super::time::{Mono, Stamp, Timestamp};
 use super::traffic::Traffic;
 
@@ -96,6 +97,10 @@ pub enum Observation {
     Message(Box<MessageReport>),
     /// How a search for a message goes.
     Search(Box<SearchReport>),
+    /// How listening on a channel goes.
+    Tap(Box<TapReport>),
+    /// A message that was heard on a tapped channel.
+    Heard(Box<HeardMessage>),
     /// One health check.
     Health(Box<HealthReport>),
 }

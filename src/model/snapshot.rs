@@ -21,6 +21,7 @@ use super::observation::{
     SourceReport,
 };
 use super::series::History;
+use super::tap::{HeardMessage, TapReport};
 use super::time::Timestamp;
 use super::trace::Trace;
 
@@ -75,6 +76,10 @@ pub struct Snapshot {
     pub traces: Arc<[Trace]>,
     /// What searches for messages came to, the newest last.
     pub searches: Arc<[SearchReport]>,
+    /// How listening goes on tapped channels, sorted by channel.
+    pub taps: Arc<[Arc<TapReport>]>,
+    /// Messages heard on tapped channels, the newest last, a bounded number.
+    pub heard: Arc<[Arc<HeardMessage>]>,
 }
 
 /// Where a snapshot comes from.
@@ -693,6 +698,8 @@ impl Snapshot {
             changes: Vec::new(),
             traces: [].into(),
             searches: [].into(),
+            taps: [].into(),
+            heard: [].into(),
             totals: Totals {
                 events: unknown(),
                 feeds: unknown(),

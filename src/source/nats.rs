@@ -429,7 +429,7 @@ async fn follow_commands(
                 // Who asks more quickly than can be looked up asks again.
                 let _ = searches.try_send(Wanted { channel, search, before });
             }
-            Ok(Command::Reconnect(_) | Command::Fault { .. })
+            Ok(Command::Reconnect(_) | Command::Fault { .. } | Command::Tap { .. })
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
