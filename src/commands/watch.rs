@@ -17,6 +17,7 @@ use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::settings::{self, DeclaredBroker, Settings};
 use crate::source::health::{self, Asker, Endpoint};
 use crate::source::nats::{self, options::NatsOptions, systems::Systems};
+use crate::source::redact::{Sensitive, Watched};
 use crate::source::{BATCHES_WAITING, Clock, Outbox};
 use crate::topology::Topology;
 use crate::topology::watch::Watcher;
@@ -175,6 +176,7 @@ pub fn start(plan: Plan) -> Watching {
 
     let declared = plan.topology.as_ref().map(|d| Arc::clone(&d.topology));
     let (check, checks) = watch::channel(declared.as_deref().map_or_else(Vec::new, health::declared));
+    let (hide, hidden) = watch::channel(sensitive(declared.as_deref()));
     let (inputs, told_engine) = mpsc::channel(INPUTS_WAITING);
     let (probed, ask) = (inputs.clone(), inputs.clone());
 
@@ -187,7 +189,7 @@ pub fn start(plan: Plan) -> Watching {
 
     let systems = Systems::of(&plan.nats);
     for options in plan.nats {
-        let options = NatsOptions { probe: plan.probe, ..options };
+        let options = NatsOptions { probe: plan.probe, sensitive: Watched::new(hidden.clone()), ..options };
         let outbox = Outbox::new(options.source.clone(), clock, batches.clone());
         tasks.spawn(nats::run(options, systems.clone(), outbox, told.subscribe()));
     }
@@ -207,7 +209,7 @@ pub fn start(plan: Plan) -> Watching {
         }
     });
     if let Some(watcher) = plan.topology.and_then(|d| d.watcher) {
-        tasks.spawn(reload(watcher, inputs, check));
+        tasks.spawn(reload(watcher, inputs, check, hide));
     }
     Watching { snapshots, commands, clock, batches, engine: ask, _tasks: tasks }
 }
@@ -251,8 +253,18 @@ async fn check_health(
     }
 }
 
+/// The fields whose values are told of no message.
+fn sensitive(declared: Option<&Topology>) -> Arc<Sensitive> {
+    Arc::new(Sensitive::of(declared.map(Topology::sensitive).unwrap_or_default()))
+}
+
 /// Looks at the files again and again; a bad edit keeps the last good topology and says what is wrong.
-async fn reload(mut watcher: Watcher, engine: mpsc::Sender<Input>, check: watch::Sender<Vec<Endpoint>>) {
+async fn reload(
+    mut watcher: Watcher,
+    engine: mpsc::Sender<Input>,
+    check: watch::Sender<Vec<Endpoint>>,
+    hide: watch::Sender<Arc<Sensitive>>,
+) {
     let mut ticks = tokio::time::interval(TOPOLOGY_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -265,6 +277,7 @@ async fn reload(mut watcher: Watcher, engine: mpsc::Sender<Input>, check: watch:
         watcher = back;
         if let (true, Some(topology)) = (changed, watcher.topology()) {
             check.send_replace(health::declared(topology));
+            hide.send_replace(sensitive(Some(topology)));
             let input = Input::Topology(Some(Arc::clone(topology)), Some(watcher.state()));
             if engine.send(input).await.is_err() {
                 return;

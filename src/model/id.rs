@@ -127,6 +127,24 @@ pub fn escape(part: &str) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
+/// The part that [`escape`] made this of; `None` for what it never makes.
+pub fn unescape(part: &str) -> Option<String> {
+    if part == "%" {
+        return Some(String::new());
+    }
+    let mut out = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16);
+        out.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+    }
+    String::from_utf8(out).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +160,14 @@ mod tests {
     fn a_stream_and_a_subject_of_one_name_differ() {
         let source = SourceId::from("nats");
         assert_ne!(ChannelId::named(&source, "subject:x"), ChannelId::subject(&source, "x"));
+    }
+
+    #[test]
+    fn what_was_escaped_comes_back() {
+        for name in ["", "ORDERS", "a/b:c%d\u{1b} é\u{85}", "%41"] {
+            assert_eq!(unescape(&escape(name)).as_deref(), Some(name));
+        }
+        assert_eq!((unescape("%4"), unescape("%zz"), unescape("%FF")), (None, None, None));
     }
 
     #[test]

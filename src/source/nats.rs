@@ -3,7 +3,8 @@
 //! The passive level of the probe. Headwater asks what the broker counts anyway: [`streams`] and
 //! [`consumers`] by the JetStream API, [`connections`] with their subscriptions by `CONNZ` (any account may ask
 //! it about itself), [`micro`] services by `$SRV`, and it listens to [`advisories`]. It creates nothing,
-//! acknowledges nothing, and subscribes to nothing but advisories and one inbox of its own.
+//! acknowledges nothing, and subscribes to nothing but advisories and one inbox of its own. The further levels listen: to
+//! acknowledgements ([`acks`]), and to the messages of named channels ([`tap`]).
 //!
 //! [`options`] says how to connect (and does it), [`context`] reads the files that the `nats` command line
 //! keeps, [`secret`] holds what must never be shown. [`poll`] decides what is asked when, [`wire`] asks it,
@@ -33,6 +34,7 @@ mod search;
 pub mod secret;
 mod streams;
 pub mod systems;
+mod tap;
 mod wire;
 
 use std::sync::Mutex;
@@ -45,7 +47,6 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{MissedTickBehavior, timeout};
 
 pub use self::acks::Books;
-use self::acks::tap;
 use self::api::Api;
 use self::connections::Own;
 use self::desk::{Desk, Part};
@@ -54,6 +55,7 @@ use self::options::{FailureKind, NatsOptions};
 use self::poll::{Link, Poller};
 use self::search::Wanted;
 use self::systems::{System, Systems};
+use self::tap::Taps;
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::SourceId;
@@ -102,14 +104,14 @@ pub async fn run(
         if options.servers.is_empty() {
             std::future::pending::<()>().await;
         }
-        // What the person chose outlives a connection.
-        let (level, _) = watch::channel(options.probe);
+        let asked = Asked { level: watch::channel(options.probe).0, taps: Taps::new(&options) };
         let mut instead_of = None;
         loop {
             let side = Side { systems: &systems, instead_of: instead_of.as_ref() };
-            let after = follow(&options, &side, &desk, &link, &own, &level, &mut commands).await;
+            let after = follow(&options, &side, &desk, &link, &own, &asked, &mut commands).await;
             link.send_replace(Link::Down);
             desk.interrupted();
+            asked.taps.interrupted(&desk);
             if let After::Aside(other) = after {
                 desk.step_aside(other.clone());
                 desk.report();
@@ -127,6 +129,12 @@ pub async fn run(
     while desk.flush() == Delivery::Kept {
         tokio::time::sleep(BATCH_EVERY).await;
     }
+}
+
+/// What the person asked for: it outlives a connection.
+struct Asked {
+    level: watch::Sender<ProbeLevel>,
+    taps: Taps,
 }
 
 /// Why a connection is no longer followed.
@@ -155,13 +163,14 @@ async fn follow(
     desk: &Desk,
     link: &watch::Sender<Link>,
     own: &Mutex<Option<Own>>,
-    level: &watch::Sender<ProbeLevel>,
+    asked: &Asked,
     commands: &mut broadcast::Receiver<Command>,
 ) -> After {
     let (event_sender, mut events) = mpsc::channel(EVENTS_WAITING);
     let systems = side.systems;
+    let Asked { level, taps } = asked;
     let Some((client, wire, mut inbox)) =
-        connect(options, systems, desk, event_sender, level, commands).await
+        connect(options, systems, desk, event_sender, asked, commands).await
     else {
         return systems.replaced(desk.source()).map_or(After::Again, After::Aside);
     };
@@ -203,13 +212,14 @@ async fn follow(
     let (wanted, searches) = mpsc::channel(SEARCHES_WAITING);
     let api = Api { wire: &wire, desk, prefix: &options.js_api };
     tokio::select! {
-        () = tap::run(&client, desk, level.subscribe()) => {}
+        () = acks::tap::run(&client, desk, level.subscribe()) => {}
+        () = taps.run(&api, level.subscribe(), link.subscribe()) => {}
         () = look(&api, searches) => {}
         () = poller.run(link.subscribe(), &refresh) => {}
         () = receive(&wire, desk, &mut inbox) => {}
-        () = hear(desk, advisories) => {}
-        () = follow_events(&mut events, &tell_connected, &wire, desk, link) => {}
-        () = follow_commands(commands, &client, desk, &refresh, level, &wanted) => {}
+        () = hear(desk, taps, advisories) => {}
+        () = follow_events(&mut events, &tell_connected, &wire, desk, taps, link) => {}
+        () = follow_commands(commands, &client, desk, &refresh, &asked, &wanted) => {}
         () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
     }
     After::Again
@@ -232,7 +242,7 @@ async fn connect(
     systems: &Systems,
     desk: &Desk,
     events: mpsc::Sender<Event>,
-    level: &watch::Sender<ProbeLevel>,
+    asked: &Asked,
     commands: &mut broadcast::Receiver<Command>,
 ) -> Option<(Client, Wire, Subscriber)> {
     let mut wait = RETRY_CONNECT;
@@ -256,25 +266,22 @@ async fn connect(
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = asked_to_connect(commands, desk, level) => {}
+            () = asked_to_connect(commands, desk, asked) => {}
         }
         wait = (wait * 2).min(RETRY_CONNECT_LONGEST);
     }
 }
 
 /// Until the person asks to try again.
-async fn asked_to_connect(
-    commands: &mut broadcast::Receiver<Command>,
-    desk: &Desk,
-    level: &watch::Sender<ProbeLevel>,
-) {
+async fn asked_to_connect(commands: &mut broadcast::Receiver<Command>, desk: &Desk, asked: &Asked) {
     loop {
         match commands.recv().await {
             Ok(Command::Refresh) => return,
             Ok(Command::Reconnect(source)) if source == *desk.source() => return,
             Ok(Command::Probe(to)) => {
-                level.send_replace(to);
+                asked.level.send_replace(to);
             }
+            Ok(Command::Tap { channel, on }) => asked.taps.ask(desk, &channel, on),
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -314,10 +321,11 @@ async fn listen(client: &Client, options: &NatsOptions) -> impl Stream<Item = Me
 }
 
 /// Takes in the advisories.
-async fn hear(desk: &Desk, mut advisories: impl Stream<Item = Message> + Unpin) {
+async fn hear(desk: &Desk, taps: &Taps, mut advisories: impl Stream<Item = Message> + Unpin) {
     while let Some(message) = advisories.next().await {
         desk.received();
         if let Some((notice, time)) = advisories::read(&message.payload, desk.source()) {
+            taps.notice(&notice);
             desk.notice(notice, time);
         }
     }
@@ -343,6 +351,7 @@ async fn follow_events(
     tell_connected: &(impl Fn() + Sync),
     wire: &Wire,
     desk: &Desk,
+    taps: &Taps,
     link: &watch::Sender<Link>,
 ) {
     let mut connections = 0;
@@ -359,6 +368,7 @@ async fn follow_events(
                 link.send_replace(Link::Down);
                 wire.lose();
                 desk.interrupted();
+                taps.interrupted(desk);
                 desk.disconnected(LOST);
             }
             Event::ServerError(ServerError::Other(text)) => match violation(&text) {
@@ -366,7 +376,7 @@ async fn follow_events(
                 Some(Violation::Subscription(subject)) => {
                     if subject == acks::SUBJECT {
                         desk.deaf_to_acks(subject);
-                    } else if !wire.deny_subscription(subject) {
+                    } else if !taps.denied(desk, subject) && !wire.deny_subscription(subject) {
                         let why = format!("permission denied to subscribe to {subject}");
                         let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
                         desk.missing(Part::Advisories, "what JetStream tells by itself", &why, remedy, true);
@@ -379,7 +389,10 @@ async fn follow_events(
                 desk.report();
                 return;
             }
-            Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => desk.dropped(1),
+            Event::SlowConsumer(sid) | Event::ServerError(ServerError::SlowConsumer(sid)) => {
+                desk.dropped(1);
+                taps.overflowed(sid);
+            }
             Event::ClientError(error) if *link.borrow() == Link::Down => {
                 if let Some(why) = lost::why(&error) {
                     desk.disconnected(&why);
@@ -411,7 +424,7 @@ async fn follow_commands(
     client: &Client,
     desk: &Desk,
     refresh: &Notify,
-    level: &watch::Sender<ProbeLevel>,
+    asked: &Asked,
     searches: &mpsc::Sender<Wanted>,
 ) {
     loop {
@@ -422,14 +435,15 @@ async fn follow_commands(
                 let _ = client.force_reconnect().await;
             }
             Ok(Command::Probe(to)) => {
-                level.send_replace(to);
+                asked.level.send_replace(to);
             }
+            Ok(Command::Tap { channel, on }) => asked.taps.ask(desk, &channel, on),
             Ok(Command::Follow(id)) => desk.follow(&id),
             Ok(Command::Find { channel, search, before }) => {
                 // Who asks more quickly than can be looked up asks again.
                 let _ = searches.try_send(Wanted { channel, search, before });
             }
-            Ok(Command::Reconnect(_) | Command::Fault { .. } | Command::Tap { .. })
+            Ok(Command::Reconnect(_) | Command::Fault { .. })
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

@@ -11,6 +11,7 @@ use headwater::model::observation::{
     BacklogReport, Batch, ChannelReport, ClientReport, ConsumerReport, Listing, Notice, NoticeKind,
     Observation, ResponderReport, SourceReport,
 };
+use headwater::model::tap::{HeardMessage, TapReport};
 use headwater::model::time::Stamp;
 use headwater::model::traffic::{Count, TrafficKey};
 use headwater::source::nats::options::NatsOptions;
@@ -41,6 +42,10 @@ pub struct World {
     pub steps: Vec<AckStep>,
     pub messages: Vec<MessageReport>,
     pub searches: Vec<SearchReport>,
+    /// How listening goes, by channel, and all that was said of it.
+    pub taps: BTreeMap<String, TapReport>,
+    pub tap_reports: Vec<TapReport>,
+    pub heard: Vec<HeardMessage>,
     /// Every count as it came, for rates.
     pub every_count: Vec<(TrafficKey, Count)>,
     pub first_consumers_after: Option<Duration>,
@@ -83,6 +88,11 @@ impl World {
                 Observation::Message(message) => self.messages.push(*message),
                 Observation::Search(search) => self.searches.push(*search),
                 Observation::Notice(notice) => self.notices.push(notice),
+                Observation::Tap(report) => {
+                    self.tap_reports.push((*report).clone());
+                    self.taps.insert(report.channel.to_string(), *report);
+                }
+                Observation::Heard(message) => self.heard.push(*message),
                 Observation::Health(_) => {}
             }
         }

@@ -109,8 +109,13 @@ struct Subscription {
 }
 
 impl Connection {
-    fn name(&self) -> Option<Name> {
+    pub(super) fn name(&self) -> Option<Name> {
         filled(&self.name).or_else(|| filled(&self.mqtt_client))
+    }
+
+    /// What it listens to.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.subscriptions_list_detail.iter().map(|one| one.subject.as_str())
     }
 
     /// The micro services that it answers for, if it has no name: each listens on `$SRV.PING.NAME`.

@@ -16,12 +16,14 @@ use super::acks::ledger::Ledger;
 use super::clock::{Clocks, Reading, RoundTrip};
 use super::lenient::one_line;
 use super::options::Fate;
+use super::tap::inboxes::Inboxes;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
 use crate::model::observation::{
     ConsumerReport, Load, Notice, NoticeKind, Observation, Partial, Round, SourceReport, SourceState,
     Unavailable,
 };
+use crate::model::tap::HeardMessage;
 use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::{Count, TrafficKey};
 use crate::source::accumulate::Accumulator;
@@ -39,6 +41,8 @@ const BYTES_BURST: u32 = 2 * 1024 * 1024;
 pub(super) const MOST_PER_SECOND: u32 = STEADY_PER_SECOND + BURST;
 /// Refusals told in one batch.
 const MOST_REFUSALS: u64 = 1000;
+/// Bytes of messages heard on tapped channels that are told in one batch.
+const MOST_HEARD_BYTES: u64 = 16 * 1024 * 1024;
 /// Round trips that the shortest is taken from.
 const TRIPS: usize = 32;
 
@@ -74,6 +78,10 @@ pub(super) struct Desk {
     dropped: AtomicU64,
     /// Refusals in the pending batch.
     refusals: AtomicU64,
+    /// Bytes of messages heard on tapped channels in the pending batch.
+    heard_bytes: AtomicU64,
+    /// Whose inboxes there are; shared with the tasks that listen.
+    inboxes: Arc<Mutex<Arc<Inboxes>>>,
 }
 
 /// Whether something has been reached.
@@ -112,7 +120,8 @@ struct State {
     /// The server that the connection is with.
     server: Name,
     account: Option<Name>,
-    deliver_subjects: BTreeSet<Name>,
+    /// `None` before consumers were first listed.
+    deliver_subjects: Option<BTreeSet<Name>>,
     /// The server that stamps each stream's messages; empty for the one that the connection is with.
     stampers: BTreeMap<Name, Name>,
     /// The first and last position of each stream, as last listed.
@@ -182,7 +191,7 @@ impl Desk {
                 answered: false,
                 server: "".into(),
                 account: None,
-                deliver_subjects: BTreeSet::new(),
+                deliver_subjects: None,
                 stampers: BTreeMap::new(),
                 positions: BTreeMap::new(),
                 supplied: BTreeSet::new(),
@@ -195,6 +204,8 @@ impl Desk {
             messages: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            heard_bytes: AtomicU64::new(0),
+            inboxes: Arc::default(),
         }
     }
 
@@ -250,6 +261,7 @@ impl Desk {
         let delivery = outbox.flush();
         if delivery == Delivery::Sent {
             self.refusals.store(0, Ordering::Relaxed);
+            self.heard_bytes.store(0, Ordering::Relaxed);
         }
         delivery
     }
@@ -378,6 +390,21 @@ impl Desk {
         self.messages.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many came in by subscriptions to tapped channels.
+    pub(super) fn heard(&self, messages: u64) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Tells a message that was heard, unless too many wait to be handed over already; whether it is told.
+    pub(super) fn tell_heard(&self, at: Stamp, message: HeardMessage) -> bool {
+        let bytes = message.weight() as u64;
+        if self.heard_bytes.fetch_add(bytes, Ordering::Relaxed) >= MOST_HEARD_BYTES {
+            return false;
+        }
+        self.observe(at, Observation::Heard(Box::new(message)));
+        true
+    }
+
     /// Messages were dropped because we were too slow.
     pub(super) fn dropped(&self, messages: u64) {
         self.dropped.fetch_add(messages, Ordering::Relaxed);
@@ -449,11 +476,31 @@ impl Desk {
 
     /// Where push consumers deliver: inboxes among them are no request inboxes.
     pub(super) fn set_deliver_subjects(&self, subjects: BTreeSet<Name>) {
-        locked(&self.state).deliver_subjects = subjects;
+        locked(&self.state).deliver_subjects = Some(subjects);
     }
 
     pub(super) fn delivers_to(&self, subject: &str) -> bool {
-        locked(&self.state).deliver_subjects.contains(subject)
+        locked(&self.state).deliver_subjects.as_ref().is_some_and(|known| known.contains(subject))
+    }
+
+    /// Why it is not known where all push consumers deliver; empty while they are still to be listed, `None` when it is known.
+    pub(super) fn unknown_deliveries(&self) -> Option<Name> {
+        let state = locked(&self.state);
+        if state.deliver_subjects.is_none() || state.unavailable.contains_key(&Part::Unread) {
+            return Some("".into());
+        }
+        let lists = |part: &Part| matches!(part, Part::Streams | Part::Consumers(_));
+        let missing = state.unavailable.iter().find(|(part, (_, trouble))| lists(part) && *trouble);
+        missing.map(|(_, (entry, _))| entry.why.clone())
+    }
+
+    /// Whose inboxes there are, as the connections were last listed; for the tasks that listen.
+    pub(super) fn inboxes(&self) -> Arc<Mutex<Arc<Inboxes>>> {
+        Arc::clone(&self.inboxes)
+    }
+
+    pub(super) fn set_inboxes(&self, inboxes: Inboxes) {
+        *locked(&self.inboxes) = Arc::new(inboxes);
     }
 
     /// Something cannot be read. `trouble` is false for what is merely not in use here.

@@ -14,6 +14,7 @@ use super::reference::{cause, read_file};
 use super::secret::{AddressError, Redacted, Secret, ServerUrl, UserInfo, parse_servers};
 use crate::model::command::ProbeLevel;
 use crate::model::id::SourceId;
+use crate::source::redact::Watched;
 
 /// The name under which Headwater's connections are listed by the server.
 pub const CONNECTION_NAME: &str = "headwater";
@@ -51,6 +52,8 @@ pub struct NatsOptions {
     pub interval: Option<Duration>,
     /// How much to do to learn, at the start.
     pub probe: ProbeLevel,
+    /// Names of fields that are taken out of messages before anything of them is told.
+    pub sensitive: Watched,
     /// What became of its server, where whoever made these options runs it.
     pub fate: Fate,
 }
@@ -156,6 +159,7 @@ impl NatsOptions {
             monitors: Vec::new(),
             interval: None,
             probe: ProbeLevel::Passive,
+            sensitive: Watched::default(),
             fate: Fate::default(),
         };
         options.set_servers(servers)?;

@@ -84,7 +84,7 @@ pub(super) struct StreamConfig {
     #[serde(default)]
     pub mirror: Option<UpstreamConfig>,
     #[serde(default, deserialize_with = "or_default")]
-    sources: Vec<UpstreamConfig>,
+    pub sources: Vec<UpstreamConfig>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -15,6 +15,7 @@ use crate::source::nats::connections::{
     Connz, ConnzAnswer, Ledger, Own, PAGE, ServerPicture, clients, is_inbox,
 };
 use crate::source::nats::desk::{Desk, Part};
+use crate::source::nats::tap::inboxes::Inboxes;
 use crate::source::nats::wire::{Answer, Failure, Wire};
 
 /// `CONNZ` of all servers.
@@ -38,6 +39,7 @@ pub(in crate::source::nats) fn tell(
     own_prefix: Option<&str>,
 ) {
     let inbox = |subject: &str| is_inbox(subject, own_prefix);
+    desk.set_inboxes(Inboxes::of(pictures.values(), own_prefix));
     for picture in pictures.values() {
         desk.count(ledger.enter(picture, own, inbox));
     }

@@ -1,0 +1,388 @@
+//! Listens to the messages of channels that were asked for, while the probe level is `tap` and a guard allows it.
+//!
+//! A subscription is interest, and interest changes what others see: with it, a request that nobody serves waits for its time-out
+//! instead of failing at once. So each tap is guarded: of a stream it listens only while the stream is there to take the messages,
+//! of a bare subject only while somebody else listens to the same. [`guard`] asks before listening and every second after it; what
+//! may never be listened to says [`forbidden`]. [`book`] counts and tells what is heard, [`inboxes`] knows who sent it.
+//!
+//! What was asked for outlives a connection and a change of level.
+
+mod book;
+mod forbidden;
+mod guard;
+pub(super) mod inboxes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::Subscriber;
+use futures_util::future::join_all;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use self::book::{Book, Ear, locked};
+use self::guard::{Guard, Target, Verdict};
+use super::api::Api;
+use super::desk::Desk;
+use super::options::NatsOptions;
+use super::poll::Link;
+use crate::model::command::ProbeLevel;
+use crate::model::id::{ChannelId, Name};
+use crate::model::observation::{Notice, NoticeKind, Observation};
+use crate::model::tap::{TapReport, TapState};
+use crate::model::time::{Mono, Timestamp};
+use crate::source::BATCH_EVERY;
+use crate::source::redact::Watched;
+
+/// The guard looks this often.
+const GUARD_EVERY: Duration = Duration::from_secs(1);
+/// What this user may not listen to is tried again after this.
+const RETRY_DENIED: Duration = Duration::from_secs(30);
+/// Counts are told this often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Channels that may be asked for at a time.
+const MOST_TAPS: usize = 32;
+
+const BELOW: &str = "it is listened to at the probe level tap";
+const NO_CONNECTION: &str = "there is no connection; it is listened to again when there is one";
+const NOT_LOOKED: &str = "the guard has not looked yet";
+const NOT_ASKED: &str = "it is no longer asked for";
+const TOO_MANY: &str = "32 channels are tapped already; end another one first";
+
+/// The channels that were asked for.
+pub(super) struct Taps {
+    taps: Mutex<BTreeMap<ChannelId, Tap>>,
+    /// The guard is to look now.
+    look: Notify,
+    /// Counts the moments at which all listening ended: what was allowed before one is not allowed after it.
+    ends: Mutex<u64>,
+    sensitive: Watched,
+    inbox_prefix: Option<String>,
+}
+
+/// One of them.
+struct Tap {
+    target: Target,
+    book: Arc<Mutex<Book>>,
+    /// By subject.
+    listening: BTreeMap<String, Listening>,
+    state: TapState,
+    why: Name,
+    since: Timestamp,
+    /// It has been listened to since it was asked for.
+    heard_once: bool,
+    /// The guard does not look before.
+    not_before: Mono,
+    told: Option<(TapReport, Mono)>,
+}
+
+/// A listening task, which ends with this, and its subscription.
+struct Listening {
+    task: JoinHandle<()>,
+    sid: Option<u64>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The number of a subscription, as the client counts them. It shows it only in its debug text; what cannot be found there is
+/// unknown, and then an overflow is counted for the source alone.
+fn sid(subscriber: &Subscriber) -> Option<u64> {
+    let text = format!("{subscriber:?}");
+    let (_, rest) = text.split_once("sid: ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+impl Tap {
+    fn new(target: Target, now: Timestamp) -> Self {
+        Self {
+            target,
+            book: Arc::default(),
+            listening: BTreeMap::new(),
+            state: TapState::Asked,
+            why: NOT_LOOKED.into(),
+            since: now,
+            heard_once: false,
+            not_before: Mono::default(),
+            told: None,
+        }
+    }
+
+    fn goes(&mut self, state: TapState, why: &str, now: Timestamp) {
+        if self.state != state {
+            self.since = now;
+            self.state = state;
+        }
+        if *self.why != *why {
+            self.why = why.into();
+        }
+        self.heard_once |= state == TapState::Listening;
+    }
+
+    /// Ends listening.
+    fn stop(&mut self, why: &str, now: Timestamp) {
+        self.listening.clear();
+        let state = if self.heard_once { TapState::Ended } else { TapState::Asked };
+        self.goes(state, why, now);
+    }
+
+    fn report(&self, channel: &ChannelId) -> TapReport {
+        let book = locked(&self.book);
+        TapReport {
+            channel: channel.clone(),
+            subjects: self.listening.keys().map(|subject| subject.as_str().into()).collect(),
+            state: self.state,
+            why: Arc::clone(&self.why),
+            since: self.since,
+            heard: book.heard(),
+            told: book.told(),
+            dropped: book.dropped(),
+        }
+    }
+
+    /// Hands over what was heard, and how it goes if that is news.
+    fn tell(&mut self, channel: &ChannelId, desk: &Desk) {
+        let (heard, waiting) = locked(&self.book).take();
+        desk.heard(heard);
+        let mut told = 0;
+        for (at, message) in waiting {
+            told += u64::from(desk.tell_heard(at, message));
+        }
+        locked(&self.book).add_told(told);
+        let report = self.report(channel);
+        let now = desk.clock().now();
+        let due = match &self.told {
+            None => true,
+            Some((last, at)) if now.mono.since(*at) >= TELL_EVERY => *last != report,
+            Some((last, _)) => {
+                (last.state, &last.why, &last.subjects) != (report.state, &report.why, &report.subjects)
+            }
+        };
+        if due {
+            desk.observe(now, Observation::Tap(Box::new(report.clone())));
+            self.told = Some((report, now.mono));
+        }
+    }
+}
+
+impl Taps {
+    pub(super) fn new(options: &NatsOptions) -> Self {
+        Self {
+            taps: Mutex::default(),
+            look: Notify::new(),
+            ends: Mutex::new(0),
+            sensitive: options.sensitive.clone(),
+            inbox_prefix: options.inbox_prefix.clone(),
+        }
+    }
+
+    /// A channel is asked for, or no longer. One of another source is not ours.
+    pub(super) fn ask(&self, desk: &Desk, channel: &ChannelId, on: bool) {
+        let Some(target) = Target::of(channel, desk.source()) else { return };
+        let now = desk.clock().now().wall;
+        let mut taps = locked(&self.taps);
+        if !on {
+            if let Some(mut tap) = taps.remove(channel) {
+                tap.listening.clear();
+                tap.goes(TapState::Ended, NOT_ASKED, now);
+                tap.tell(channel, desk);
+            }
+        } else if let Some(tap) = taps.get_mut(channel) {
+            tap.not_before = Mono::default();
+        } else {
+            let mut tap = Tap::new(target, now);
+            if taps.len() >= MOST_TAPS {
+                tap.goes(TapState::Refused, TOO_MANY, now);
+                tap.tell(channel, desk);
+                return;
+            }
+            tap.tell(channel, desk);
+            taps.insert(channel.clone(), tap);
+        }
+        drop(taps);
+        self.look.notify_one();
+    }
+
+    /// Ends all listening at once.
+    fn stop(&self, desk: &Desk, why: &str) {
+        *locked(&self.ends) += 1;
+        let now = desk.clock().now().wall;
+        for (channel, tap) in locked(&self.taps).iter_mut() {
+            tap.stop(why, now);
+            tap.not_before = Mono::default();
+            tap.tell(channel, desk);
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn interrupted(&self, desk: &Desk) {
+        self.stop(desk, NO_CONNECTION);
+    }
+
+    /// Something was said of a stream: if it is gone or changed, the guard looks at once.
+    pub(super) fn notice(&self, notice: &Notice) {
+        let about = matches!(notice.kind, NoticeKind::Deleted | NoticeKind::Changed);
+        let tapped = |channel: &ChannelId| locked(&self.taps).contains_key(channel);
+        if about && notice.consumer.is_none() && notice.channel.as_ref().is_some_and(tapped) {
+            self.look.notify_one();
+        }
+    }
+
+    /// The server does not let us listen to this subject; whether that is one of ours.
+    pub(super) fn denied(&self, desk: &Desk, subject: &str) -> bool {
+        let now = desk.clock().now();
+        let mut ours = false;
+        for tap in locked(&self.taps).values_mut().filter(|tap| tap.listening.contains_key(subject)) {
+            tap.listening.clear();
+            let why = format!("permission denied to subscribe to {subject}; allow this user to");
+            tap.goes(TapState::Refused, &why, now.wall);
+            tap.not_before = now.mono + RETRY_DENIED;
+            ours = true;
+        }
+        ours
+    }
+
+    /// A message for this subscription was lost, because we were too slow.
+    pub(super) fn overflowed(&self, sid: u64) {
+        for tap in locked(&self.taps).values() {
+            if tap.listening.values().any(|one| one.sid == Some(sid)) {
+                locked(&tap.book).drop_one();
+            }
+        }
+    }
+
+    /// Listens to what may be listened to, while the connection lasts.
+    pub(super) async fn run(
+        &self,
+        api: &Api<'_>,
+        level: watch::Receiver<ProbeLevel>,
+        link: watch::Receiver<Link>,
+    ) {
+        let telling = async {
+            let mut ticks = tokio::time::interval(BATCH_EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                locked(&self.taps).iter_mut().for_each(|(channel, tap)| tap.tell(channel, api.desk));
+            }
+        };
+        tokio::select! {
+            () = self.watch(api, level, link) => {}
+            () = telling => {}
+        }
+    }
+
+    async fn watch(
+        &self,
+        api: &Api<'_>,
+        mut level: watch::Receiver<ProbeLevel>,
+        mut link: watch::Receiver<Link>,
+    ) {
+        loop {
+            let wanted = *level.borrow_and_update() >= ProbeLevel::Tap;
+            let up = *link.borrow_and_update() != Link::Down;
+            if !wanted || !up {
+                self.stop(api.desk, if wanted { NO_CONNECTION } else { BELOW });
+            }
+            // Both senders outlive this.
+            let changed = async {
+                tokio::select! {
+                    changed = level.changed() => drop(changed),
+                    changed = link.changed() => drop(changed),
+                }
+            };
+            let looking = async {
+                if wanted && up && !locked(&self.taps).is_empty() {
+                    let began = Instant::now();
+                    self.round(api).await;
+                    tokio::select! {
+                        () = sleep_until(began + GUARD_EVERY) => {}
+                        () = self.look.notified() => {}
+                    }
+                } else {
+                    self.look.notified().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = looking => {}
+            }
+        }
+    }
+
+    /// The guard looks at every tap; each goes its own way at once.
+    async fn round(&self, api: &Api<'_>) {
+        let now = api.desk.clock().now().mono;
+        let due: Vec<(ChannelId, Target)> = {
+            let taps = locked(&self.taps);
+            let due = taps.iter().filter(|(_, tap)| tap.not_before <= now);
+            due.map(|(channel, tap)| (channel.clone(), tap.target.clone())).collect()
+        };
+        let guard = Guard { api, inbox_prefix: self.inbox_prefix.as_deref() };
+        join_all(due.iter().map(|(channel, target)| async {
+            let end = *locked(&self.ends);
+            match guard.judge(target).await {
+                Verdict::Listen { subjects, while_ } => {
+                    self.listen(api, channel, subjects, &while_, end).await;
+                }
+                Verdict::No { state, why } => self.refuse(api.desk, channel, state, &why),
+            }
+        }))
+        .await;
+    }
+
+    /// It may not be listened to, or no longer.
+    fn refuse(&self, desk: &Desk, channel: &ChannelId, state: Option<TapState>, why: &str) {
+        let now = desk.clock().now().wall;
+        if let Some(tap) = locked(&self.taps).get_mut(channel) {
+            tap.listening.clear();
+            let ended = if tap.heard_once { TapState::Ended } else { TapState::Refused };
+            tap.goes(state.unwrap_or(ended), why, now);
+            tap.tell(channel, desk);
+        }
+    }
+
+    /// Listens to these subjects and no others.
+    async fn listen(
+        &self,
+        api: &Api<'_>,
+        channel: &ChannelId,
+        subjects: BTreeSet<String>,
+        while_: &str,
+        end: u64,
+    ) {
+        let desk = api.desk;
+        let new: Vec<String> = {
+            let mut taps = locked(&self.taps);
+            let Some(tap) = taps.get_mut(channel) else { return };
+            tap.listening.retain(|subject, one| subjects.contains(subject) && !one.task.is_finished());
+            subjects.into_iter().filter(|subject| !tap.listening.contains_key(subject)).collect()
+        };
+        for subject in new {
+            // Only fails when the client has ended.
+            let Ok(subscriber) = api.wire.client().subscribe(subject.clone()).await else { return };
+            let mut taps = locked(&self.taps);
+            let Some(tap) = taps.get_mut(channel).filter(|_| *locked(&self.ends) == end) else { return };
+            let ear = Ear {
+                channel: channel.clone(),
+                book: Arc::clone(&tap.book),
+                clock: desk.clock(),
+                sensitive: self.sensitive.clone(),
+                inboxes: desk.inboxes(),
+            };
+            let sid = sid(&subscriber);
+            tap.listening.insert(subject, Listening { task: tokio::spawn(ear.listen(subscriber)), sid });
+        }
+        let now = desk.clock().now().wall;
+        let mut taps = locked(&self.taps);
+        if let Some(tap) = taps.get_mut(channel).filter(|_| *locked(&self.ends) == end) {
+            tap.goes(TapState::Listening, while_, now);
+        }
+    }
+}
