@@ -25,6 +25,8 @@ mod nats_discovery;
 mod nats_lag;
 #[path = "system/nats_rights.rs"]
 mod nats_rights;
+#[path = "system/nats_tap.rs"]
+mod nats_tap;
 #[path = "system/nats_trouble.rs"]
 mod nats_trouble;
 #[path = "system/one_system.rs"]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::{consumer, stream};
 use futures_util::StreamExt;
-use headwater::model::command::ProbeLevel;
+use headwater::model::command::{Command, ProbeLevel};
 use headwater::model::measured::Bounds;
 use headwater::model::observation::{NoticeKind, SourceState};
+use headwater::model::tap::TapState;
 use headwater::source::nats::options::NatsOptions;
 use serde_json::{Value, json};
 
@@ -42,6 +43,11 @@ async fn watching_changes_nothing() {
 #[tokio::test]
 async fn listening_to_acknowledgements_changes_nothing() {
     unharmed_at(ProbeLevel::Acks, &["$JS.ACK.>"]).await;
+}
+
+#[tokio::test]
+async fn listening_to_the_messages_of_streams_changes_nothing() {
+    unharmed_at(ProbeLevel::Tap, &["$JS.ACK.>", "jobs.>", "orders.>"]).await;
 }
 
 /// Promises 1 and 2 at a probe level that listens to `more` than the passive one.
@@ -93,6 +99,17 @@ async fn unharmed_at(probe: ProbeLevel, more: &[&str]) {
             )
         })
         .await;
+    if probe == ProbeLevel::Tap {
+        for channel in ["nats/ORDERS", "nats/JOBS"] {
+            watch.commands.send(Command::Tap { channel: channel.into(), on: true }).unwrap();
+        }
+        watch
+            .until(SOON, "both are listened to", |world| {
+                let listening = world.taps.values().filter(|tap| tap.state == TapState::Listening);
+                ok(listening.count() == 2, format!("{:?}", world.taps))
+            })
+            .await;
+    }
     drop(waiting);
     drop(puller);
     wait_until(SOON, "the dead puller is noticed", || async {
@@ -132,14 +149,16 @@ async fn unharmed_at(probe: ProbeLevel, more: &[&str]) {
         .map(|one| one["subject"].as_str().unwrap())
         .collect();
     subjects.sort_unstable();
-    let inbox = subjects.pop().unwrap();
-    assert!(inbox.starts_with("_INBOX.") && inbox.ends_with(".*"), "{inbox}");
+    let inbox = subjects.remove(subjects.iter().position(|one| one.starts_with("_INBOX.")).unwrap());
+    assert!(inbox.ends_with(".*"), "{inbox}");
     let advisories = [
         "$JS.EVENT.ADVISORY.API.LIMIT_REACHED",
         "$JS.EVENT.ADVISORY.CONSUMER.>",
         "$JS.EVENT.ADVISORY.STREAM.>",
     ];
-    assert_eq!(subjects, [more, &advisories].concat());
+    let mut expected = [more, &advisories].concat();
+    expected.sort_unstable();
+    assert_eq!(subjects, expected);
 
     // What nobody serves is refused by the server at once, not after a time-out.
     let error = client.request("nobody.serves.this", "".into()).await.unwrap_err();
