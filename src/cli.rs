@@ -114,11 +114,13 @@ pub struct Global {
     #[arg(long, value_name = "DIR", global = true, help_heading = "What is shown")]
     pub topology: Option<PathBuf>,
 
-    /// How much may be done to learn more: 'acks' also listens to acknowledgements.
+    /// How much may be done to learn more: 'acks' also listens to acknowledgements, 'tap' to named channels' messages.
     ///
     /// That makes delays exact and costs the broker a copy of each acknowledgement. One effect others may notice:
     /// an acknowledgement with reply to a consumer that has been deleted waits for its time-out instead of failing
-    /// at once. 'tap' is for a later version.
+    /// at once. 'tap' also listens to the messages of channels that are named (by --tap, or while it runs), each only while
+    /// its stream is there, or somebody else listens to its subject too: looked at every second, so that for up to a
+    /// second a request to a responder that has just left waits for its time-out instead of failing at once.
     #[arg(long, value_name = "LEVEL", value_enum, global = true, help_heading = "What is shown")]
     pub probe: Option<Probe>,
 
@@ -144,7 +146,7 @@ pub struct Global {
     pub no_mouse: bool,
 }
 
-/// Probe levels as words; `settings` says which there are in this version.
+/// Probe levels as words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Probe {
     /// Lists, counters, statistics, health: nothing that others could notice.

@@ -153,9 +153,6 @@ pub enum SettingsError {
     /// The context that `nats context select` chose; nobody named it here.
     #[error("the selected NATS context: {0} (choose another with --context, or name servers with --nats)")]
     SelectedContext(ContextError),
-    /// A probe level of a later version.
-    #[error("--probe {0} is not available in this version; it watches at 'passive' and 'acks'")]
-    Probe(&'static str),
     /// Two sources of one name.
     #[error("two sources are named '{0}'; give each its own name: --nats NAME=URL")]
     SameName(String),
@@ -210,14 +207,15 @@ pub fn terminal(global: &Global, environment: Lookup<'_>) -> TerminalSettings {
     }
 }
 
-/// The probe level, where this version has it.
-pub fn probe(global: &Global) -> Result<Found<ProbeLevel>, SettingsError> {
-    match global.probe {
-        None => Ok(Found::new(ProbeLevel::Passive, Origin::Default)),
-        Some(Probe::Passive) => Ok(Found::new(ProbeLevel::Passive, Origin::Flag("--probe"))),
-        Some(Probe::Acks) => Ok(Found::new(ProbeLevel::Acks, Origin::Flag("--probe"))),
-        Some(Probe::Tap) => Err(SettingsError::Probe(ProbeLevel::Tap.word())),
-    }
+/// The probe level.
+pub fn probe(global: &Global) -> Found<ProbeLevel> {
+    let level = match global.probe {
+        None => return Found::new(ProbeLevel::Passive, Origin::Default),
+        Some(Probe::Passive) => ProbeLevel::Passive,
+        Some(Probe::Acks) => ProbeLevel::Acks,
+        Some(Probe::Tap) => ProbeLevel::Tap,
+    };
+    Found::new(level, Origin::Flag("--probe"))
 }
 
 impl Settings {
@@ -237,7 +235,7 @@ impl Settings {
             source.options.interval = global.interval;
         }
         Ok(Self {
-            probe: probe(global)?,
+            probe: probe(global),
             sources,
             topology: topology_directory(global, environment),
             terminal: terminal(global, environment),

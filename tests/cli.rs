@@ -52,14 +52,6 @@ fn wrong_usage_is_exit_code_2_and_one_line() {
     assert_eq!(code, 2);
     assert!(error.contains("invalid value 'xml' for '--format <FORMAT>'"), "{error}");
     assert_eq!(
-        refused(&["once", "--probe", "tap"], &[]),
-        (
-            "headwater: --probe tap is not available in this version; it watches at 'passive' and 'acks'\n"
-                .to_owned(),
-            2
-        )
-    );
-    assert_eq!(
         refused(&["once", "--nats", "nats://app:s3cret@host:x"], &[]),
         (
             "headwater: --nats: 'nats://***@host:x' is not the address of a NATS server (invalid port number); \

@@ -286,14 +286,11 @@ fn a_selected_context_that_cannot_be_used_is_not_passed_over() {
 }
 
 #[test]
-fn probe_levels_of_later_versions_are_refused() {
+fn the_probe_level_is_what_was_said() {
     let person = Person::new();
     assert_eq!(person.runs("headwater --probe passive", &[]).unwrap().probe.value, ProbeLevel::Passive);
     assert_eq!(person.runs("headwater --probe acks", &[]).unwrap().probe.value, ProbeLevel::Acks);
-    assert_eq!(
-        person.runs("headwater --probe tap", &[]).unwrap_err(),
-        "--probe tap is not available in this version; it watches at 'passive' and 'acks'"
-    );
+    assert_eq!(person.runs("headwater --probe tap", &[]).unwrap().probe.value, ProbeLevel::Tap);
 }
 
 #[test]

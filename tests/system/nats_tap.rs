@@ -322,7 +322,8 @@ async fn what_would_harm_is_refused_and_says_why() {
         jet::push(&orders, "archive", "deliver.archive").await;
         jet::stream(&client, "PUSHED", &["deliver.archive"]).await;
         let mut watch = watch_at(&broker.url());
-        let delivers = |to: &str| format!("a push consumer delivers to {to}: it would take us for its reader");
+        let delivers =
+            |to: &str| format!("a push consumer delivers to {to}: it would take us for its reader");
         let harms = "never listened to because it harms others";
         for (channel, why) in [
             (subject("deliver.search"), delivers("deliver.search")),

@@ -247,6 +247,8 @@ struct Listed {
 struct Named {
     #[serde(default, deserialize_with = "or_default")]
     name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    subjects: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -306,14 +308,14 @@ impl Trial<'_> {
         );
 
         let list = self.one(&format!("{api}.STREAM.LIST")).await;
-        let names: Vec<String> = match &list {
+        let streams: Vec<Named> = match &list {
             Ok(payload) => serde_json::from_slice::<Streams>(payload)
-                .map(|page| page.streams.into_iter().map(|one| one.config.name).collect())
+                .map(|page| page.streams.into_iter().map(|one| one.config).collect())
                 .unwrap_or_default(),
             Err(_) => Vec::new(),
         };
         let listed = outcome(&list);
-        let names: Vec<&str> = names.iter().map(String::as_str).take(STREAMS).collect();
+        let names: Vec<&str> = streams.iter().map(|one| one.name.as_str()).take(STREAMS).collect();
         let each = |kind: &'static str, body: serde_json::Value| {
             let names = names.clone();
             let listed = listed.clone();
@@ -321,6 +323,17 @@ impl Trial<'_> {
         };
         let consumers = each("CONSUMER.LIST", serde_json::Value::Null).await;
         let messages = each("STREAM.MSG.GET", json!({ "seq": 1, "next_by_subj": ">" })).await;
+        if self.options.probe >= ProbeLevel::Tap {
+            let guard = each("STREAM.INFO", serde_json::Value::Null).await;
+            let unlocks = "messages of tapped streams: the guard sees every second that a stream is there";
+            add(format!("{api}.STREAM.INFO.*"), Way::Publish, unlocks, false, guard);
+            let subjects: BTreeSet<String> = streams.iter().flat_map(|one| &one.subjects).cloned().collect();
+            for subject in subjects.into_iter().take(STREAMS) {
+                // Listening has an effect, and needs its guard: it is not done for a try.
+                let outcome = Outcome::NotInUse("tried when it is tapped, not before".to_owned());
+                add(subject, Way::Subscribe, "its messages, while it is tapped", false, outcome);
+            }
+        }
         add(
             format!("{api}.STREAM.LIST"),
             Way::Publish,
