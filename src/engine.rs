@@ -28,6 +28,7 @@ mod causes;
 mod changes;
 mod channels;
 mod consumers;
+mod counted;
 mod delay;
 mod flows;
 mod gave_up;

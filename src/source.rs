@@ -14,9 +14,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
-use crate::model::acks::Acks;
+use crate::model::acks::{Acks, Processing};
 use crate::model::id::SourceId;
-use crate::model::observation::{Batch, Observation, Observed};
+use crate::model::observation::{Batch, Observation, Observed, Span};
 use crate::model::time::{Mono, Stamp, Timestamp, nanos};
 use crate::model::traffic::Traffic;
 
@@ -101,6 +101,16 @@ impl Outbox {
         &mut self.pending.acks
     }
 
+    /// Acknowledgements of every consumer were listened to for this time, the newest, or were not.
+    pub fn listen(&mut self, listened: Option<Span>) {
+        self.pending.listen(listened);
+    }
+
+    /// The samples of processing times of the pending batch.
+    pub fn processing(&mut self) -> &mut Processing {
+        &mut self.pending.processing
+    }
+
     /// Hands the pending batch over, if there is anything in it and the engine has room.
     pub fn flush(&mut self) -> Delivery {
         if self.pending.is_empty() {
@@ -124,7 +134,6 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::Span;
     use crate::model::traffic::{Count, TrafficKey};
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::counted::Counted;
 use super::delay::{DelayInterval, Delays};
 use super::gave_up::{GaveUp, Marks};
 use super::heard::{self, Heard};
@@ -16,13 +17,16 @@ use super::wiring::Bound;
 use super::words;
 use super::{staleness, trend};
 use crate::model::acks::AckTally;
+use crate::model::histogram::Histogram;
 use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{
-    BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind,
+    AckPolicy, BacklogReport, ChannelReport, ClockOffset, ConsumerReport, Notice, NoticeKind, Span,
 };
 use crate::model::series::History;
-use crate::model::snapshot::{ConsumerIdentity, ConsumerStatus, Delay, Drain, Loss, Since, Trend};
+use crate::model::snapshot::{
+    ConsumerIdentity, ConsumerStatus, Delay, Drain, Loss, Processing, Since, Trend,
+};
 use crate::model::time::{Mono, Stamp, Timestamp};
 
 /// What is kept of one consumer.
@@ -58,7 +62,16 @@ pub(super) struct ConsumerState {
     rewound: Option<u64>,
     pub(super) backlog: Option<BacklogReport>,
     delays: Delays,
-    heard: Heard,
+    heard: Heard<AckTally>,
+    /// Its acknowledgements while all of them were heard.
+    #[serde(default)]
+    counted: Counted,
+    /// Samples of its own processing times.
+    #[serde(default)]
+    processing: Heard<Histogram>,
+    /// Until when those were told.
+    #[serde(default)]
+    sampled: Option<Mono>,
     /// Until when its acknowledgements were listened to.
     listened: Option<Mono>,
     pub(super) gave_up: GaveUp,
@@ -129,6 +142,8 @@ pub(super) struct Figures {
     pub(super) delay: Option<Delay>,
     /// What was heard of its acknowledgements, when anything was.
     pub(super) acks: Option<Arc<AckTally>>,
+    /// Last delivery → acknowledgement, of those that were sampled.
+    pub(super) processing: Measured<Processing>,
 }
 
 /// What a poll is judged with.
@@ -173,6 +188,9 @@ impl ConsumerState {
             backlog: None,
             delays: Delays::default(),
             heard: Heard::default(),
+            counted: Counted::from(seen.mono),
+            processing: Heard::default(),
+            sampled: None,
             listened: None,
             gave_up: GaveUp::default(),
             status: ConsumerStatus::Unknown,
@@ -196,6 +214,7 @@ impl ConsumerState {
                 drain: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
                 delay: None,
                 acks: None,
+                processing: Measured::unknown(words::NAME_ONLY.clone(), seen.wall),
             },
             listed_by,
             rewired: 0,
@@ -217,7 +236,7 @@ impl ConsumerState {
         let channel = poll.channel.map(ChannelPoint::of).unwrap_or_default();
         if self.is_remade(report) {
             let reached = self.samples.last().and_then(|last| last.delivered.or(last.floor)).map(|p| p.1);
-            self.begin_anew();
+            self.begin_anew(poll.at.mono);
             // What it had reached under its name it has to reach again.
             self.rewound = reached;
         }
@@ -335,7 +354,7 @@ impl ConsumerState {
     }
 
     /// It is another one under the old name.
-    fn begin_anew(&mut self) {
+    fn begin_anew(&mut self, now: Mono) {
         self.samples.clear();
         self.first = None;
         self.advanced = None;
@@ -347,6 +366,8 @@ impl ConsumerState {
         self.was_there = false;
         self.delays = Delays::default();
         self.heard.reset();
+        self.counted = Counted::from(now);
+        self.processing.reset();
         self.gave_up.reset();
         self.trend = Trend::Steady;
     }
@@ -379,9 +400,20 @@ impl ConsumerState {
     }
 
     /// Its acknowledgements were listened to until `at`.
-    pub(super) fn hear(&mut self, tally: &AckTally, at: Mono) {
+    /// `stretch` is the time up to then in which all of its source's were.
+    pub(super) fn hear(&mut self, tally: &AckTally, at: Mono, stretch: Option<Span>, windows: Windows) {
         self.heard.add(tally, at);
+        if let Some(stretch) = stretch {
+            self.counted.add(tally.acknowledged, tally.span, stretch, windows.rate);
+        }
         self.listened = Some(at);
+        self.settled = false;
+    }
+
+    /// The broker told how long it took of its own for some messages, until `at`.
+    pub(super) fn sampled(&mut self, times: &Histogram, at: Mono) {
+        self.processing.add(times, at);
+        self.sampled = Some(at);
         self.settled = false;
     }
 
@@ -461,24 +493,25 @@ impl ConsumerState {
     }
 
     /// Judges it and works out its figures, unless nothing came since that was done last.
-    pub(super) fn settle(&mut self, windows: Windows) {
+    /// `stretch` is the time in which all acknowledgements of its source were heard, up to now.
+    pub(super) fn settle(&mut self, windows: Windows, stretch: Option<Span>) {
         if !self.settled {
             self.judge();
-            self.measure(windows);
+            self.measure(windows, stretch);
             self.settled = true;
         }
     }
 
     /// The same right after a poll, while all that it rests on is at hand. The first judgement waits for the wiring, which tells
-    /// whether anybody is there; whose acknowledgements come all the time waits for the next look.
-    pub(super) fn settle_again(&mut self, windows: Windows) {
-        if self.judged.is_some() && self.wired.is_some() && self.listened.is_none() {
-            self.settle(windows);
+    /// whether anybody is there; where acknowledgements are listened to, what was heard comes after the polls.
+    pub(super) fn settle_again(&mut self, windows: Windows, listens: bool) {
+        if self.judged.is_some() && self.wired.is_some() && self.listened.is_none() && !listens {
+            self.settle(windows, None);
         }
     }
 
     /// Works out what its polls amount to.
-    fn measure(&mut self, windows: Windows) {
+    fn measure(&mut self, windows: Windows, stretch: Option<Span>) {
         let now = self.polled.map(|at| at.mono).max(self.listened);
         let acks = now.and_then(|now| self.heard.window(windows.delay, now)).map(Arc::new);
         let delay = match &acks {
@@ -486,13 +519,14 @@ impl ConsumerState {
             None => self.polled.and_then(|at| self.delays.distribution(windows.delay, at.mono)),
         };
         let ends = self.ends(windows);
-        let acked_rate = self.acked_rate(ends);
+        let acked_rate = self.acked_rate_heard(windows, stretch).unwrap_or_else(|| self.acked_rate(ends));
         let drain = self.drain(match &acked_rate.bounds {
             Bounds::Between { lo, hi } => Some(f64::midpoint(*lo, *hi)),
             bounds => bounds.low().copied(),
         });
         let (delivered_rate, errors_rate) = (self.delivered_rate(ends), self.errors_rate(ends));
-        self.figures = Figures { delivered_rate, acked_rate, errors_rate, drain, delay, acks };
+        let processing = self.processing(windows);
+        self.figures = Figures { delivered_rate, acked_rate, errors_rate, drain, delay, acks, processing };
     }
 
     fn judge(&mut self) {
@@ -549,6 +583,39 @@ impl ConsumerState {
             Some(rate) => Measured::exact(rate, at, words::BY_DELIVERED.clone()),
             None => Measured::unknown(words::ONE_POLL.clone(), at),
         }
+    }
+
+    /// What its service takes of its own, as far as the broker samples it.
+    fn processing(&mut self, windows: Windows) -> Measured<Processing> {
+        let at = self.measured_at();
+        let now = self.polled.map(|at| at.mono).max(self.sampled);
+        let sampling = self.report.as_ref().and_then(|report| report.sampling);
+        let by = || match sampling {
+            Some(freq) => format!("sampled by the broker, sample_freq {freq}"),
+            // It was sampled, and is not any more.
+            None => "sampled by the broker".to_owned(),
+        };
+        if let Some(times) = now.and_then(|now| self.processing.window(windows.delay, now)) {
+            return Measured::exact(heard::processing(&times), at, by());
+        }
+        let Some(report) = &self.report else { return Measured::unknown(words::NAME_ONLY.clone(), at) };
+        let why = match (report.ack, report.sampling) {
+            (AckPolicy::All | AckPolicy::None, _) => &words::NOT_EACH,
+            (AckPolicy::Explicit, None) => &words::NOT_SAMPLED,
+            (AckPolicy::Explicit, Some(_)) => &words::NONE_SAMPLED,
+        };
+        Measured::unknown((*why).clone(), at)
+    }
+
+    /// Messages acknowledged per second, where all acknowledgements were heard for as long as the rate covers. Of one that
+    /// processes messages again, or acknowledges several at once, they do not tell everything.
+    fn acked_rate_heard(&self, windows: Windows, stretch: Option<Span>) -> Option<Measured<f64>> {
+        let (stretch, first) = (stretch?, self.first.as_ref()?);
+        if self.rewound.is_some() || self.report.as_ref()?.ack != AckPolicy::Explicit {
+            return None;
+        }
+        let rate = self.counted.rate(stretch, windows.rate, first.at.mono)?;
+        Some(Measured::exact(rate, self.measured_at(), words::BY_HEARD.clone()))
     }
 
     /// Messages processed per second: see [`progress`].

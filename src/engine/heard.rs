@@ -1,6 +1,6 @@
-//! Acknowledgements that were heard, over a window: delays that are exact.
+//! What was heard of acknowledgements, over a window: delays that are exact, and samples of processing times.
 //!
-//! Tallies are kept in slots, so that the window moves on without keeping every message, and once for the whole run. They are never
+//! What is heard is kept in slots, so that the window moves on without keeping every message, and once for the whole run. Delays are never
 //! mixed with what polls say: a consumer whose acknowledgements were heard in the window has exact delays, any other one
 //! intervals.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::acks::AckTally;
 use crate::model::histogram::{Histogram, Quantile};
-use crate::model::snapshot::{Delay, DelayMethod};
+use crate::model::snapshot::{Delay, DelayMethod, Processing};
 use crate::model::time::Mono;
 
 /// Width of a slot: the window's end is as sharp as this.
@@ -19,31 +19,59 @@ const SLOT: Duration = Duration::from_secs(5);
 /// Slots kept: ten minutes, the longest window that is drawn.
 const SLOTS: usize = 120;
 
+/// What can be added up.
+pub(super) trait Sum: Clone + Default {
+    /// Adds what came later.
+    fn add(&mut self, later: &Self);
+    /// Whether it says nothing.
+    fn is_nothing(&self) -> bool;
+}
+
+impl Sum for AckTally {
+    fn add(&mut self, later: &Self) {
+        self.merge(later);
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.acknowledged == 0
+    }
+}
+
+impl Sum for Histogram {
+    fn add(&mut self, later: &Self) {
+        self.merge(later);
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
 /// What was heard of one consumer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Heard {
-    slots: VecDeque<(u64, AckTally)>,
-    total: AckTally,
+pub(super) struct Heard<T> {
+    slots: VecDeque<(u64, T)>,
+    total: T,
     /// The slots of the window that do not change any more, added up once. Not written down: it can be made again.
     #[serde(skip)]
-    complete: Option<Complete>,
+    complete: Option<Complete<T>>,
 }
 
 /// The slots `from..upto`, added up.
 #[derive(Clone, Debug, PartialEq)]
-struct Complete {
+struct Complete<T> {
     from: u64,
     upto: u64,
-    sum: AckTally,
+    sum: T,
 }
 
-impl Heard {
+impl<T: Sum> Heard<T> {
     /// Takes a tally that was closed at `at`.
-    pub(super) fn add(&mut self, tally: &AckTally, at: Mono) {
-        self.total.merge(tally);
+    pub(super) fn add(&mut self, tally: &T, at: Mono) {
+        self.total.add(tally);
         let slot = slot_of(at);
         match self.slots.back_mut() {
-            Some((last, sum)) if *last >= slot => sum.merge(tally),
+            Some((last, sum)) if *last >= slot => sum.add(tally),
             _ => self.slots.push_back((slot, tally.clone())),
         }
         while self.slots.len() > SLOTS {
@@ -56,8 +84,8 @@ impl Heard {
         *self = Self::default();
     }
 
-    /// Everything heard in the window that ends `now`; `None` when nothing was acknowledged in it.
-    pub(super) fn window(&mut self, window: Duration, now: Mono) -> Option<AckTally> {
+    /// Everything heard in the window that ends `now`; `None` when that is nothing.
+    pub(super) fn window(&mut self, window: Duration, now: Mono) -> Option<T> {
         let sum = if window == Duration::MAX {
             self.total.clone()
         } else {
@@ -67,19 +95,19 @@ impl Heard {
             let mut sum = match &self.complete {
                 Some(known) if (known.from, known.upto) == (from, *upto) => known.sum.clone(),
                 _ => {
-                    let mut sum = AckTally::default();
+                    let mut sum = T::default();
                     let inside = self.slots.iter().filter(|(slot, _)| (from..*upto).contains(slot));
-                    inside.for_each(|(_, tally)| sum.merge(tally));
+                    inside.for_each(|(_, tally)| sum.add(tally));
                     self.complete = Some(Complete { from, upto: *upto, sum: sum.clone() });
                     sum
                 }
             };
             if *upto >= from {
-                sum.merge(filling);
+                sum.add(filling);
             }
             sum
         };
-        (sum.acknowledged > 0).then_some(sum)
+        (!sum.is_nothing()).then_some(sum)
     }
 }
 
@@ -100,6 +128,18 @@ pub(super) fn delay(tally: &AckTally) -> Delay {
         error: (!tally.delays.is_empty()).then_some(tally.error),
         errors: None,
         negative: tally.delays.negative(),
+    }
+}
+
+/// The figures of samples: within [`crate::model::histogram::RELATIVE_ERROR`] of what the broker measured.
+pub(super) fn processing(times: &Histogram) -> Processing {
+    let figure = |q: f64| times.quantile(q).map(Quantile::middle);
+    Processing {
+        p50: figure(0.50),
+        p95: figure(0.95),
+        p99: figure(0.99),
+        max: times.max(),
+        sampled: times.count(),
     }
 }
 

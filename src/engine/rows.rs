@@ -158,7 +158,8 @@ impl Cache {
                 state.dirty.consumer(consumer);
             }
             self.consumers.push(kept.unwrap_or_else(|| {
-                consumer.settle(state.windows);
+                let stretch = state.sources.get(&consumer.source).and_then(|source| source.listened);
+                consumer.settle(state.windows, stretch);
                 Arc::new(consumer_row(consumer, &identity))
             }));
         }
@@ -181,9 +182,11 @@ impl Cache {
     /// The rows of consumers of which something came, and of the flows that show their numbers.
     fn consumers(&mut self, state: &mut State, wiring: &Wiring, dirty: &[Stale]) {
         let (windows, known_at) = (state.windows, state.structure_at.wall);
+        let sources = &state.sources;
         each(&mut state.consumers, dirty, |consumer| {
             consumer.stale = false;
-            consumer.settle(windows);
+            let stretch = sources.get(&consumer.source).and_then(|source| source.listened);
+            consumer.settle(windows, stretch);
             let Some(wired) = &consumer.wired else { return };
             let row = consumer_row(consumer, &wired.identity);
             if causes::ails(&row) {
@@ -319,6 +322,7 @@ fn consumer_row(consumer: &ConsumerState, identity: &Arc<ConsumerIdentity>) -> C
         trend: consumer.trend(),
         delay: figures.delay.clone(),
         acks: figures.acks.clone(),
+        processing: figures.processing.clone(),
         lag_history: consumer.lag_history.clone(),
         staleness_history: consumer.staleness_history.clone(),
         told_by,

@@ -12,7 +12,7 @@ use super::words;
 use crate::model::id::{Name, SourceId};
 use crate::model::measured::Measured;
 use crate::model::observation::{
-    ClientReport, ClockOffset, Listing, ResponderReport, SIMULATION, SourceReport, SourceState,
+    ClientReport, ClockOffset, Listing, ResponderReport, SIMULATION, SourceReport, SourceState, Span,
 };
 use crate::model::snapshot::Source;
 use crate::model::time::{Stamp, Timestamp};
@@ -45,6 +45,9 @@ pub(super) struct SourceMemory {
     pub(super) clocks: BTreeMap<Option<Name>, ClockOffset>,
     requests: Counter,
     messages: Counter,
+    /// The newest time in which all acknowledgements were heard: see [`super::counted`].
+    #[serde(default)]
+    pub(super) listened: Option<Span>,
     pub(super) channels_listed: Option<Stamp>,
     pub(super) clients_listed: Option<Stamp>,
     #[serde(with = "super::pairs")]
@@ -92,6 +95,7 @@ impl SourceMemory {
             clocks: BTreeMap::new(),
             requests: Counter::default(),
             messages: Counter::default(),
+            listened: None,
             channels_listed: None,
             clients_listed: None,
             clients: BTreeMap::new(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::changes::Changes;
 use super::channels::ChannelState;
 use super::consumers::{ConsumerState, Poll};
+use super::counted;
 use super::health::CheckState;
 use super::rates::Windows;
 use super::services::ServiceMemory;
@@ -138,14 +139,7 @@ impl State {
         for observed in &batch.observations {
             self.observe(source, observed.at, &observed.what);
         }
-        // What was on its way when listening ended would stand there as heard just now.
-        for (id, tally) in batch.acks.iter().filter(|_| probe >= ProbeLevel::Acks) {
-            // Of one that no list has told of yet nothing is known to show it with.
-            if let Some(consumer) = self.consumers.get_mut(id) {
-                consumer.hear(tally, batch.at.mono);
-                self.dirty.consumer(consumer);
-            }
-        }
+        self.hear(batch, probe);
         if !batch.traffic.is_empty() {
             let revision = self.revision;
             let memory = self.sources.get_mut(source);
@@ -161,9 +155,34 @@ impl State {
         }
     }
 
+    /// Takes what was heard of acknowledgements.
+    fn hear(&mut self, batch: &Batch, probe: ProbeLevel) {
+        // What was on its way when listening ended would stand there as heard just now.
+        let listens = probe >= ProbeLevel::Acks;
+        let mut whole = None;
+        if let Some(memory) = self.sources.get_mut(&batch.source) {
+            memory.listened = counted::stretch(memory.listened, batch.listened.filter(|_| listens));
+            whole = memory.listened;
+        }
+        for (id, tally) in batch.acks.iter().filter(|_| listens) {
+            // Of one that no list has told of yet nothing is known to show it with.
+            if let Some(consumer) = self.consumers.get_mut(id) {
+                consumer.hear(tally, batch.at.mono, whole, self.windows);
+                self.dirty.consumer(consumer);
+            }
+        }
+        for (id, times) in &batch.processing {
+            if let Some(consumer) = self.consumers.get_mut(id) {
+                consumer.sampled(times, batch.at.mono);
+                self.dirty.consumer(consumer);
+            }
+        }
+    }
+
     /// Acknowledgements are not listened to any more.
     pub(super) fn unhear(&mut self) {
         self.revision += 1;
+        self.sources.values_mut().for_each(|source| source.listened = None);
         for consumer in self.consumers.values_mut() {
             consumer.unhear();
             self.dirty.consumer(consumer);
@@ -428,7 +447,8 @@ impl State {
         if let Some(memory) = self.sources.get(source) {
             consumer.age(&memory.clocks);
         }
-        consumer.settle_again(self.windows);
+        let listens = self.sources.get(source).is_some_and(|source| source.listened.is_some());
+        consumer.settle_again(self.windows, listens);
         if rewired {
             consumer.rewired = revision;
         }

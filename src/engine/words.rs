@@ -19,6 +19,7 @@ words! {
     BY_MEAN_SIZE = "rate × mean size of the messages kept";
     BY_DELIVERED = "Δ delivered (redeliveries included) ÷ Δ time";
     BY_PROCESSED = "(new deliveries − Δ in flight − given up) ÷ Δ time";
+    BY_HEARD = "acknowledgements heard ÷ time listened";
     BY_GAVE_UP = "notices since watching began, and the position that stayed behind before";
     BY_STALENESS = "broker's clock − append time of the oldest message to process";
     BY_NOTHING_WAITS = "nothing pending, nothing in flight";
@@ -36,6 +37,11 @@ words! {
     BY_NOTICES = "Δ (given up + refused + terminated) ÷ Δ time";
     BY_MARKS = "Δ (marked as delivered again − in flight) ÷ Δ time, as nobody tells what is given up or refused";
     BY_SILENT = "declared; nothing seen";
+
+    // Why it is not known how long a service takes of its own.
+    NOT_SAMPLED = "its acknowledgements are not sampled: with sample_freq 100 in its configuration the broker tells";
+    NOT_EACH = "it does not acknowledge each message by itself: there is nothing to sample";
+    NONE_SAMPLED = "no sampled acknowledgement was heard in the window";
 
     // How most consumers fare.
     NOTHING_WAITS = "nothing waits";

@@ -57,6 +57,10 @@ impl AckTally {
 /// acknowledged.
 pub type Acks = BTreeMap<ConsumerId, AckTally>;
 
+/// Last delivery → acknowledgement, in nanoseconds, of those acknowledgements that the broker sampled since the last batch, by
+/// consumer: the time that a service takes of its own. On the clock of the server that leads the consumer.
+pub type Processing = BTreeMap<ConsumerId, Histogram>;
+
 /// What a consumer said of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::acks::{AckStep, Acks};
+use super::acks::{AckStep, Acks, Processing};
 use super::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use super::measured::Bounds;
 use super::message::{MessageReport, SearchReport};
@@ -33,17 +33,35 @@ pub struct Batch {
     /// What was heard of acknowledgements since the last batch.
     #[serde(default, skip_serializing_if = "Acks::is_empty")]
     pub acks: Acks,
+    /// The time up to its end in which acknowledgements of every consumer were listened to without a gap. Who is not in [`Self::acks`]
+    /// acknowledged nothing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listened: Option<Span>,
+    /// What brokers told of consumers' own processing times since the last batch.
+    #[serde(default, skip_serializing_if = "Processing::is_empty")]
+    pub processing: Processing,
 }
 
 impl Batch {
     /// An empty batch.
     pub fn new(source: SourceId, at: Stamp) -> Self {
-        Self { source, at, observations: Vec::new(), traffic: Traffic::default(), acks: Acks::new() }
+        Self {
+            source,
+            at,
+            observations: Vec::new(),
+            traffic: Traffic::default(),
+            acks: Acks::new(),
+            listened: None,
+            processing: Processing::new(),
+        }
     }
 
-    /// Nothing to tell.
+    /// Nothing to tell. That it was listened can wait until something else is told.
     pub fn is_empty(&self) -> bool {
-        self.observations.is_empty() && self.traffic.is_empty() && self.acks.is_empty()
+        self.observations.is_empty()
+            && self.traffic.is_empty()
+            && self.acks.is_empty()
+            && self.processing.is_empty()
     }
 
     /// Adds a later batch of the same source: nothing is dropped, state stays in order, counters add up.
@@ -54,6 +72,21 @@ impl Batch {
         for (consumer, tally) in later.acks {
             self.acks.entry(consumer).or_default().merge(&tally);
         }
+        self.listen(later.listened);
+        for (consumer, times) in later.processing {
+            self.processing.entry(consumer).or_default().merge(&times);
+        }
+    }
+}
+
+impl Batch {
+    /// Acknowledgements were listened to for this time after all that is in the batch, or were not. After a gap only the
+    /// later time stands.
+    pub fn listen(&mut self, later: Option<Span>) {
+        self.listened = match (self.listened, later) {
+            (Some(before), Some(later)) if before.to == later.from => Some(before.union(later)),
+            (_, later) => later,
+        };
     }
 }
 

@@ -482,6 +482,9 @@ pub struct Consumer {
     /// What was heard of its acknowledgements in the delay's window, each message's delay included; `None` when they are not
     /// listened to, or none came.
     pub acks: Option<Arc<AckTally>>,
+    /// Last delivery → acknowledgement: what its service takes of its own. Of the acknowledgements that the broker sampled in
+    /// the delay's window; why not, where it sampled none.
+    pub processing: Measured<Processing>,
     /// Lag over time.
     pub lag_history: History,
     /// Staleness in seconds over time (the upper bound, where there are two).
@@ -533,6 +536,21 @@ impl Delay {
         let [p50, p95, p99, max] = self.errors.unwrap_or([self.error; 4]);
         [(self.p50, p50), (self.p95, p95), (self.p99, p99), (self.max, max)]
     }
+}
+
+/// A distribution of the times from a message's last delivery to its acknowledgement, in nanoseconds, as the broker measured them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Processing {
+    /// Median.
+    pub p50: Option<i64>,
+    /// 95th percentile.
+    pub p95: Option<i64>,
+    /// 99th percentile.
+    pub p99: Option<i64>,
+    /// The largest.
+    pub max: Option<i64>,
+    /// Acknowledgements that were sampled. Which share of all of them that is is not known.
+    pub sampled: u64,
 }
 
 /// The three ways in which data is shared.

@@ -29,6 +29,7 @@ pub mod options;
 mod parse_tests;
 pub mod permissions;
 mod poll;
+mod processing;
 mod reference;
 mod search;
 pub mod secret;
@@ -218,6 +219,7 @@ async fn follow(
         () = poller.run(link.subscribe(), &refresh) => {}
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, taps, advisories) => {}
+        () = processing::run(&client, desk, &options.js_event) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, taps, link) => {}
         () = follow_commands(commands, &client, desk, &refresh, &asked, &wanted) => {}
         () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
@@ -376,6 +378,8 @@ async fn follow_events(
                 Some(Violation::Subscription(subject)) => {
                     if subject == acks::SUBJECT {
                         desk.deaf_to_acks(subject);
+                    } else if subject.ends_with(processing::SUBJECT) {
+                        desk.deaf_to_samples(subject);
                     } else if !taps.denied(desk, subject) && !wire.deny_subscription(subject) {
                         let why = format!("permission denied to subscribe to {subject}");
                         let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
@@ -392,6 +396,7 @@ async fn follow_events(
             Event::SlowConsumer(sid) | Event::ServerError(ServerError::SlowConsumer(sid)) => {
                 desk.dropped(1);
                 taps.overflowed(sid);
+                desk.missed_acks();
             }
             Event::ClientError(error) if *link.borrow() == Link::Down => {
                 if let Some(why) = lost::why(&error) {

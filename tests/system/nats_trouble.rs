@@ -155,6 +155,7 @@ async fn unharmed_at(probe: ProbeLevel, more: &[&str]) {
         "$JS.EVENT.ADVISORY.API.LIMIT_REACHED",
         "$JS.EVENT.ADVISORY.CONSUMER.>",
         "$JS.EVENT.ADVISORY.STREAM.>",
+        "$JS.EVENT.METRIC.CONSUMER.ACK.>",
     ];
     let mut expected = [more, &advisories].concat();
     expected.sort_unstable();

@@ -25,6 +25,8 @@ pub(super) struct Listening {
     /// Up to here in the record it was told.
     told: u64,
     since: Mono,
+    /// Up to here it was told that it is listened without a gap.
+    whole: Mono,
     asked: Vec<Asked>,
     /// Stream and message, the oldest wish first.
     followed: VecDeque<(usize, u64)>,
@@ -52,6 +54,7 @@ impl Watch {
     pub(super) fn probe(&mut self, level: ProbeLevel, world: &World, now: u64) {
         if !self.listens() {
             self.listen_from(world, now);
+            self.listening.whole = mono(now);
         }
         self.options.probe = level;
     }
@@ -83,6 +86,14 @@ impl Watch {
             at: self.broker_time(said.at),
             error: self.options.clock_uncertainty,
         })
+    }
+
+    /// Tells with a batch that goes out how long it has been listened.
+    pub(super) fn listened(&mut self, now: u64, batch: &mut Batch) {
+        if self.listens() {
+            batch.listened = Some(Span { from: self.listening.whole, to: mono(now) });
+            self.listening.whole = mono(now);
+        }
     }
 
     /// Tells what was said since the last time, if it is listened to.

@@ -152,26 +152,22 @@ impl Watch {
     pub(super) fn notices(&mut self, world: &mut World, now: u64) -> Vec<Batch> {
         let told = std::mem::take(&mut world.told);
         let mut batches = Vec::new();
-        if !told.is_empty() {
-            let mut batch = Batch::new(self.broker.clone(), self.stamp(now, false));
-            self.load.messages += told.len() as u64;
-            for (at, told) in told {
-                if let Some(notice) = self.notice(world, &told) {
-                    batch
-                        .observations
-                        .push(Observed { at: self.stamp(at, true), what: Observation::Notice(notice) });
-                }
+        let mut batch = Batch::new(self.broker.clone(), self.stamp(now, false));
+        self.load.messages += told.len() as u64;
+        for (at, told) in told {
+            if let Some(notice) = self.notice(world, &told) {
+                let at = self.stamp(at, true);
+                batch.observations.push(Observed { at, what: Observation::Notice(notice) });
             }
-            batches.push(batch);
         }
         // Before the first poll nobody knows of what.
         if self.polled.is_some() {
-            let mut batch = Batch::new(self.broker.clone(), self.stamp(now, false));
             self.answer(world, now, &mut batch);
             self.hear(world, now, &mut batch);
-            if !batch.is_empty() {
-                batches.push(batch);
-            }
+        }
+        if !batch.is_empty() {
+            self.listened(now, &mut batch);
+            batches.push(batch);
         }
         if std::mem::take(&mut self.refresh) && self.polled.is_some_and(|polled| polled < now) {
             batches.push(self.poll(world, now, &[]));
@@ -231,6 +227,7 @@ impl Watch {
         see(Observation::Source(Box::new(self.report(faults))));
         batch.traffic = self.traffic(world, now);
         self.hear(world, now, &mut batch);
+        self.listened(now, &mut batch);
         self.polled = Some(now);
         batch
     }

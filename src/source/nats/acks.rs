@@ -11,8 +11,9 @@
 //! Listening costs the broker a copy of each acknowledgement and changes one thing for others: an acknowledgement *with reply*
 //! to a consumer that has been deleted waits for its time-out instead of failing at once.
 //!
-//! [`ledger`] keeps the books, [`tap`] listens.
+//! [`ledger`] keeps the books, [`hearing`] since when they are whole, [`tap`] listens.
 
+pub(super) mod hearing;
 pub(super) mod ledger;
 pub(super) mod tap;
 

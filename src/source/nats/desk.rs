@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use self::budget::Budget;
 use self::unavailable::told;
+use super::acks::hearing::Hearing;
 use super::acks::ledger::Ledger;
 use super::clock::{Clocks, Reading, RoundTrip};
 use super::lenient::one_line;
 use super::options::Fate;
+use super::processing::Samples;
 use super::tap::inboxes::Inboxes;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
@@ -58,6 +60,7 @@ pub(super) enum Part {
     Responders,
     Advisories,
     Acks,
+    Samples,
     Monitoring(Name),
 }
 
@@ -70,6 +73,8 @@ pub(super) struct Desk {
     counters: Mutex<Accumulator>,
     /// What is heard of acknowledgements; shared with the task that listens.
     ledger: Arc<Mutex<Ledger>>,
+    /// What is heard of processing times; shared with the task that listens.
+    samples: Arc<Mutex<Samples>>,
     state: Mutex<State>,
     budget: Budget,
     bytes: Budget,
@@ -130,6 +135,8 @@ struct State {
     supplied: BTreeSet<Part>,
     /// Acknowledgements are listened to.
     listening: bool,
+    /// Since when all of them are heard.
+    hearing: Hearing,
     /// The books do not know yet what is known of the clocks by which streams are stamped.
     clocks_changed: bool,
 }
@@ -175,6 +182,7 @@ impl Desk {
             clock,
             source: outbox.source().clone(),
             ledger: Arc::new(Mutex::new(Ledger::new(outbox.source().clone(), clock.now().mono))),
+            samples: Arc::new(Mutex::new(Samples::new(outbox.source().clone()))),
             outbox: Mutex::new(outbox),
             fate: Fate::default(),
             counters: Mutex::new(Accumulator::new(clock.now().mono)),
@@ -196,6 +204,7 @@ impl Desk {
                 positions: BTreeMap::new(),
                 supplied: BTreeSet::new(),
                 listening: false,
+                hearing: Hearing::No,
                 clocks_changed: true,
             }),
             budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
@@ -255,7 +264,11 @@ impl Desk {
     /// Hands over what there is.
     pub(super) fn flush(&self) -> Delivery {
         self.close_books();
+        let sampled = locked(&self.samples).take();
         let mut outbox = locked(&self.outbox);
+        for (consumer, times) in sampled {
+            outbox.processing().entry(consumer).or_default().merge(&times);
+        }
         let counted = locked(&self.counters).drain(self.clock.now().mono);
         outbox.traffic().merge(counted);
         let delivery = outbox.flush();
@@ -268,7 +281,6 @@ impl Desk {
 
     /// Hands over what was heard of acknowledgements, and tells the books what has been learnt of the clocks.
     fn close_books(&self) {
-        let now = self.clock.now();
         let clocks = {
             let mut state = locked(&self.state);
             if !state.listening {
@@ -276,14 +288,19 @@ impl Desk {
             }
             std::mem::take(&mut state.clocks_changed).then(|| state.clocks_of_streams())
         };
-        let (acks, steps) = {
+        // The moment up to which the books are: nothing is entered while they are locked.
+        let (now, acks, steps, whole) = {
             let mut ledger = locked(&self.ledger);
             if let Some(clocks) = clocks {
                 ledger.set_clocks(clocks);
             }
-            ledger.close(now.mono)
+            let now = self.clock.now();
+            let (acks, steps) = ledger.close(now.mono);
+            (now, acks, steps, ledger.is_whole())
         };
+        let listened = locked(&self.state).hearing.close(now.mono).filter(|_| whole);
         let mut outbox = locked(&self.outbox);
+        outbox.listen(listened);
         for (consumer, tally) in acks {
             outbox.acks().entry(consumer).or_default().merge(&tally);
         }
@@ -297,7 +314,15 @@ impl Desk {
 
     /// Whether acknowledgements are listened to.
     pub(super) fn listening(&self, on: bool) {
-        locked(&self.state).listening = on;
+        {
+            let now = self.clock.now().mono;
+            let mut state = locked(&self.state);
+            state.listening = on;
+            state.hearing = if on { Hearing::Asked(now) } else { Hearing::No };
+        }
+        if !on {
+            locked(&self.outbox).listen(None);
+        }
         locked(&self.ledger).interrupted();
         self.present(&Part::Acks);
         // The clocks must be known before the first one comes.
@@ -307,10 +332,30 @@ impl Desk {
     /// The connection was lost: what came meanwhile was not heard.
     pub(super) fn interrupted(&self) {
         locked(&self.ledger).interrupted();
+        locked(&self.state).hearing = Hearing::No;
+    }
+
+    /// Our own end of the connection lost messages: perhaps acknowledgements.
+    pub(super) fn missed_acks(&self) {
+        let now = self.clock.now().mono;
+        locked(&self.state).hearing.lost(now);
+    }
+
+    /// Samples of processing times, for the task that listens.
+    pub(super) fn samples(&self) -> Arc<Mutex<Samples>> {
+        Arc::clone(&self.samples)
+    }
+
+    /// This user may not listen to samples.
+    pub(super) fn deaf_to_samples(&self, subject: &str) {
+        let why = format!("permission denied to subscribe to {subject}");
+        let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
+        self.missing(Part::Samples, "how long consumers take of their own", &why, remedy, false);
     }
 
     /// This user may not listen to acknowledgements.
     pub(super) fn deaf_to_acks(&self, subject: &str) {
+        locked(&self.state).hearing = Hearing::No;
         let why = format!("permission denied to subscribe to {subject}");
         let remedy = "allow this user to subscribe to it, or watch at --probe passive";
         self.missing(Part::Acks, "acknowledgements (delays stay intervals)", &why, remedy, true);
@@ -382,7 +427,9 @@ impl Desk {
     }
 
     fn messages_heard(&self) -> u64 {
-        self.messages.load(Ordering::Relaxed).saturating_add(locked(&self.ledger).heard().0)
+        let sampled = locked(&self.samples).heard().0;
+        let heard = locked(&self.ledger).heard().0.saturating_add(sampled);
+        self.messages.load(Ordering::Relaxed).saturating_add(heard)
     }
 
     /// A message came in by a subscription.
@@ -414,6 +461,7 @@ impl Desk {
     pub(super) fn answered(&self, trip: RoundTrip, bytes: usize) {
         let mut state = locked(&self.state);
         state.answered = true;
+        state.hearing.answered(trip.sent.mono, trip.received.mono);
         state.report.answered = Some(trip.received);
         let length = trip.length();
         state.trips.push_back(length);
@@ -560,6 +608,10 @@ impl Desk {
         state.connection = Reach::Now;
         // The client subscribes again by itself; a denial comes again too.
         state.unavailable.remove(&Part::Advisories);
+        state.unavailable.remove(&Part::Samples);
+        if state.listening {
+            state.hearing = Hearing::Asked(self.clock.now().mono);
+        }
         state.answers(&server.server_name);
         state.trips.clear();
         let report = &mut state.report;
@@ -661,6 +713,10 @@ impl Desk {
             let (_, unread) = locked(&self.ledger).heard();
             if unread > 0 {
                 report.notes.insert("acknowledgements not understood".into(), unread.to_string().into());
+            }
+            let (_, unread) = locked(&self.samples).heard();
+            if unread > 0 {
+                report.notes.insert("samples not understood".into(), unread.to_string().into());
             }
             report.load.dropped = self.dropped.load(Ordering::Relaxed);
             report.unavailable = told(&state.unavailable);

@@ -20,6 +20,7 @@ use super::advisories::SUBJECTS;
 use super::api::{ApiError, codes};
 use super::lenient::{one_line, or_default};
 use super::options::{ConnectFailure, FailureKind, NatsOptions};
+use super::processing;
 use super::secret::Redacted;
 use super::wire::{Failure, Patience, Violation, Wire, violation};
 use crate::model::command::ProbeLevel;
@@ -270,6 +271,7 @@ impl Trial<'_> {
         let api = &self.options.js_api;
         let mut listening: BTreeSet<String> =
             SUBJECTS.iter().map(|subject| format!("{}.{subject}", self.options.js_event)).collect();
+        listening.insert(format!("{}.{}", self.options.js_event, processing::SUBJECT));
         // Tried only where watching would do it: others may notice it.
         if self.options.probe >= ProbeLevel::Acks {
             listening.insert(acks::SUBJECT.to_owned());
@@ -387,6 +389,8 @@ impl Trial<'_> {
             let denied = self.deaf.lock().ok().and_then(|deaf| deaf.get(&subject).cloned());
             let unlocks = if subject == acks::SUBJECT {
                 "exact delays: when each message was acknowledged"
+            } else if subject.ends_with(processing::SUBJECT) {
+                "how long consumers take of their own, where they sample their acknowledgements"
             } else if subject.contains(".CONSUMER.") {
                 "messages given up, refused and terminated, and changes of consumers, as they happen"
             } else if subject.contains(".STREAM.") {

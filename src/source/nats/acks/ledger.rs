@@ -125,6 +125,11 @@ impl Ledger {
         (self.heard, self.unread)
     }
 
+    /// Whether there is a book of everybody who was heard.
+    pub(in crate::source::nats) fn is_whole(&self) -> bool {
+        self.books.len() < MOST_BOOKS
+    }
+
     /// Somebody said something, and it reached us at `now`.
     pub(in crate::source::nats) fn hear(&mut self, subject: &str, payload: &[u8], now: Mono) {
         self.heard += 1;

@@ -41,7 +41,7 @@ pub(in crate::source::nats) async fn run(
 }
 
 /// A listening task, which ends with this.
-struct Listening(JoinHandle<()>);
+pub(in crate::source::nats) struct Listening(pub(in crate::source::nats) JoinHandle<()>);
 
 impl Drop for Listening {
     fn drop(&mut self) {
