@@ -23,6 +23,8 @@ mod nats_acks;
 mod nats_discovery;
 #[path = "system/nats_lag.rs"]
 mod nats_lag;
+#[path = "system/nats_processing.rs"]
+mod nats_processing;
 #[path = "system/nats_rights.rs"]
 mod nats_rights;
 #[path = "system/nats_tap.rs"]

@@ -10,6 +10,7 @@ use crate::model::measured::Bounds;
 use crate::model::observation::Observation;
 use crate::model::snapshot::ConsumerStatus;
 
+mod acks;
 mod causes;
 mod declared;
 mod laws;

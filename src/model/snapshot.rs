@@ -679,7 +679,9 @@ impl Consumer {
     pub fn evidence(&self) -> Vec<Evidence> {
         let told = Evidence::observed(self.told_by.clone(), self.lag.at);
         let read = self.read_by.iter().map(|by| Evidence::observed(by.clone(), self.staleness.at));
-        std::iter::once(told).chain(read).chain(self.bound_by.iter().cloned()).collect()
+        let sampled = self.processing.low().map(|_| &self.processing);
+        let sampled = sampled.map(|known| Evidence::observed(known.by.clone(), known.at));
+        std::iter::once(told).chain(read).chain(sampled).chain(self.bound_by.iter().cloned()).collect()
     }
 }
 

@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::model::measured::{Bounds, Evidence, Measured};
 use crate::model::observation::{ChannelKind, SourceReport, SourceState};
 use crate::model::snapshot::{
-    Channel, Consumer, Delay, DelayMethod, Drain, Entity, Flow, HealthCheck, Owner, Replica, Service,
-    Snapshot, Source, Store,
+    Channel, Consumer, Delay, DelayMethod, Drain, Entity, Flow, HealthCheck, Owner, Processing, Replica,
+    Service, Snapshot, Source, Store,
 };
 use crate::model::time::Timestamp;
 
@@ -240,6 +240,7 @@ struct ConsumerRow {
     since: String,
     drain_s: Option<f64>,
     delay_ms: Option<DelayRow>,
+    processing_ms: Option<ProcessingRow>,
     age_ms: f64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_exact: BTreeMap<&'static str, NotExact>,
@@ -264,6 +265,16 @@ struct DelayRow {
     error_ms: Option<f64>,
     errors_ms: Option<ErrorsRow>,
     negative: u64,
+}
+
+#[derive(Serialize)]
+struct ProcessingRow {
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    max: Option<f64>,
+    sampled: u64,
+    by: String,
 }
 
 #[derive(Serialize)]
@@ -395,6 +406,24 @@ impl Inexact {
         let number = self.number(field, measured, Pick::Middle, |v| (v * 1e6).round() / 1e6);
         self.mark_old(field, measured);
         number
+    }
+
+    /// What a service takes of its own; why not, where that is not known.
+    fn processing(&mut self, measured: &Measured<Processing>) -> Option<ProcessingRow> {
+        let ms = |nanos: Option<i64>| nanos.map(|n| n as f64 / 1e6);
+        if let Some(times) = measured.bounds.exact() {
+            return Some(ProcessingRow {
+                p50: ms(times.p50),
+                p95: ms(times.p95),
+                p99: ms(times.p99),
+                max: ms(times.max),
+                sampled: times.sampled,
+                by: measured.by.to_string(),
+            });
+        }
+        let why = measured.bounds.why_unknown().map(ToString::to_string);
+        self.notes.insert("processing_ms", NotExact { kind: "unknown", lo: None, hi: None, why });
+        None
     }
 
     /// An age in milliseconds.
@@ -574,6 +603,7 @@ fn consumer(consumer: &Consumer, moment: Moment) -> ConsumerRow {
         since: rfc3339(consumer.since.at),
         drain_s,
         delay_ms: consumer.delay.as_ref().map(delay),
+        processing_ms: inexact.processing(&consumer.processing),
         age_ms: millis(moment.now.age_since(consumer.lag.at)),
         not_exact: inexact.notes,
     }

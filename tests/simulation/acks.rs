@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use headwater::model::acks::{AckKind, AckStep};
 use headwater::model::command::{Command, ProbeLevel};
 use headwater::model::id::ConsumerId;
-use headwater::model::snapshot::{DelayMethod, Snapshot};
+use headwater::model::snapshot::{ConsumerStatus, DelayMethod, Snapshot};
 use headwater::model::time::Mono;
 
 use super::{Trial, calm, consumer, store};
@@ -151,4 +151,54 @@ fn what_is_heard_begins_with_the_listening() {
     let (snapshot, _) = trial.at(50_000);
     said.go_on(&trial);
     assert!(agree(&snapshot, &said) > 3_000);
+}
+
+/// The acked rates of all consumers against what they really said in the time that the rate covers. Gives how many were
+/// exact, and how many of those were not 0.
+fn rates_agree(snapshot: &Snapshot, said: &Said, ms: u64, window: u64) -> (usize, usize) {
+    let (mut exact, mut busy) = (0, 0);
+    let now = crate::START.0 + (ms * 1_000_000) as i64;
+    for row in &snapshot.consumers {
+        if &*row.acked_rate.by != "acknowledgements heard ÷ time listened" {
+            continue;
+        }
+        let rate = *row.acked_rate.bounds.exact().expect("what was heard is exact");
+        let steps = said.steps.get(&row.id).map(Vec::as_slice).unwrap_or_default();
+        // The window may be up to a tenth longer, and begins between two tellings.
+        let fits = (0..=window / 10 + 100).any(|more| {
+            let length = window + more;
+            let since = now - (length * 1_000_000) as i64;
+            let acknowledged = steps.iter().filter(|s| s.kind == AckKind::Acknowledged && s.at.0 > since);
+            (acknowledged.count() as f64 - rate * length as f64 / 1e3).abs() < 0.01 + rate / 1e3
+        });
+        assert!(fits, "{} at {ms} ms: {rate}/s", row.id);
+        exact += 1;
+        busy += usize::from(rate > 0.0);
+    }
+    (exact, busy)
+}
+
+#[test]
+fn acked_rates_are_what_was_acknowledged_also_when_listening_is_interrupted() {
+    let mut trial = Trial::new(store(), 57, Options { probe: ProbeLevel::Acks, ..Options::default() });
+    let mut said = Said::from_here(&trial);
+    let (mut exact, mut busy) = (0, 0);
+    for s in 1..=120_u64 {
+        if s == 40 || s == 43 || s == 80 {
+            let level = if s == 43 { ProbeLevel::Acks } else { ProbeLevel::Passive };
+            trial.simulation.command(&Command::Probe(level));
+            trial.engine.set_probe(level);
+        }
+        let (snapshot, _) = trial.at(s * 1_000);
+        said.go_on(&trial);
+        let (now, of_them) = rates_agree(&snapshot, &said, s * 1_000, 5_000);
+        let all = snapshot.consumers.iter().filter(|c| c.status != ConsumerStatus::Rewound).count();
+        match s {
+            5..40 | 49..80 => assert_eq!(now, all, "second {s}"),
+            40..43 | 80.. => assert_eq!(now, 0, "second {s}"),
+            _ => {}
+        }
+        (exact, busy) = (exact + now, busy + of_them);
+    }
+    assert!(exact > 600 && busy > 400, "{exact} rates, {busy} of them not 0");
 }

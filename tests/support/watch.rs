@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use headwater::model::acks::{AckStep, Acks};
+use headwater::model::acks::{AckStep, Acks, Processing};
 use headwater::model::command::Command;
 use headwater::model::id::SourceId;
 use headwater::model::message::{MessageReport, SearchReport};
 use headwater::model::observation::{
     BacklogReport, Batch, ChannelReport, ClientReport, ConsumerReport, Listing, Notice, NoticeKind,
-    Observation, ResponderReport, SourceReport,
+    Observation, ResponderReport, SourceReport, Span,
 };
 use headwater::model::tap::{HeardMessage, TapReport};
 use headwater::model::time::Stamp;
@@ -39,6 +39,10 @@ pub struct World {
     pub counts: BTreeMap<TrafficKey, Count>,
     /// What was heard of acknowledgements, by consumer.
     pub acks: Acks,
+    /// What the broker told of processing times, by consumer.
+    pub processing: Processing,
+    /// The newest time in which all acknowledgements were heard.
+    pub listened: Option<Span>,
     pub steps: Vec<AckStep>,
     pub messages: Vec<MessageReport>,
     pub searches: Vec<SearchReport>,
@@ -99,6 +103,10 @@ impl World {
         for (consumer, tally) in batch.acks {
             self.acks.entry(consumer).or_default().merge(&tally);
         }
+        for (consumer, times) in batch.processing {
+            self.processing.entry(consumer).or_default().merge(&times);
+        }
+        self.listened = batch.listened;
         for (key, count) in batch.traffic.counts {
             self.counts.entry(key.clone()).or_default().add(&count);
             self.every_count.push((key, count));

@@ -37,6 +37,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
         "not measured yet: it takes two polls with an acknowledged message between them"
     };
     page.delay(it.delay.as_ref(), why_not, it.max_delay);
+    page.processing(&it.processing);
     visibility(ctx, page, it);
     page.chart(ctx, "LAG", &it.lag_history, |v| number::count(v.round().max(0.0) as u64));
     page.chart(ctx, "STALENESS", &it.staleness_history, seconds);

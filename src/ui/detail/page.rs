@@ -6,7 +6,7 @@ use crate::model::acks::AckTally;
 use crate::model::id::Name;
 use crate::model::measured::{Bounds, Evidence, Measured};
 use crate::model::series::History;
-use crate::model::snapshot::{Delay, DelayMethod, Thing};
+use crate::model::snapshot::{Delay, DelayMethod, Processing, Thing};
 use crate::model::time::nanos;
 use crate::theme::{Glyph, Glyphs, Role};
 use crate::ui::widget::chart::Chart;
@@ -209,6 +209,27 @@ impl<'a> Page<'a> {
             );
             self.indented(LABEL, &text, if late { Role::StateDegraded } else { Role::Muted });
         }
+    }
+
+    /// What a service takes of its own for a message, where the broker samples it.
+    pub(super) fn processing(&mut self, processing: &Measured<Processing>) {
+        let Some(times) = processing.bounds.exact() else {
+            if let Some(why) = processing.bounds.why_unknown() {
+                self.unknown("takes", why);
+            }
+            return;
+        };
+        let figure = |value: Option<i64>| {
+            value.map_or_else(|| self.look.glyph(Glyph::NoValue).to_owned(), number::signed_nanos)
+        };
+        let [p50, p95, p99, max] = [times.p50, times.p95, times.p99, times.max].map(figure);
+        self.fact("takes", &format!("p50 {p50}  p95 {p95}  p99 {p99}  max {max} of its own"));
+        let how = format!(
+            "from the last delivery to the acknowledgement, {} {}",
+            number::count(times.sampled),
+            processing.by
+        );
+        self.indented(LABEL, &how, Role::Muted);
     }
 
     /// A history as a chart with its axes.
