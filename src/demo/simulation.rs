@@ -2,7 +2,7 @@
 //!
 //! [`Simulation::advance`] plays streams, consumers, workers, requests and health checks up to a moment and gives the
 //! batches that the real sources would have given: states polled once a second, counters as differences between two
-//! polls and, at the level `acks`, what consumers say of each message. The same topology, scenario and seed give the same batches, however
+//! polls, at the level `acks` what consumers say of each message, and at `tap` the messages of named channels. The same topology, scenario and seed give the same batches, however
 //! the time is cut; [`Simulation::truth`] says what was really so, which no broker tells: with it the engine is
 //! tested. [`run`] is the same as a source in real time.
 //!
@@ -15,6 +15,7 @@ mod observe;
 mod random;
 mod requests;
 mod said;
+mod tapped;
 pub mod truth;
 mod work;
 
@@ -227,12 +228,13 @@ impl Simulation {
                 self.by_hand.insert(id.clone(), HandMade { on: *on, at });
             }
             Command::Refresh => self.watch.refresh(),
-            Command::Probe(level) => self.watch.probe(*level, &self.world, self.now),
+            Command::Probe(level) => self.watch.probe(*level, &mut self.world, self.now),
             Command::Find { channel, search, before } => {
                 self.watch.find(channel.clone(), search.clone(), *before);
             }
             Command::Follow(id) => self.watch.follow(id.clone()),
-            Command::Reconnect(_) | Command::Tap { .. } => {}
+            Command::Tap { channel, on } => self.watch.tap(channel, *on, &mut self.world, self.now),
+            Command::Reconnect(_) => {}
         }
     }
 

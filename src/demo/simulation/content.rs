@@ -2,7 +2,9 @@
 //! when somebody looks for it; what is in a message besides, nobody looks for.
 
 use super::random::Random;
-use crate::demo::store::payload::{Trace, numbered_fields, text_of};
+use serde_json::{Map, Value, json};
+
+use crate::demo::store::payload::{Details, Trace, details, fill, numbered_fields, text_of};
 use crate::model::id::Name;
 
 /// The names of fields, each once.
@@ -30,6 +32,8 @@ pub(super) struct Content {
     trace: Trace,
     /// Its `ce-id`.
     id: u64,
+    /// How many its outlet had sent by then.
+    number: u64,
     /// Where it was sent: a place in the world's outlets. Nowhere for a request.
     pub(super) outlet: Option<usize>,
 }
@@ -39,7 +43,13 @@ impl Content {
     pub(super) fn visit(fields: &mut Fields, chance: &mut Random) -> Self {
         let ids =
             ["user_id", "session_id", "sku", "quantity"].map(|field| (fields.place(field), chance.number()));
-        Self { ids: ids.into(), trace: Trace::of(chance.long(), chance.number()), id: 0, outlet: None }
+        Self {
+            ids: ids.into(),
+            trace: Trace::of(chance.long(), chance.number()),
+            id: 0,
+            number: 0,
+            outlet: None,
+        }
     }
 
     /// A new fact with the ids of what caused it; `number` counts what this outlet has sent.
@@ -71,13 +81,40 @@ impl Content {
         }
         let span = chance.number();
         let trace = cause.map_or_else(|| Trace::of(chance.long(), span), |cause| cause.trace.at(span));
-        Self { ids: ids.into(), trace, id: chance.number(), outlet: Some(outlet) }
+        Self { ids: ids.into(), trace, id: chance.number(), number, outlet: Some(outlet) }
     }
 
     /// A field of its payload, as text.
     pub(super) fn field(&self, name: &str, fields: &Fields) -> Option<String> {
         let (field, value) = self.ids.iter().find(|(field, _)| fields.name(*field) == name)?;
         Some(text_of(fields.name(*field), *value))
+    }
+
+    /// Its payload as JSON: its ids, what an event or feed of this name says beside them as of `time`, and a text that fills it
+    /// up to about so many `bytes`. A request has no name, and says its ids alone.
+    pub(super) fn body(&self, what: Option<&str>, fields: &Fields, time: &str, bytes: u64) -> String {
+        let value = |field: &str, value: u64| {
+            let text = text_of(field, value);
+            match text.parse::<u64>() {
+                Ok(number) => json!(number),
+                Err(_) => json!(text),
+            }
+        };
+        let mut body: Map<String, Value> = self
+            .ids
+            .iter()
+            .map(|(field, number)| (fields.name(*field).to_owned(), value(fields.name(*field), *number)))
+            .collect();
+        if let Some(what) = what {
+            details(what, &Details { number: self.number, chance: self.id, time }, &mut body);
+            fill(&mut body, bytes);
+        }
+        Value::Object(body).to_string()
+    }
+
+    /// The headers of a request: the trace alone.
+    pub(super) fn request_headers(&self) -> Vec<(Name, Name)> {
+        vec![("traceparent".into(), self.trace.header().into())]
     }
 
     /// Its headers: `CloudEvents` in binary mode, and the trace.

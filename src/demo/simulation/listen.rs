@@ -51,12 +51,15 @@ impl Watch {
     }
 
     /// From now on it does as much as this to learn.
-    pub(super) fn probe(&mut self, level: ProbeLevel, world: &World, now: u64) {
+    pub(super) fn probe(&mut self, level: ProbeLevel, world: &mut World, now: u64) {
         if !self.listens() {
             self.listen_from(world, now);
             self.listening.whole = mono(now);
         }
         self.options.probe = level;
+        if level < ProbeLevel::Tap {
+            self.end_taps(world, now);
+        }
     }
 
     pub(super) fn find(&mut self, channel: ChannelId, search: Search, before: Option<u64>) {
@@ -231,7 +234,12 @@ impl Watch {
 
     /// When it was sent, by its sender: the text of `ce-time`.
     fn time(&self, message: &super::broker::Message) -> String {
-        let nanos = i128::from(self.broker_time(message.at).0);
+        self.sent_at(message.at)
+    }
+
+    /// A moment by the clocks of the services, which are the broker's, as text.
+    pub(super) fn sent_at(&self, at: u64) -> String {
+        let nanos = i128::from(self.broker_time(at).0);
         jiff::Timestamp::from_nanosecond(nanos).map_or_else(|_| String::new(), |time| time.to_string())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::listen::Listening;
+use super::tapped::Taps;
 use super::work::{Reader, Service, Told, World};
 use super::{Options, WARM_UP, nanos};
 use crate::demo::scenario::Times;
@@ -68,6 +69,7 @@ pub(super) struct Watch {
     pub(super) load: Load,
     refresh: bool,
     pub(super) listening: Listening,
+    pub(super) taps: Taps,
 }
 
 impl Watch {
@@ -112,6 +114,7 @@ impl Watch {
             load: Load { budget_per_s: BUDGET, ..Load::default() },
             refresh: false,
             listening: Listening::default(),
+            taps: Taps::new(topology),
         }
     }
 
@@ -164,6 +167,7 @@ impl Watch {
         if self.polled.is_some() {
             self.answer(world, now, &mut batch);
             self.hear(world, now, &mut batch);
+            self.overhear(world, now, &mut batch);
         }
         if !batch.is_empty() {
             self.listened(now, &mut batch);

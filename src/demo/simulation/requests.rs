@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::content::Content;
+use super::tapped::{Sent, Target};
 use super::work::World;
 use super::{Agenda, Event, nanos};
 use crate::demo::scenario::{Answering, Scenario};
@@ -120,7 +121,7 @@ impl World {
         agenda: &mut Agenda,
         scenario: &Scenario,
     ) {
-        self.sent(asker, 1, BYTES);
+        let instance = self.sent(asker, 1, BYTES);
         let Some(operation) = self.operations.get_mut(place) else { return };
         let responder = self.services.get(operation.service).filter(|service| service.runs);
         let Some(responder) = responder else {
@@ -128,6 +129,17 @@ impl World {
             self.returned(parent, false, now, agenda, scenario);
             return;
         };
+        let (target, subject) = (Target::Subject(operation.subject.clone()), operation.subject.clone());
+        self.overheard.note(&target, || Sent {
+            at: now,
+            target: target.clone(),
+            subject,
+            by: (asker, instance),
+            replied: true,
+            asks: true,
+            bytes: 0,
+            content: Arc::clone(&content),
+        });
         let which = self.random.one_of(operation.delivered.len());
         if let Some(delivered) = operation.delivered.get_mut(which) {
             *delivered += 1;

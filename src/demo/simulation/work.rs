@@ -9,6 +9,7 @@ use super::content::{Content, Fields};
 use super::random::Random;
 use super::requests::{Call, Operation};
 use super::said::{Record, Said};
+use super::tapped::{Overheard, Sent, Target};
 use super::{Agenda, Event, nanos};
 use crate::demo::scenario::{Conditions, Reading, Scenario};
 use crate::demo::store::plan::{By, Durable, Plan, ServicePlan};
@@ -56,6 +57,7 @@ pub(super) struct Service {
 pub(super) struct Outlet {
     pub(super) service: usize,
     pub(super) what: Name,
+    pub(super) subject: Name,
     key: Option<Name>,
     sent: u64,
     bytes: u64,
@@ -63,6 +65,13 @@ pub(super) struct Outlet {
     kept: Option<(usize, usize)>,
     /// Those who read it plainly.
     plain: Vec<usize>,
+}
+
+impl Outlet {
+    /// A stream keeps what is sent there.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
 }
 
 /// A durable consumer and the service that reads it.
@@ -149,6 +158,8 @@ pub(super) struct World {
     plain_deliveries: u64,
     /// What consumers said of messages.
     pub(super) said: Record,
+    /// What was sent on what is tapped.
+    pub(super) overheard: Overheard,
     /// What happened since it was last asked for, and when.
     pub(super) told: Vec<(u64, Told)>,
 }
@@ -179,6 +190,7 @@ impl World {
             plain_work: BTreeMap::new(),
             plain_deliveries: 0,
             said: Record::default(),
+            overheard: Overheard::default(),
             told: Vec::new(),
         };
         world.make_outlets(scenario);
@@ -201,6 +213,7 @@ impl World {
                 self.outlets.push(Outlet {
                     service: at,
                     what: outlet.what.clone(),
+                    subject: outlet.subject.clone(),
                     key: outlet.key.clone(),
                     sent: 0,
                     bytes: scenario.bytes(&outlet.what),
@@ -432,7 +445,20 @@ impl World {
         let content = Content::of(identity, cause, outlet.sent, &mut self.fields, &mut self.chance);
         let content = Arc::new(content);
         let (service, bytes, kept, plain) = (outlet.service, outlet.bytes, outlet.kept, outlet.plain.clone());
-        self.sent(service, 1, bytes);
+        let subject = outlet.subject.clone();
+        let instance = self.sent(service, 1, bytes);
+        let target =
+            kept.map_or_else(|| Target::Subject(subject.clone()), |(stream, _)| Target::Stream(stream));
+        self.overheard.note(&target, || Sent {
+            at: now,
+            target: target.clone(),
+            subject,
+            by: (service, instance),
+            replied: kept.is_some(),
+            asks: false,
+            bytes,
+            content: Arc::clone(&content),
+        });
         if let Some((stream, subject)) = kept
             && let Some(stream) = self.streams.get_mut(stream)
         {

@@ -108,7 +108,8 @@ impl Message {
         if let Some(key) = &outlet.key {
             body.entry(key.to_string()).or_insert_with(|| new_id(key, number));
         }
-        details(&outlet.what, number, &mut body);
+        let now = jiff::Timestamp::now().to_string();
+        details(&outlet.what, &Details { number, chance: fastrand::u64(..), time: &now }, &mut body);
         fill(&mut body, bytes);
         let trace = cause.map_or_else(Trace::start, |cause| cause.trace.next());
         Self { body, trace }
@@ -116,7 +117,7 @@ impl Message {
 }
 
 /// The rest of a record, which nobody here reads.
-fn fill(body: &mut Map<String, Value>, bytes: u64) {
+pub(in crate::demo) fn fill(body: &mut Map<String, Value>, bytes: u64) {
     const FIELD: &str = ",\"note\":\"\"";
     let without = Value::Object(body.clone()).to_string().len() + FIELD.len();
     let missing = usize::try_from(bytes).unwrap_or(usize::MAX).min(MOST_TEXT).saturating_sub(without);
@@ -193,16 +194,27 @@ fn pick<'a>(from: &[&'a str], by: u64) -> &'a str {
     from.get(by as usize % from.len().max(1)).copied().unwrap_or_default()
 }
 
+/// What the details of a message are made of.
+pub(in crate::demo) struct Details<'a> {
+    /// How many its outlet had sent by then.
+    pub(in crate::demo) number: u64,
+    /// Any number: the same one gives the same details.
+    pub(in crate::demo) chance: u64,
+    /// When it was sent.
+    pub(in crate::demo) time: &'a str,
+}
+
 /// What the sample's events and feeds say beside their ids.
-fn details(what: &str, number: u64, body: &mut Map<String, Value>) {
-    let now = json!(jiff::Timestamp::now().to_string());
-    let cents = json!(fastrand::u64(199..30_000));
+pub(in crate::demo) fn details(what: &str, of: &Details<'_>, body: &mut Map<String, Value>) {
+    let Details { number, chance, time } = *of;
+    let now = json!(time);
+    let cents = json!(199 + chance % (30_000 - 199));
     let mut set = |field: &str, value: Value| {
         body.entry(field.to_owned()).or_insert(value);
     };
     match what {
         "UserRegistered" | "user.profile" => {
-            let person = fastrand::u64(1..=USERS);
+            let person = chance % USERS + 1;
             let (first, last) = (pick(&FIRST_NAMES, person), pick(&LAST_NAMES, person / 8));
             set("first_name", json!(first));
             set("last_name", json!(last));
@@ -215,7 +227,7 @@ fn details(what: &str, number: u64, body: &mut Map<String, Value>) {
         }
         "stock.level" => {
             set("warehouse_id", json!(pick(&WAREHOUSES, number)));
-            set("available", json!(fastrand::u64(0..400)));
+            set("available", json!(chance % 400));
             set("version", json!(number));
         }
         "PriceChanged" => {
