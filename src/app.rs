@@ -12,10 +12,12 @@ pub mod item;
 mod lately;
 pub mod line;
 pub mod list;
+pub mod listen;
 pub mod order;
 pub mod palette;
 mod prompt;
 pub mod search;
+mod tapping;
 mod update;
 pub mod view;
 
@@ -34,6 +36,7 @@ use filter::Filter;
 use hit::HitAreas;
 use line::Line;
 use list::{List, ListId, RowId, Sort, Take};
+use listen::Tapping;
 use palette::{Known, Palette};
 use search::Asked;
 pub use view::View;
@@ -116,6 +119,17 @@ pub enum Effect {
     Copy(String),
     /// Write what is on screen to a file whose name begins so.
     Export(String),
+    /// Write a message's payload to a new file of its own.
+    Save {
+        /// The file's name without time and extension; harmless in a file system.
+        stem: String,
+        /// When it was heard.
+        at: Timestamp,
+        extension: &'static str,
+        bytes: Vec<u8>,
+        /// What is to be known of it, such as that its end is missing; empty when nothing is.
+        note: String,
+    },
     /// Back to the shell until it says `fg`.
     Suspend,
     /// Draw everything again: something else has written to the terminal.
@@ -155,7 +169,7 @@ pub enum Layer {
     Filter,
     /// The command palette.
     Palette,
-    /// What the probe level `acks` does and costs, before it is taken.
+    /// What a probe level, or listening to a channel, does and costs, before it is taken.
     Probe,
     /// The help.
     Help,
@@ -208,6 +222,8 @@ pub struct App {
     help: Option<usize>,
     /// The level that the open dialog would change to.
     probe: Option<ProbeLevel>,
+    /// The channel that it is about, when it is about one.
+    tapping: Option<Tapping>,
     /// The search that was asked for last.
     asked: Option<Asked>,
     /// A message that was found and is to be selected as soon as it is listed.
@@ -242,6 +258,7 @@ impl App {
             palette: None,
             help: None,
             probe: None,
+            tapping: None,
             asked: None,
             awaited: None,
             detail: Detail::Closed,
@@ -412,6 +429,11 @@ impl App {
         self.probe
     }
 
+    /// The channel that the person is asked about: to listen to its messages, or to stop.
+    pub fn tapping(&self) -> Option<&Tapping> {
+        self.tapping.as_ref()
+    }
+
     /// The search that was asked for last.
     pub fn asked(&self) -> Option<&Asked> {
         self.asked.as_ref()
@@ -455,7 +477,10 @@ impl App {
             Action::SortNext | Action::SortReverse | Action::SortDefault
                 if !self.current_list().sortable() =>
             {
-                Some("this list has one order: what needs a person first")
+                Some(match self.view {
+                    View::Messages => "messages have one order: the newest first",
+                    _ => "this list has one order: what needs a person first",
+                })
             }
             Action::NextPane | Action::PreviousPane
                 if self.panes_shown() == 1 && self.detail != Detail::Beside =>
@@ -468,6 +493,9 @@ impl App {
             }
             Action::Propagation if self.selected_thing().is_none() => {
                 Some("nothing is selected whose message could be followed")
+            }
+            Action::Listen if self.selected().is_none() && self.view != View::Messages => {
+                Some("nothing is selected whose channel could be listened to")
             }
             Action::Faults if self.faults.is_empty() => {
                 Some("faults can be caused in the sample system only: headwater demo")

@@ -51,6 +51,7 @@ pub const BINDINGS: &[Binding] = &[
     main(&["4"], Action::Show(View::Ownership)),
     main(&["5"], Action::Show(View::Services)),
     main(&["7"], Action::Show(View::Propagation)),
+    main(&["8"], Action::Show(View::Messages)),
     footer(1, &["enter"], Action::Open),
     footer(2, &["esc"], Action::Back),
     main(&["tab"], Action::NextPane),
@@ -62,11 +63,12 @@ pub const BINDINGS: &[Binding] = &[
     footer(11, &["z"], Action::Fold),
     footer(6, &["o"], Action::Propagation),
     footer(3, &["n"], Action::Further),
+    footer(13, &["f"], Action::Listen),
     footer(12, &["p"], Action::Probe),
     footer(8, &["space"], Action::Pause),
     footer(9, &["i"], Action::Evidence),
     footer(10, &["y"], Action::Copy),
-    main(&["e"], Action::Export),
+    footer(14, &["e"], Action::Export),
     main(&["r"], Action::Refresh),
     main(&["t"], Action::Zone),
     main(&["M"], Action::Mouse),
@@ -147,12 +149,18 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
             Layer::Filter | Layer::Palette | Layer::Probe => true,
         })
         .collect();
-    bindings.sort_by_key(|(rank, _)| *rank);
+    // In the view of messages, what can be done with one comes before what holds everywhere.
+    let own = |action| matches!(action, Action::Listen | Action::Export | Action::Propagation | Action::Copy);
+    let here = app.view() == View::Messages;
+    bindings.sort_by_key(|(rank, binding)| if here && own(binding.action) { 4 } else { *rank });
     bindings
         .into_iter()
         .filter_map(|(_, binding)| {
             let label = match binding.action {
                 Action::Pause if app.is_paused() => "resume",
+                Action::Listen if here => "stop or begin",
+                Action::Export if here && app.selected().is_some() => "save",
+                Action::Propagation if here => "its way",
                 Action::Fold if !app.unfolded() => "unfold",
                 Action::Cancel if layer == Layer::Help => "close",
                 Action::Accept if layer == Layer::Palette => "do it",

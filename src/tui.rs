@@ -10,6 +10,7 @@ mod clipboard;
 mod input;
 mod panics;
 mod run;
+mod save;
 mod screen;
 mod signals;
 

@@ -12,6 +12,7 @@ pub mod consumers;
 pub mod detail;
 pub mod flows;
 pub mod listing;
+pub mod messages;
 pub mod overview;
 pub mod ownership;
 pub mod phrase;
@@ -248,6 +249,10 @@ fn draw_body(ctx: &Ctx<'_>, buf: &mut Buffer, body: Rect, hits: &mut HitAreas) {
 fn needed(ctx: &Ctx<'_>, most: u16) -> u16 {
     let list = ctx.app.list(ctx.app.current_list());
     match ctx.view() {
+        View::Messages if !list.rows().is_empty() => {
+            let rows = u16::try_from(list.rows().len()).unwrap_or(most);
+            rows.saturating_add(1 + messages::head(ctx, most)).min(most)
+        }
         View::Flows | View::Consumers | View::Services if !list.rows().is_empty() => {
             let rows = u16::try_from(list.rows().len()).unwrap_or(most);
             rows.saturating_add(1 + u16::from(list.foldable() > 0)).min(most)
@@ -265,6 +270,7 @@ fn draw_view(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         View::Ownership => ownership::draw(ctx, buf, area, hits),
         View::Services => services::draw(ctx, buf, area, hits),
         View::Propagation => propagation::draw(ctx, buf, area, hits),
+        View::Messages => messages::draw(ctx, buf, area, hits),
     }
 }
 

@@ -57,13 +57,15 @@ actions! {
 
     Open = "open", "open", "open what is selected; again: give it the whole screen";
     Back = "back", "back", "back: close what is open, then clear the filter";
-    Copy = "copy", "copy", "copy the selected thing's id; of a cause, an incident summary";
+    Copy = "copy", "copy", "copy the selected thing's id; of a cause, an incident summary; a message with what is in it";
     Evidence = "evidence", "evidence", "how do we know this: show or hide evidence";
-    Export = "export", "export", "write what is on screen to a text file";
+    Export = "export", "export", "write what is on screen to a text file; in the view of messages, the selected one";
 
     Propagation = "follow", "follow message", "follow the newest message of what is selected: who has it, who waits";
     Further = "further", "look further", "go on with a search that has not found its message yet";
     Probe = "probe", "probe level", "listen to acknowledgements, or stop: says first what it does and costs";
+
+    Listen = "listen", "its messages", "listen to the messages of the selected channel, or stop: says first what it does and costs";
 
     Filter = "filter", "filter", "hide rows: words, field:value, lag>100, -word";
     Palette = "commands", "commands", "any command by name";

@@ -15,7 +15,12 @@ use crate::model::snapshot::{
     Cause, Change, Consumer, ConsumerStatus, Delay, Drain, Effect, Entity, Flow, Replica, Service, Severity,
     Since, Snapshot, Thing,
 };
+use crate::model::tap::HeardMessage;
 use crate::model::trace::{Leg, LegState, Trace};
+
+mod heard;
+
+pub use heard::{heard_of, heard_row};
 
 use super::list::{ListId, RowId};
 
@@ -166,6 +171,19 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                 ]
             }
         }
+        ListId::Heard => {
+            const {
+                &[
+                    text("channel"),
+                    name("subject"),
+                    text("publisher"),
+                    measure("size", Unit::Bytes),
+                    text("header"),
+                    name("text"),
+                    text("asks"),
+                ]
+            }
+        }
         ListId::Legs => {
             const {
                 &[
@@ -262,6 +280,8 @@ pub enum Item<'a> {
     Trace(&'a Trace),
     /// A message at one consumer.
     Leg(&'a Leg),
+    /// A message that was heard.
+    Heard(&'a HeardMessage),
 }
 
 /// The message that a row of [`ListId::Traces`] stands for.
@@ -326,6 +346,7 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),
         ListId::Traces => snapshot.traces.iter().rev().map(Item::Trace).collect(),
+        ListId::Heard => snapshot.heard.iter().rev().map(|message| Item::Heard(message)).collect(),
         ListId::Legs => {
             let trace = message.and_then(|message| trace_of(snapshot, message));
             trace.into_iter().flat_map(|trace| &trace.legs).map(Item::Leg).collect()
@@ -350,7 +371,7 @@ pub fn opening_number(list: ListId) -> Option<&'static str> {
         ListId::Consumers => Some("lag"),
         ListId::Legs => Some("delay"),
         ListId::Entities => Some("copies"),
-        ListId::Services | ListId::Causes | ListId::Changes | ListId::Traces => None,
+        ListId::Services | ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard => None,
     }
 }
 
@@ -369,7 +390,7 @@ pub fn sort_opening(
     };
     let by_need = match list {
         // These come in their order.
-        ListId::Causes | ListId::Changes | ListId::Traces => return,
+        ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard => return,
         ListId::Legs | ListId::Consumers | ListId::Entities | ListId::Services => true,
         ListId::Stalest | ListId::Busiest | ListId::Flows => false,
     };
@@ -421,6 +442,7 @@ impl<'a> Item<'a> {
             Self::Service(service) => (Some(Thing::Service(service.id.clone())), "".into()),
             Self::Trace(trace) => return row_of(&trace.message.id.channel, trace.message.id.seq),
             Self::Leg(leg) => (Some(Thing::Consumer(leg.consumer.clone())), "".into()),
+            Self::Heard(message) => return heard_row(message),
         };
         RowId { thing, part }
     }
@@ -516,6 +538,7 @@ impl<'a> Item<'a> {
             Self::Service(service) => service_value(service, key, snapshot),
             Self::Trace(trace) => trace_value(trace, key),
             Self::Leg(leg) => leg_value(leg, key),
+            Self::Heard(message) => heard::value(message, key),
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum ListId {
     Traces,
     /// Propagation: the chosen message at each consumer.
     Legs,
+    /// Messages: what was heard on tapped channels, the newest first.
+    Heard,
 }
 
 impl ListId {
@@ -48,7 +50,7 @@ impl ListId {
             Self::Consumers | Self::Legs => "consumers",
             Self::Entities => "entities",
             Self::Services => "services",
-            Self::Traces => "messages",
+            Self::Traces | Self::Heard => "messages",
         }
     }
 
@@ -169,6 +171,11 @@ impl List {
         self.selected = self.rows().get(self.index).cloned();
     }
 
+    /// The selection is what stands on top again, whatever that will be.
+    pub(super) fn release(&mut self) {
+        self.chosen = false;
+    }
+
     /// Moves the selection by rows, stopping at the ends.
     pub(super) fn step(&mut self, rows: isize) {
         self.select(self.index.saturating_add_signed(rows));
@@ -226,7 +233,7 @@ impl List {
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
         let ranked = self.rank(id, &items, snapshot, at_once);
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
-        if at_once || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces) {
+        if at_once || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard) {
             self.order.reset(wanted);
         } else {
             self.order.place_anew(&ranked);
@@ -235,6 +242,13 @@ impl List {
         let place = self.selected.as_ref().and_then(|row| self.rows().iter().position(|other| other == row));
         // What is newest stands first: who looks at it wants to go on doing so.
         let place = if id == ListId::Changes && self.index == 0 { Some(0) } else { place };
+        // What comes above the row that is read does not push it down the screen.
+        if id == ListId::Heard
+            && self.chosen
+            && let Some(place) = place
+        {
+            self.offset = (self.offset + place).saturating_sub(self.index);
+        }
         // The row is gone: its nearest neighbour is what stands in its place now. And what nobody selected does not draw
         // the view away from the top, where the worst stands.
         self.place(if self.chosen { place.unwrap_or(self.index) } else { 0 });

@@ -8,7 +8,9 @@ use crate::model::snapshot::Snapshot;
 use super::Fault;
 use super::action::Action;
 use super::line::Line;
+use super::listen::Tapping;
 use super::prompt::{self, Kept};
+use super::tapping::{self, Taps};
 use super::view::View;
 
 /// Something that can be chosen.
@@ -28,6 +30,8 @@ pub enum Run {
     Command(Command),
     /// Looks for a message on these channels.
     Find(Vec<ChannelId>, Search),
+    /// Asks before listening to a channel's messages; stops at once.
+    Tap(Tapping),
     /// Goes on typing from here: something is missing yet.
     Type(String),
 }
@@ -37,11 +41,12 @@ pub(super) struct Known<'a> {
     faults: &'a [Fault],
     on: &'a [Name],
     channels: Vec<Kept>,
+    taps: Taps,
 }
 
 impl<'a> Known<'a> {
     pub(super) fn of(faults: &'a [Fault], on: &'a [Name], snapshot: &Snapshot) -> Self {
-        Self { faults, on, channels: prompt::kept(snapshot) }
+        Self { faults, on, channels: prompt::kept(snapshot), taps: Taps::of(snapshot) }
     }
 }
 
@@ -51,6 +56,7 @@ pub struct Palette {
     line: Line,
     all: Vec<Choice>,
     channels: Vec<Kept>,
+    taps: Taps,
     /// What matches, best first.
     found: Vec<Choice>,
     selected: usize,
@@ -62,6 +68,7 @@ impl Palette {
             line: Line::default(),
             all: choices(known.faults, known.on),
             channels: known.channels.clone(),
+            taps: known.taps.clone(),
             found: Vec::new(),
             selected: 0,
         };
@@ -123,9 +130,10 @@ impl Palette {
 
     pub(super) fn refresh(&mut self, known: &Known<'_>) {
         let fresh = choices(known.faults, known.on);
-        if fresh != self.all || known.channels != self.channels {
+        if fresh != self.all || known.channels != self.channels || known.taps != self.taps {
             self.all = fresh;
             self.channels.clone_from(&known.channels);
+            self.taps.clone_from(&known.taps);
             let selected = self.selected;
             self.search();
             self.select(selected);
@@ -133,7 +141,8 @@ impl Palette {
     }
 
     fn search(&mut self) {
-        if let Some(found) = prompt::choices(self.line.text(), &self.channels) {
+        let found = prompt::choices(self.line.text(), &self.channels);
+        if let Some(found) = found.or_else(|| tapping::choices(self.line.text(), &self.taps)) {
             self.found = found;
             self.selected = 0;
             return;
@@ -176,7 +185,7 @@ fn choices(faults: &[Fault], on: &[Name]) -> Vec<Choice> {
             run: Run::Command(Command::Fault { id: fault.id.clone(), on: !is_on }),
         }
     });
-    actions.chain(prompt::openings()).chain(faults).collect()
+    actions.chain(prompt::openings()).chain(tapping::openings()).chain(faults).collect()
 }
 
 /// How well a choice fits what is typed, best first.
@@ -224,7 +233,7 @@ mod tests {
     use super::*;
 
     fn known<'a>(faults: &'a [Fault], on: &'a [Name]) -> Known<'a> {
-        Known { faults, on, channels: Vec::new() }
+        Known { faults, on, channels: Vec::new(), taps: Taps::default() }
     }
 
     fn open(typed: &str) -> Vec<String> {
@@ -263,7 +272,7 @@ mod tests {
     fn choosing_goes_round_and_completes() {
         let mut palette = Palette::open(&known(&[], &[]));
         palette.step(-1);
-        assert_eq!(palette.chosen().unwrap().name, "find");
+        assert_eq!(palette.chosen().unwrap().name, "untap");
         palette.step(1);
         assert_eq!(palette.chosen().unwrap().name, "overview");
         palette.edit(|line| line.insert("serv"));

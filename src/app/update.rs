@@ -12,9 +12,10 @@ use crate::model::snapshot::{Cause, Severity, Snapshot, Thing};
 use super::action::Action;
 use super::filter::Filter;
 use super::hit::Hit;
-use super::item::{FieldKind, cause_of, fields, severity_word};
+use super::item::{FieldKind, cause_of, fields, heard_of, severity_word};
 use super::line::Line;
 use super::list::{ListId, Sort};
+use super::listen::{copied, saved};
 use super::palette::{Known, Palette, Run};
 use super::{App, Detail, Effect, Input, Layer, Moment, MouseInput, Paused, Said, Shown, View, ViewFilter};
 
@@ -97,9 +98,11 @@ impl App {
                     self.open();
                 }
             }
-            Action::Export => return Some(Effect::Export(format!("headwater-{}", self.view.name()))),
+            Action::Export => return self.export(latest, now),
 
+            Action::Propagation if self.view == View::Messages => return self.follow_heard(latest, now),
             Action::Propagation => return self.propagation(latest, now),
+            Action::Listen => self.ask_listen(latest, now),
             Action::Further => return self.further(latest, now),
             Action::Probe => self.ask_probe(latest),
 
@@ -206,6 +209,10 @@ impl App {
             let before = self.selected().cloned();
             self.stay();
             self.current_list_mut().step(rows);
+            // At the top the newest is read, whichever it is by then.
+            if self.current_list() == ListId::Heard && self.list(ListId::Heard).selected_index() == Some(0) {
+                self.current_list_mut().release();
+            }
             if self.selected() != before.as_ref() {
                 self.detail_scroll = 0;
             }
@@ -270,6 +277,9 @@ impl App {
         {
             return Some(Effect::Copy(incident(cause, snapshot)));
         }
+        if let Some(message) = heard_of(snapshot, row) {
+            return Some(Effect::Copy(copied(message)));
+        }
         let text = match &row.thing {
             Some(thing) if self.current_list() == ListId::Traces => {
                 format!("{} {}", thing.as_str(), row.part)
@@ -278,6 +288,18 @@ impl App {
             None => row.part.to_string(),
         };
         Some(Effect::Copy(text))
+    }
+
+    /// The selected message as a file, or the screen.
+    fn export(&mut self, latest: &Arc<Snapshot>, now: Moment) -> Option<Effect> {
+        match self.heard(self.snapshot(latest)).map(|message| saved(message, latest)) {
+            Some(Ok(effect)) => Some(effect),
+            Some(Err(why)) => {
+                self.say(Said::failed(why), now);
+                None
+            }
+            None => Some(Effect::Export(format!("headwater-{}", self.view.name()))),
+        }
     }
 
     fn reconnect(&mut self, latest: &Arc<Snapshot>, now: Moment) -> Option<Effect> {
@@ -385,7 +407,10 @@ impl App {
             return None;
         }
         if let Some(level) = self.probe.take() {
-            return Some(self.change_probe(level, now));
+            return Some(match self.tapping.take() {
+                Some(tapping) => self.change_tap(tapping, latest, now),
+                None => self.change_probe(level, now),
+            });
         }
         if let Some(mut palette) = self.palette.take() {
             return match palette.chosen().map(|choice| choice.run.clone()) {
@@ -395,6 +420,11 @@ impl App {
                     None
                 }
                 Some(Run::Find(channels, search)) => Some(self.find(&channels, &search, None, latest, now)),
+                Some(Run::Tap(tapping)) if tapping.on => {
+                    self.ask_tap(tapping);
+                    None
+                }
+                Some(Run::Tap(tapping)) => Some(self.change_tap(tapping, latest, now)),
                 Some(Run::Do(action)) => self.act(action, latest, now),
                 Some(Run::Command(command)) => Some(self.command(command, now)),
                 None => {
@@ -428,6 +458,7 @@ impl App {
     }
 
     fn cancel(&mut self) {
+        self.tapping = None;
         if self.help.take().is_some() || self.probe.take().is_some() || self.palette.take().is_some() {
             return;
         }

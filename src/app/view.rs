@@ -12,12 +12,20 @@ pub enum View {
     Ownership,
     Services,
     Propagation,
+    Messages,
 }
 
 impl View {
     /// In the order of their keys, `1` first.
-    pub const ALL: &'static [View] =
-        &[View::Overview, View::Flows, View::Consumers, View::Ownership, View::Services, View::Propagation];
+    pub const ALL: &'static [View] = &[
+        View::Overview,
+        View::Flows,
+        View::Consumers,
+        View::Ownership,
+        View::Services,
+        View::Propagation,
+        View::Messages,
+    ];
 
     /// The name in the tab bar, lower case for the palette.
     pub const fn name(self) -> &'static str {
@@ -28,6 +36,7 @@ impl View {
             Self::Ownership => "ownership",
             Self::Services => "services",
             Self::Propagation => "propagation",
+            Self::Messages => "messages",
         }
     }
 
@@ -40,6 +49,7 @@ impl View {
             Self::Ownership => "Ownership",
             Self::Services => "Services",
             Self::Propagation => "Propagation",
+            Self::Messages => "Messages",
         }
     }
 
@@ -52,6 +62,7 @@ impl View {
             Self::Ownership => "Own",
             Self::Services => "Serv",
             Self::Propagation => "Prop",
+            Self::Messages => "Msg",
         }
     }
 
@@ -64,6 +75,7 @@ impl View {
             Self::Ownership => "who owns each kind of data, who keeps copies",
             Self::Services => "how each service fares, what it owns and uses",
             Self::Propagation => "where one message is: who has it, since when, who waits and why",
+            Self::Messages => "what is in the messages on a channel, as they come",
         }
     }
 
@@ -76,6 +88,7 @@ impl View {
             Self::Ownership => 4,
             Self::Services => 5,
             Self::Propagation => 7,
+            Self::Messages => 8,
         }
     }
 
@@ -88,6 +101,7 @@ impl View {
             Self::Ownership => &[ListId::Entities],
             Self::Services => &[ListId::Services],
             Self::Propagation => &[ListId::Traces, ListId::Legs],
+            Self::Messages => &[ListId::Heard],
         }
     }
 }

@@ -93,6 +93,14 @@ roles! {
     BadgePaused = "badge-paused",
     /// The part of a name that the filter found; the filter itself while it hides rows.
     Match = "match",
+    /// In a message: the name of a field, a tag, a header.
+    DataKey = "data-key",
+    /// In a message: text.
+    DataText = "data-text",
+    /// In a message: a number, a byte.
+    DataNumber = "data-number",
+    /// In a message: `true`, `false`, `null`.
+    DataLiteral = "data-literal",
     /// What just happened: "copied orders.created".
     Message = "message",
     /// What could not be done, and why.

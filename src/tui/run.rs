@@ -1,7 +1,7 @@
 //! The loop: wait for something, let the state machine take it, draw if a visible cell would change.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ use crate::ui;
 use super::input::{self, Clicks};
 use super::screen::Screen;
 use super::signals::{Asked, Signals};
-use super::{ExitReason, Look, MAX_FPS};
+use super::{ExitReason, Look, MAX_FPS, save};
 
 /// So long apart are two looks at what the sources tell: more often than this nobody can read a number that changes. What the
 /// person does is shown at once.
@@ -233,6 +233,14 @@ impl Loop {
                 };
                 self.say(said);
             }
+            Effect::Save { stem, at, extension, bytes, note } => {
+                let said = match self.save(&stem, at, extension, &bytes) {
+                    Ok(path) if note.is_empty() => Said::done(format!("written: {}", path.display())),
+                    Ok(path) => Said::done(format!("written: {}; {note}", path.display())),
+                    Err(error) => Said::failed(format!("cannot write the message: {error}")),
+                };
+                self.say(said);
+            }
             Effect::Suspend => self.stop_wanted = true,
             Effect::Redraw => {
                 screen.forget()?;
@@ -289,6 +297,12 @@ impl Loop {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
         io::Write::write_all(&mut file, ui::to_text(&self.shown).as_bytes())?;
         Ok(path)
+    }
+
+    /// Writes a message's payload into a new file of the working directory that its owner alone may read.
+    fn save(&self, stem: &str, at: Timestamp, extension: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+        let at = jiff::Timestamp::from_nanosecond(i128::from(at.0)).unwrap_or_default().to_zoned(self.zone());
+        save::create(Path::new(""), &format!("{stem}-{}", at.strftime("%Y%m%d-%H%M%S")), extension, bytes)
     }
 
     fn zone(&self) -> TimeZone {

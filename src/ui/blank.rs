@@ -103,7 +103,7 @@ pub fn why(ctx: &Ctx<'_>, list: ListId) -> Vec<Line> {
 }
 
 /// What stands between us and the data, when it is the connection.
-fn connection(ctx: &Ctx<'_>) -> Vec<Line> {
+pub fn connection(ctx: &Ctx<'_>) -> Vec<Line> {
     let snapshot = ctx.snapshot;
     let brokers: Vec<&Source> = brokers(snapshot).collect();
     if brokers.is_empty() {
@@ -178,6 +178,7 @@ fn unavailable(snapshot: &Snapshot, list: ListId) -> Vec<&Unavailable> {
             &["stream", "connection", "consumer", "service"]
         }
         ListId::Traces | ListId::Legs => &["stream", "acknowledgement"],
+        ListId::Heard => &["tap"],
         ListId::Causes | ListId::Changes => &[],
     };
     let missing = |words: &[&str]| -> Vec<&Unavailable> {
@@ -211,6 +212,7 @@ fn nothing(list: ListId, snapshot: &Snapshot) -> String {
         ListId::Stalest => "no copy is known".to_owned(),
         ListId::Causes => "nothing needs a person".to_owned(),
         ListId::Changes => format!("nothing has changed in {looked}"),
+        ListId::Heard => "nothing was heard yet".to_owned(),
         ListId::Traces | ListId::Legs => {
             "no channel is seen that keeps its messages: what is not kept cannot be looked up".to_owned()
         }

@@ -72,9 +72,9 @@ pub(super) fn detail_frame(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, beside: 
             buf.set_string(area.x - 2, y, look.glyph(Glyph::Vertical), look.style(role));
         }
     }
-    let title = match ctx.app.opened().and_then(|row| row.thing.as_ref()) {
-        Some(thing) => detail::title(ctx, thing, if focused { Role::BorderFocus } else { Role::Title })
-            .then(" ", Role::Text),
+    let name = if focused { Role::BorderFocus } else { Role::Title };
+    let title = match ctx.app.opened().and_then(|row| detail::title_of(ctx, row, name)) {
+        Some(title) => title.then(" ", Role::Text),
         None => Cell::styled("nothing selected", Role::Muted),
     };
     titled(buf, area, &look, &title, focused)

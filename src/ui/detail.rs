@@ -7,6 +7,7 @@ mod channel;
 mod consumer;
 mod entity;
 mod flow;
+mod heard;
 mod page;
 mod service;
 mod source;
@@ -15,7 +16,9 @@ mod store;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::View;
 use crate::app::hit::{Hit, HitAreas};
+use crate::app::item::heard_of;
 use crate::app::list::RowId;
 use crate::model::snapshot::Thing;
 use crate::theme::Role;
@@ -48,6 +51,14 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     hits.detail(lines.len(), height);
 }
 
+/// What is opened and what it is called.
+pub fn title_of(ctx: &Ctx<'_>, row: &RowId, role: Role) -> Option<Cell> {
+    if ctx.view() == View::Messages {
+        return heard_of(ctx.snapshot, row).map(|message| heard::title(ctx, message, role));
+    }
+    row.thing.as_ref().map(|thing| title(ctx, thing, role))
+}
+
 /// What a thing is called and what kind of thing it is: `consumer ORDERS/billing`.
 pub fn title(ctx: &Ctx<'_>, thing: &Thing, role: Role) -> Cell {
     let (kind, name) = match thing {
@@ -75,6 +86,13 @@ fn page<'a>(ctx: &Ctx<'a>, width: u16) -> Page<'a> {
         page.text("nothing is selected", Role::Muted);
         return page;
     };
+    if ctx.view() == View::Messages {
+        match heard_of(ctx.snapshot, row) {
+            Some(message) => heard::fill(ctx, &mut page, message, usize::from(width)),
+            None => page.text("it is no longer kept: newer messages have taken its place", Role::Muted),
+        }
+        return page;
+    }
     let Some(thing) = &row.thing else {
         change(ctx, &mut page, row);
         return page;

@@ -56,7 +56,7 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
         let y = rows.y + line as u16;
         let key = match choice.run {
             Run::Do(action) => keymap::key_of(Layer::Main, action).unwrap_or(""),
-            Run::Command(_) | Run::Find(..) | Run::Type(_) => "",
+            Run::Command(_) | Run::Find(..) | Run::Tap(_) | Run::Type(_) => "",
         };
         let strip = Rect { y, height: 1, ..rows };
         let name = text::pad_right(&choice.name, names, ctx.glyphs.get(crate::theme::Glyph::Ellipsis));

@@ -1,10 +1,13 @@
-//! The dialog of the probe level: what listening to acknowledgements does, gives and costs, before it begins.
+//! The dialog of the probe level and of single channels: what listening does, gives and costs, before it begins.
+
+mod channel;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::Layer;
 use crate::app::hit::{Hit, HitAreas};
+use crate::app::listen::is_tapped;
 use crate::keymap;
 use crate::model::command::ProbeLevel;
 use crate::model::measured::Bounds;
@@ -26,9 +29,10 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     // Slivers of what is behind on either side would only distract.
     let width = if area.width < WIDTH + 6 { area.width } else { WIDTH };
     let column = usize::from(width.saturating_sub(4));
-    let (title, entries) = match level {
-        ProbeLevel::Passive => ("stop listening to acknowledgements?", leave()),
-        ProbeLevel::Acks | ProbeLevel::Tap => ("listen to acknowledgements?", take(ctx)),
+    let (title, entries) = match (level, ctx.app.tapping()) {
+        (_, Some(tapping)) => channel::asked(ctx, tapping),
+        (ProbeLevel::Passive, None) => ("stop listening to acknowledgements?".to_owned(), leave(ctx)),
+        (ProbeLevel::Acks | ProbeLevel::Tap, None) => ("listen to acknowledgements?".to_owned(), take(ctx)),
     };
     let mut lines: Vec<Cell> = Vec::new();
     for (word, meaning) in entries {
@@ -38,12 +42,12 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
     if usize::from(area.height) > lines.len() + 5 {
         lines.push(Cell::empty());
     }
-    lines.push(keys(level));
+    lines.push(keys(ctx, level));
     let height = (lines.len() as u16 + 2).min(area.height.saturating_sub(2));
     let outer =
         Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     hits.add(outer, Hit::Overlay);
-    let inner = boxed(buf, outer, &look, title);
+    let inner = boxed(buf, outer, &look, &title);
     let visible = usize::from(inner.height);
     // However low the screen is, the keys are seen.
     let keep = visible.saturating_sub(1);
@@ -71,8 +75,9 @@ fn take(ctx: &Ctx<'_>) -> Vec<(&'static str, String)> {
 }
 
 /// What going back means.
-fn leave() -> Vec<(&'static str, String)> {
-    vec![
+fn leave(ctx: &Ctx<'_>) -> Vec<(&'static str, String)> {
+    let taps = ctx.snapshot.taps.iter().filter(|tap| is_tapped(ctx.snapshot, &tap.channel)).count();
+    let mut entries = vec![
         ("does", "ends the subscription to $JS.ACK.>: lists, counters and single reads are left".to_owned()),
         (
             "loses",
@@ -80,7 +85,13 @@ fn leave() -> Vec<(&'static str, String)> {
                 .to_owned(),
         ),
         ("keeps", "followed messages: who has passed them is told by positions, when is not".to_owned()),
-    ]
+    ];
+    if taps > 0 {
+        let channels = if taps == 1 { "one channel".to_owned() } else { format!("{taps} channels") };
+        let text = format!("listening to the messages of {channels} ends too; those heard stay to be read");
+        entries.insert(1, ("ends", text));
+    }
+    entries
 }
 
 /// How many copies that would be now, as far as is known.
@@ -101,9 +112,10 @@ fn copies(ctx: &Ctx<'_>) -> String {
     format!("{} now", number::prefixed(ctx.glyphs.get(glyph), &sum))
 }
 
-fn keys(level: ProbeLevel) -> Cell {
+fn keys(ctx: &Ctx<'_>, level: ProbeLevel) -> Cell {
     let key = |action| keymap::key_of(Layer::Probe, action).unwrap_or_default();
     let what = match level {
+        _ if ctx.app.tapping().is_some_and(|tapping| !tapping.on) => "stop listening",
         ProbeLevel::Passive => "back to passive",
         ProbeLevel::Acks | ProbeLevel::Tap => "listen",
     };

@@ -63,6 +63,14 @@ impl<'a> Page<'a> {
         self.lines.push(Cell::styled(text, Role::Title));
     }
 
+    /// A heading with what follows under it in a word.
+    pub(super) fn heading_of(&mut self, text: &str, what: &str) {
+        self.heading(text);
+        if let Some(line) = self.lines.pop() {
+            self.lines.push(line.then(format!("  {what}"), Role::Muted));
+        }
+    }
+
     /// A paragraph.
     pub(super) fn text(&mut self, text: &str, role: Role) {
         self.indented(0, text, role);

@@ -1,0 +1,131 @@
+//! View 8, Messages: what is in the messages on tapped channels, as they come. Above, how listening goes on each channel, with what
+//! was left out and lost; below, the messages, the newest first.
+//!
+//! What is in a message is hostile: everything is cleaned on its way into a cell, and [`payload`] makes readable text of it.
+
+mod empty;
+pub mod hex;
+pub mod json;
+pub mod lines;
+pub mod payload;
+mod taps;
+pub mod xml;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::hit::HitAreas;
+use crate::app::item::heard_of;
+use crate::app::list::ListId;
+use crate::model::tap::HeardMessage;
+use crate::theme::{Glyph, Role};
+
+use super::area::{line, take_top};
+use super::widget::{Cell, Column, number};
+use super::{Ctx, phrase};
+
+/// Letters of a payload that a row may show.
+const PREVIEW: usize = 400;
+/// Letters of headers that a row may show.
+const HEADERS: usize = 120;
+
+/// Most important first to stay; the numbers are drop priorities.
+const fn columns(channel: u8) -> [Column; 9] {
+    [
+        Column::fixed("-at", "heard", 12, 0),
+        Column::text("channel", "channel", 6, 14, channel),
+        Column::fixed("asks", "", 1, 2),
+        Column::text("subject", "subject", 14, 34, 0),
+        Column::text("publisher", "publisher", 9, 20, 3),
+        Column::number("size", "size", 7, 4),
+        Column::number("-number", "number", 8, 6),
+        Column::text("text", "in it", 16, 240, 1),
+        Column::text("header", "headers", 24, 60, 7),
+    ]
+}
+
+const ONE_CHANNEL: &[Column] = &{
+    let [at, _, asks, subject, publisher, size, number, text, headers] = columns(0);
+    [at, asks, subject, publisher, size, number, text, headers]
+};
+const SEVERAL_CHANNELS: &[Column] = &columns(1);
+
+/// Draws the view.
+pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
+    hits.viewport(ListId::Heard, 0, 0);
+    let head = taps::lines(ctx, area.width);
+    let high = high(head.len(), area.height);
+    let (top, rest) = take_top(area, high);
+    let left_out = head.len().saturating_sub(usize::from(high));
+    for (row, cell) in head.iter().take(usize::from(high)).enumerate() {
+        let last = left_out > 0 && row + 1 == usize::from(high);
+        let more = Cell::styled(format!("and {} lines more", left_out + 1), Role::Muted);
+        line(buf, top, row as u16, if last { &more } else { cell }, &ctx.look());
+    }
+    let rows = ctx.app.list(ListId::Heard).rows();
+    if rows.is_empty() {
+        empty::draw(ctx, buf, rest);
+        return;
+    }
+    let several = ctx.snapshot.taps.len() > 1 || heard_on_several(ctx);
+    let columns = if several { SEVERAL_CHANNELS } else { ONE_CHANNEL };
+    ctx.table(ListId::Heard, columns).draw(buf, rest, &ctx.look(), hits, |index| {
+        let message = rows.get(index).and_then(|row| heard_of(ctx.snapshot, row));
+        message.map(|message| row(ctx, message, several)).unwrap_or_default()
+    });
+}
+
+/// Lines above the rows, for who divides the screen.
+pub fn head(ctx: &Ctx<'_>, most: u16) -> u16 {
+    high(taps::lines(ctx, u16::MAX).len(), most)
+}
+
+/// Most of the screen is for messages.
+fn high(lines: usize, room: u16) -> u16 {
+    u16::try_from(lines).unwrap_or(u16::MAX).min((room / 3).max(1))
+}
+
+fn heard_on_several(ctx: &Ctx<'_>) -> bool {
+    let mut channels = ctx.snapshot.heard.iter().map(|message| &message.channel);
+    let first = channels.next();
+    channels.any(|channel| Some(channel) != first)
+}
+
+fn row(ctx: &Ctx<'_>, message: &HeardMessage, several: bool) -> Vec<Cell> {
+    let look = ctx.look();
+    let asks = if message.asks { Cell::glyph(&look, Glyph::Asks, Role::Request) } else { Cell::empty() };
+    let publisher = match &message.publisher {
+        Some(name) => Cell::text(name),
+        None => phrase::none(&look),
+    };
+    let mut cells = vec![
+        Cell::styled(ctx.clock_precise(message.at), Role::Muted),
+        asks,
+        Cell::text(&message.subject).keep_ends(),
+        publisher,
+        Cell::number(number::bytes(message.bytes as f64), Role::Text),
+        Cell::number(format!("#{}", message.number), Role::Muted),
+        payload::preview(&message.payload, PREVIEW),
+        Cell::styled(headers(message), Role::Muted),
+    ];
+    if several {
+        let name = phrase::local(message.channel.as_str(), ctx.snapshot);
+        cells.insert(1, Cell::styled(name, Role::Muted).keep_ends());
+    }
+    cells
+}
+
+/// The headers on one line, as many as may be seen.
+fn headers(message: &HeardMessage) -> String {
+    let mut text = String::new();
+    for (name, value) in &message.headers {
+        if text.len() > HEADERS {
+            break;
+        }
+        if !text.is_empty() {
+            text.push_str("  ");
+        }
+        text.push_str(&lines::head(&format!("{name}: {value}"), HEADERS));
+    }
+    text
+}
