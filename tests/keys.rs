@@ -9,6 +9,8 @@ mod desk;
 mod filters;
 #[path = "fixture/fixture.rs"]
 mod fixture;
+#[path = "keys/listening.rs"]
+mod listening;
 #[path = "keys/messages.rs"]
 mod messages;
 #[path = "keys/mouse.rs"]

@@ -41,8 +41,7 @@ pub fn tap_of<'a>(snapshot: &'a Snapshot, channel: &ChannelId) -> Option<&'a Tap
 
 /// The channel that belongs to what a row is about; why there is none.
 fn channel_of(row: &RowId, snapshot: &Snapshot) -> Result<ChannelId, &'static str> {
-    const SELECT: &str =
-        "select a consumer, a flow, a copy or a channel: it is its messages that can be listened to";
+    const SELECT: &str = "select a consumer, a flow or a copy: its channel can be listened to";
     let thing = row.thing.as_ref().ok_or(SELECT)?;
     match thing {
         Thing::Channel(id) => Ok(id.clone()),
@@ -179,10 +178,7 @@ fn way_of(message: &HeardMessage, snapshot: &Snapshot) -> Result<(ChannelId, Sea
         kept.clone().find(|channel| channel.report.subjects.iter().any(|pattern| takes(pattern)))
     };
     let Some(channel) = own.or_else(by_subject) else {
-        return Err(format!(
-            "no stream is known that keeps {}: what is not kept cannot be looked up",
-            message.subject
-        ));
+        return Err(format!("no stream is known that keeps {}", message.subject));
     };
     Ok((channel.report.id.clone(), Search::Header { name: name.clone(), value: value.clone() }))
 }

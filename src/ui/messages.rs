@@ -30,7 +30,7 @@ const PREVIEW: usize = 400;
 const HEADERS: usize = 120;
 
 /// Most important first to stay; the numbers are drop priorities.
-const fn columns(channel: u8) -> [Column; 9] {
+const fn columns(channel: u8, preview: u16) -> [Column; 9] {
     [
         Column::fixed("-at", "heard", 12, 0),
         Column::text("channel", "channel", 6, 14, channel),
@@ -39,16 +39,22 @@ const fn columns(channel: u8) -> [Column; 9] {
         Column::text("publisher", "publisher", 9, 20, 3),
         Column::number("size", "size", 7, 4),
         Column::number("-number", "number", 8, 6),
-        Column::text("text", "in it", 16, 240, 1),
-        Column::text("header", "headers", 24, 60, 7),
+        Column::text("text", "in it", preview, 240, 1),
+        Column::text("header", "headers", 24, 36, 7),
     ]
 }
 
-const ONE_CHANNEL: &[Column] = &{
-    let [at, _, asks, subject, publisher, size, number, text, headers] = columns(0);
+/// From this width on what is in a message has more room than anything else.
+const VERY_WIDE: u16 = 150;
+
+const ONE_CHANNEL: [&[Column]; 2] = [&without_channel(16), &without_channel(56)];
+const SEVERAL_CHANNELS: [&[Column]; 2] = [&columns(1, 16), &columns(1, 56)];
+
+/// The same where all messages are of one channel.
+const fn without_channel(preview: u16) -> [Column; 8] {
+    let [at, _, asks, subject, publisher, size, number, text, headers] = columns(0, preview);
     [at, asks, subject, publisher, size, number, text, headers]
-};
-const SEVERAL_CHANNELS: &[Column] = &columns(1);
+}
 
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
@@ -68,7 +74,8 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         return;
     }
     let several = ctx.snapshot.taps.len() > 1 || heard_on_several(ctx);
-    let columns = if several { SEVERAL_CHANNELS } else { ONE_CHANNEL };
+    let [narrow, wide] = if several { SEVERAL_CHANNELS } else { ONE_CHANNEL };
+    let columns = if rest.width < VERY_WIDE { narrow } else { wide };
     ctx.table(ListId::Heard, columns).draw(buf, rest, &ctx.look(), hits, |index| {
         let message = rows.get(index).and_then(|row| heard_of(ctx.snapshot, row));
         message.map(|message| row(ctx, message, several)).unwrap_or_default()

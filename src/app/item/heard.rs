@@ -35,9 +35,10 @@ pub(super) fn value<'a>(message: &'a HeardMessage, key: &str) -> Field<'a> {
         "publisher" => Field::maybe(message.publisher.as_deref()),
         "size" => Field::Number(message.bytes as f64),
         "header" if message.headers.is_empty() => Field::Unknown,
+        // As the palette's `find header` writes it.
         "header" => {
             let lines: Vec<String> =
-                message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                message.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
             Field::Text(Cow::Owned(lines.join("\n")))
         }
         "text" => match &message.payload.content {

@@ -352,12 +352,11 @@ fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let mut x = area.x;
     let filter = filter(ctx);
     let wanted = filter.as_ref().map_or(0, |cell| cell.width().min(FILTER) + 2);
-    let whole: usize = View::ALL.iter().map(|view| text::width(view.title()) + 4).sum();
-    let short = whole.saturating_sub(2) + wanted > usize::from(area.width);
+    let shortened = shortened(ctx.view(), usize::from(area.width).saturating_sub(wanted));
     for view in View::ALL {
         let active = *view == ctx.view();
         let role = if active { Role::TabActive } else { Role::Tab };
-        let title = if short && !active { view.short() } else { view.title() };
+        let title = if shortened.contains(view) { view.short() } else { view.title() };
         let cell =
             Cell::styled(format!("{}", view.number()), Role::Key).then(" ", Role::Text).then(title, role);
         let used = cell.draw(buf, x, area.y, area.right().saturating_sub(x), &look);
@@ -368,6 +367,23 @@ fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         let room = area.right().saturating_sub(x);
         filter.draw_right(buf, x, area.y, room, &look);
     }
+}
+
+/// Views whose names give way so that all fit: those that lose most by it first, and never the one that is shown.
+fn shortened(active: View, room: usize) -> Vec<View> {
+    let loses = |view: &View| text::width(view.title()).saturating_sub(text::width(view.short()));
+    let mut whole: usize = View::ALL.iter().map(|view| text::width(view.title()) + 4).sum();
+    let mut order: Vec<View> = View::ALL.iter().copied().filter(|view| *view != active).collect();
+    order.sort_by_key(|view| std::cmp::Reverse(loses(view)));
+    let mut out = Vec::new();
+    for view in order {
+        if whole.saturating_sub(2) <= room {
+            break;
+        }
+        whole = whole.saturating_sub(loses(&view));
+        out.push(view);
+    }
+    out
 }
 
 /// The filter of the view, so that nobody wonders where rows went.

@@ -13,7 +13,7 @@ const SUBJECTS: usize = 3;
 /// One line for each channel; more where it must say why.
 pub(super) fn lines(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
     let names = ctx.snapshot.taps.iter().map(|tap| text::width(name(ctx, tap)));
-    let wide = names.max().unwrap_or(0).min(NAME);
+    let wide = names.max().unwrap_or(0).min(NAME).min(usize::from(width) / 6);
     let words = ctx.snapshot.taps.iter().map(|tap| text::width(tap.state.word())).max().unwrap_or(0);
     ctx.snapshot
         .taps
@@ -77,12 +77,8 @@ fn counts(tap: &TapReport) -> Cell {
         (_, 0) => "none shown, ".to_owned(),
         (heard, told) => {
             let ratio = heard as f64 / told as f64;
-            let ratio = if ratio < 10.0 && ratio.fract() > 0.05 {
-                format!("{ratio:.1}")
-            } else {
-                format!("{ratio:.0}")
-            };
-            format!("1 in {ratio} shown, ")
+            let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
+            format!("1 in {} shown, ", ratio.trim_end_matches(".0"))
         }
     };
     let (lost, role) = (format!("{} lost", number::exact(tap.dropped)), Role::Error);
