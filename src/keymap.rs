@@ -150,15 +150,19 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
         })
         .collect();
     // In the view of messages, what can be done with one comes before what holds everywhere.
-    let own = |action| matches!(action, Action::Listen | Action::Export | Action::Propagation | Action::Copy);
-    let here = app.view() == View::Messages;
-    bindings.sort_by_key(|(rank, binding)| if here && own(binding.action) { 4 } else { *rank });
+    let here = app.view() == View::Messages && layer == Layer::Main;
+    bindings.sort_by_key(|(rank, binding)| match binding.action {
+        Action::Listen | Action::Propagation if here => 4,
+        Action::Copy | Action::Export if here => 6,
+        Action::Palette if here => 7,
+        _ => *rank,
+    });
     bindings
         .into_iter()
         .filter_map(|(_, binding)| {
             let label = match binding.action {
                 Action::Pause if app.is_paused() => "resume",
-                Action::Listen if here => "stop or begin",
+                Action::Listen if here => "listen",
                 Action::Export if here && app.selected().is_some() => "save",
                 Action::Propagation if here => "its way",
                 Action::Fold if !app.unfolded() => "unfold",

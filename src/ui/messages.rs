@@ -44,11 +44,12 @@ const fn columns(channel: u8, preview: u16) -> [Column; 9] {
     ]
 }
 
-/// From this width on what is in a message has more room than anything else.
+/// From these widths on what is in a message has more room than anything else.
+const WIDE: u16 = 104;
 const VERY_WIDE: u16 = 150;
 
-const ONE_CHANNEL: [&[Column]; 2] = [&without_channel(16), &without_channel(56)];
-const SEVERAL_CHANNELS: [&[Column]; 2] = [&columns(1, 16), &columns(1, 56)];
+const ONE_CHANNEL: [&[Column]; 3] = [&without_channel(16), &without_channel(40), &without_channel(56)];
+const SEVERAL_CHANNELS: [&[Column]; 3] = [&columns(1, 16), &columns(1, 40), &columns(1, 56)];
 
 /// The same where all messages are of one channel.
 const fn without_channel(preview: u16) -> [Column; 8] {
@@ -59,13 +60,13 @@ const fn without_channel(preview: u16) -> [Column; 8] {
 /// Draws the view.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     hits.viewport(ListId::Heard, 0, 0);
-    let head = taps::lines(ctx, area.width);
-    let high = high(head.len(), area.height);
+    let head = taps::lines(ctx, area.width, usize::from(room(area.height)));
+    let high = u16::try_from(head.len()).unwrap_or(u16::MAX).min(room(area.height));
     let (top, rest) = take_top(area, high);
     let left_out = head.len().saturating_sub(usize::from(high));
     for (row, cell) in head.iter().take(usize::from(high)).enumerate() {
         let last = left_out > 0 && row + 1 == usize::from(high);
-        let more = Cell::styled(format!("and {} lines more", left_out + 1), Role::Muted);
+        let more = Cell::styled(format!("and {} more", left_out + 1), Role::Muted);
         line(buf, top, row as u16, if last { &more } else { cell }, &ctx.look());
     }
     let rows = ctx.app.list(ListId::Heard).rows();
@@ -74,8 +75,12 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         return;
     }
     let several = ctx.snapshot.taps.len() > 1 || heard_on_several(ctx);
-    let [narrow, wide] = if several { SEVERAL_CHANNELS } else { ONE_CHANNEL };
-    let columns = if rest.width < VERY_WIDE { narrow } else { wide };
+    let [narrow, wide, very_wide] = if several { SEVERAL_CHANNELS } else { ONE_CHANNEL };
+    let columns = match rest.width {
+        ..WIDE => narrow,
+        WIDE..VERY_WIDE => wide,
+        _ => very_wide,
+    };
     ctx.table(ListId::Heard, columns).draw(buf, rest, &ctx.look(), hits, |index| {
         let message = rows.get(index).and_then(|row| heard_of(ctx.snapshot, row));
         message.map(|message| row(ctx, message, several)).unwrap_or_default()
@@ -84,12 +89,12 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
 
 /// Lines above the rows, for who divides the screen.
 pub fn head(ctx: &Ctx<'_>, most: u16) -> u16 {
-    high(taps::lines(ctx, u16::MAX).len(), most)
+    u16::try_from(ctx.snapshot.taps.len()).unwrap_or(u16::MAX).min(room(most))
 }
 
 /// Most of the screen is for messages.
-fn high(lines: usize, room: u16) -> u16 {
-    u16::try_from(lines).unwrap_or(u16::MAX).min((room / 3).max(1))
+fn room(height: u16) -> u16 {
+    (height / 3).max(1)
 }
 
 fn heard_on_several(ctx: &Ctx<'_>) -> bool {

@@ -283,7 +283,7 @@ fn the_way_of_a_message_is_followed_where_it_can_be_found() {
 fn the_footer_teaches_what_can_be_done_with_a_message() {
     let mut desk = reading();
     let footer = desk.footer();
-    for hint in ["enter open", "f stop or begin", "o its way", "y copy", "e save"] {
+    for hint in ["enter open", "f listen", "o its way", "y copy", "e save", "? help", "q quit"] {
         assert!(footer.contains(hint), "{hint}: {footer}");
     }
 }

@@ -115,7 +115,7 @@ fn how_listening_goes_is_said() {
     for part in [
         "· ORDERS listening 0m42 orders.> 1 204 heard, 1 in 6 shown, 0 lost",
         "✖ LEGACY refused 0m42 permission denied for a subscription to legacy.>",
-        ": tap LEGACY tries again",
+        "(:tap LEGACY tries again)",
         "ended 0m42 nobody else is connected who answers on it 31 heard, 2 lost",
     ] {
         assert!(said.contains(part), "{part}:\n{text}");

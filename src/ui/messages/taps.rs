@@ -10,16 +10,14 @@ const NAME: usize = 24;
 /// Subjects that are told by name.
 const SUBJECTS: usize = 3;
 
-/// One line for each channel; more where it must say why.
-pub(super) fn lines(ctx: &Ctx<'_>, width: u16) -> Vec<Cell> {
+/// One line for each channel, and more where it must say why and there is room for `most`.
+pub(super) fn lines(ctx: &Ctx<'_>, width: u16, most: usize) -> Vec<Cell> {
     let names = ctx.snapshot.taps.iter().map(|tap| text::width(name(ctx, tap)));
     let wide = names.max().unwrap_or(0).min(NAME).min(usize::from(width) / 6);
     let words = ctx.snapshot.taps.iter().map(|tap| text::width(tap.state.word())).max().unwrap_or(0);
-    ctx.snapshot
-        .taps
-        .iter()
-        .flat_map(|tap| line(ctx, tap, wide, words).wrapped(usize::from(width), 2))
-        .collect()
+    let lines: Vec<Cell> = ctx.snapshot.taps.iter().map(|tap| line(ctx, tap, wide, words)).collect();
+    let whole: Vec<Cell> = lines.iter().flat_map(|line| line.wrapped(usize::from(width), 2)).collect();
+    if whole.len() <= most { whole } else { lines }
 }
 
 fn name<'a>(ctx: &Ctx<'_>, tap: &'a TapReport) -> &'a str {
@@ -53,7 +51,7 @@ fn line(ctx: &Ctx<'_>, tap: &TapReport, wide: usize, words: usize) -> Cell {
             let why = if tap.why.is_empty() { "no reason is told" } else { &*tap.why };
             let cell = cell.then(why, Role::Text);
             let cell = if tap.heard > 0 { cell.then("  ", Role::Text).and(counts(tap)) } else { cell };
-            cell.then(format!("; : tap {cleaned} tries again"), Role::Muted)
+            cell.then(format!(" (:tap {cleaned} tries again)"), Role::Muted)
         }
     }
 }
