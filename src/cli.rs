@@ -41,9 +41,23 @@ pub struct Cli {
     /// What all commands take.
     #[command(flatten)]
     pub global: Global,
+    /// What the explorer listens to.
+    #[command(flatten)]
+    pub tapped: Tapped,
     /// Without one, the terminal explorer opens.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// Channels whose messages are listened to from the start.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Tapped {
+    /// Listen to the messages of this channel: a stream, or a subject; again for another one. Asks for --probe tap.
+    ///
+    /// ORDERS is a stream and accounts.get a subject; subject:ping says that a subject is meant. SOURCE is needed where there
+    /// are several.
+    #[arg(long, value_name = "[SOURCE/]CHANNEL", help_heading = "What is shown")]
+    pub tap: Vec<String>,
 }
 
 /// Flags of every command.
@@ -311,6 +325,9 @@ pub struct Stream {
     /// The time from one line to the next.
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = interval, default_value = "1s")]
     pub every: Duration,
+    /// What it listens to.
+    #[command(flatten)]
+    pub tapped: Tapped,
 }
 
 /// `doctor`.

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod explore;
 pub mod once;
 pub mod stream;
+pub mod tap;
 pub mod topology;
 pub mod trace;
 pub mod watch;
@@ -89,8 +90,12 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CommandError> {
         let terminal = settings::terminal(global, &settings::process_environment);
         explore::theme(&terminal, ColorDepth::Mono)?;
     }
+    if cli.command.is_some() && !cli.tapped.tap.is_empty() {
+        let why = "--tap belongs to the explorer and behind stream: headwater stream --tap CHANNEL";
+        return Err(CommandError::Usage(why.to_owned()));
+    }
     match &cli.command {
-        None => return explore::run(global),
+        None => return explore::run(global, &cli.tapped),
         Some(Command::Once(once)) => once::run(global, once)?,
         Some(Command::Stream(stream)) => stream::run(global, stream)?,
         Some(Command::Trace(asked)) => trace::run(global, asked)?,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::app::{App, Fault, Options, Said};
-use crate::cli::{Color, Global};
+use crate::cli::{Color, Global, Tapped};
+use crate::commands::tap;
 use crate::commands::watch::{self, Watching};
 use crate::commands::{CommandError, runtime};
 use crate::settings::TerminalSettings;
@@ -18,13 +19,15 @@ use crate::tui::{self, ExitReason, Look};
 const END_WITHIN: Duration = Duration::from_millis(200);
 
 /// Runs it.
-pub fn run(global: &Global) -> Result<ExitCode, CommandError> {
-    let (plan, settings) = watch::plan(global)?;
+pub fn run(global: &Global, tapped: &Tapped) -> Result<ExitCode, CommandError> {
+    let (plan, settings) = watch::plan(&tap::with_level(global, tapped)?)?;
+    let channels = tap::channels(tapped, &settings)?;
     let runtime = runtime()?;
     let watching = {
         let _inside = runtime.enter();
         watch::start(plan)
     };
+    tap::ask(&watching.commands, channels);
     let code = show(&watching, &settings.terminal, Vec::new(), None);
     drop(watching);
     runtime.shutdown_timeout(END_WITHIN);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cli::{Global, Stream};
 use crate::commands::once::{PATIENCE, reached};
-use crate::commands::{CommandError, print, runtime, watch};
+use crate::commands::{CommandError, print, runtime, tap, watch};
 use crate::model::id::SourceId;
 use crate::model::observation::SourceState;
 use crate::model::snapshot::{Snapshot, Source};
@@ -24,19 +24,21 @@ const SETTLES: Duration = Duration::from_secs(1);
 
 /// Runs until it is interrupted or nobody reads any more.
 pub fn run(global: &Global, stream: &Stream) -> Result<(), CommandError> {
-    let (plan, _) = watch::plan(global)?;
+    let (plan, settings) = watch::plan(&tap::with_level(global, &stream.tapped)?)?;
+    let channels = tap::channels(&stream.tapped, &settings)?;
     runtime()?.block_on(async {
         let sources = plan.sources();
         let mut watching = watch::start(plan);
+        tap::ask(&watching.commands, channels);
         // It may be started with the servers, and runs for long: it is patient.
         reached(&mut watching, sources, PATIENCE, Instant::now() + stream.every + PATIENCE).await?;
-        let mut ways = Ways::default();
+        let (mut ways, mut taps) = (Ways::default(), tap::Ways::default());
         let mut ticks = tokio::time::interval(stream.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let snapshot = watching.fresh().await;
-            for line in ways.told(&snapshot) {
+            for line in ways.told(&snapshot).into_iter().chain(taps.told(&snapshot)) {
                 // Standard error may be closed; the line of JSON tells it too.
                 let _ = writeln!(std::io::stderr(), "headwater: {line}");
             }

@@ -1,3 +1,5 @@
+//! What is taken out of messages, by example and by law.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
