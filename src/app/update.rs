@@ -209,13 +209,17 @@ impl App {
             let before = self.selected().cloned();
             self.stay();
             self.current_list_mut().step(rows);
-            // At the top the newest is read, whichever it is by then.
-            if self.current_list() == ListId::Heard && self.list(ListId::Heard).selected_index() == Some(0) {
-                self.current_list_mut().release();
-            }
+            self.follow_newest();
             if self.selected() != before.as_ref() {
                 self.detail_scroll = 0;
             }
+        }
+    }
+
+    /// At the top of what was heard the newest is read, whichever it is by then.
+    fn follow_newest(&mut self) {
+        if self.current_list() == ListId::Heard && self.list(ListId::Heard).selected_index() == Some(0) {
+            self.current_list_mut().release();
         }
     }
 
@@ -521,6 +525,7 @@ impl App {
             }
             Some(Hit::Row(list, _) | Hit::List(list) | Hit::Header(list, _)) => {
                 self.lists.entry(list).or_default().step(rows);
+                self.follow_newest();
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The loop: wait for something, let the state machine take it, draw if a visible cell would change.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -60,6 +60,8 @@ pub(super) struct Loop {
     last_frame: Option<Instant>,
     last_news: Option<Instant>,
     clicks: Clicks,
+    /// Where messages are saved: the working directory.
+    folder: PathBuf,
     /// Frames that were really written, for tests and curiosity.
     frames: u64,
 }
@@ -88,6 +90,7 @@ impl Loop {
             last_frame: None,
             last_news: None,
             clicks: Clicks::default(),
+            folder: PathBuf::new(),
             frames: 0,
         }
     }
@@ -302,7 +305,7 @@ impl Loop {
     /// Writes a message's payload into a new file of the working directory that its owner alone may read.
     fn save(&self, stem: &str, at: Timestamp, extension: &str, bytes: &[u8]) -> io::Result<PathBuf> {
         let at = jiff::Timestamp::from_nanosecond(i128::from(at.0)).unwrap_or_default().to_zoned(self.zone());
-        save::create(Path::new(""), &format!("{stem}-{}", at.strftime("%Y%m%d-%H%M%S")), extension, bytes)
+        save::create(&self.folder, &format!("{stem}-{}", at.strftime("%Y%m%d-%H%M%S")), extension, bytes)
     }
 
     fn zone(&self) -> TimeZone {

@@ -314,3 +314,35 @@ fn when_nobody_publishes_any_more_the_last_picture_stays() {
     });
     assert_eq!(outcome.unwrap(), ExitReason::Quit);
 }
+
+/// What was heard is written beside us, and where it is is said.
+#[test]
+fn a_message_is_saved_and_it_is_said_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_publish, snapshots) = watch::channel(Arc::new(Snapshot::empty(Timestamp(0))));
+    let (command, _commands) = mpsc::channel(4);
+    let look = Look { theme: Theme::mono(), glyphs: Glyphs::Unicode, zone: TimeZone::UTC };
+    let app = App::new(Options { utc: true, ..Options::default() });
+    let mut looping = Loop::new(app, look, snapshots, command, Arc::default());
+    looping.folder = folder.path().to_path_buf();
+    let mut screen = Fake(Rc::default());
+    let save = |note: &str| Effect::Save {
+        stem: "headwater-ORDERS-17".to_owned(),
+        at: Timestamp::from_millis(1_773_500_640_000),
+        extension: "json",
+        bytes: b"{}".to_vec(),
+        note: note.to_owned(),
+    };
+    let said = |looping: &Loop| looping.app.said().unwrap().clone();
+    looping.perform(save(""), &mut screen).unwrap();
+    let path = folder.path().join("headwater-ORDERS-17-20260314-150400.json");
+    assert_eq!(said(&looping), Said::done(format!("written: {}", path.display())));
+    assert_eq!(std::fs::read(path).unwrap(), b"{}");
+    looping.perform(save("sensitive fields are taken out"), &mut screen).unwrap();
+    let second = folder.path().join("headwater-ORDERS-17-20260314-150400-2.json");
+    let text = format!("written: {}; sensitive fields are taken out", second.display());
+    assert_eq!(said(&looping), Said::done(text));
+    looping.folder = folder.path().join("nowhere");
+    looping.perform(save(""), &mut screen).unwrap();
+    assert!(said(&looping).error && said(&looping).text.starts_with("cannot write the message: "));
+}

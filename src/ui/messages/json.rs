@@ -91,13 +91,14 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// Its pieces on one line with their roles, at most so many letters.
+/// Its pieces on one line with their roles, at most so many letters. Names of fields stand without quotes: there is little room.
 pub fn one_line(text: &str, most: usize) -> Vec<(String, Role)> {
     let mut out = Vec::new();
     let mut used = 0;
     for (kind, token) in tokens(text, most) {
         let gap = matches!(kind, Kind::Colon | Kind::Comma);
         let room = most.saturating_sub(used);
+        let token = if kind == Kind::Key { token.trim_matches('"') } else { token };
         let mut piece: String = token.chars().take(room).collect();
         used += piece.chars().count() + usize::from(gap);
         if gap {

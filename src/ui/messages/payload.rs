@@ -9,6 +9,8 @@ use super::{hex, json, xml};
 
 /// Lines of one payload: nobody reads on.
 pub const MOST_LINES: usize = 4_000;
+/// Bytes of a text that are laid out: it is done anew for every frame.
+const MOST_BYTES: usize = 256 * 1024;
 /// Bytes of a dump in a row of the list.
 const FIRST_BYTES: usize = 24;
 
@@ -36,7 +38,15 @@ pub fn shown(payload: &Payload, columns: usize) -> Shown {
         content if content.is_empty() && payload.cut == 0 => {
             Shown { form: "empty", note: Some("it has no payload".to_owned()), ..Shown::default() }
         }
-        Content::Text(text) => of_text(text, payload.cut > 0, columns),
+        Content::Text(text) => {
+            let laid = beginning(text);
+            let mut shown = of_text(laid, payload.cut > 0 || laid.len() < text.len(), columns);
+            if laid.len() < text.len() {
+                let rest = number::bytes((text.len() - laid.len()) as f64);
+                shown.missing.push(format!("{rest} more are too much for a screen; saved they are whole"));
+            }
+            shown
+        }
         Content::Binary(bytes) => {
             Shown { form: "binary", lines: hex::lines(bytes, columns, MOST_LINES), ..Shown::default() }
         }
@@ -53,6 +63,15 @@ pub fn shown(payload: &Payload, columns: usize) -> Shown {
         shown.missing.push(format!("taken out, since it is declared sensitive: {}", names.join(", ")));
     }
     shown
+}
+
+/// As much of a text as is laid out.
+fn beginning(text: &str) -> &str {
+    if text.len() <= MOST_BYTES {
+        return text;
+    }
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MOST_BYTES).last().unwrap_or(0);
+    text.get(..end).unwrap_or(text)
 }
 
 fn of_text(text: &str, cut: bool, columns: usize) -> Shown {
@@ -139,6 +158,15 @@ mod tests {
             super::shown(&why, 40).note.as_deref(),
             Some("what is in it is not shown: it is encrypted")
         );
+    }
+
+    #[test]
+    fn a_giant_is_shown_as_far_as_a_screen_can_show() {
+        let giant = format!("{{\"a\":\"{}\"}}", "ü".repeat(MOST_BYTES));
+        let shown = shown(&text(&giant), 100);
+        // 131 068 letters, 94 on each line of their own, and the line of the bracket.
+        assert_eq!((shown.form, shown.lines.len()), ("JSON", 1_396));
+        assert_eq!(shown.missing, ["262 kB more are too much for a screen; saved they are whole"]);
     }
 
     proptest! {

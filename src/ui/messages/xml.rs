@@ -69,10 +69,9 @@ fn tag(text: &str) -> Option<usize> {
     for (at, c) in text.char_indices() {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if matches!(c, '"' | '\'') => quote = Some(c),
             None if c == '>' => return Some(at + 1),
-            None => {}
+            _ => {}
         }
     }
     None

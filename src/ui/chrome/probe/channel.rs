@@ -109,12 +109,10 @@ fn rate(ctx: &Ctx<'_>, tapping: &Tapping) -> String {
         Some(format!("{rate} now{}", bytes.unwrap_or_default()))
     };
     let channel = ctx.snapshot.channel(&tapping.channel).map(|it| (&it.rate, &it.bytes_rate));
-    let is_it = |flow: &&std::sync::Arc<Flow>| match &flow.channel {
-        Some(channel) => *channel == tapping.channel,
-        None => {
-            let name = tapping.channel.as_str().split_once("/subject:").map(|(_, name)| name);
-            flow.kind == FlowKind::Request && name == Some(&*flow.label)
-        }
+    let subject = tapping.channel.as_str().split_once("/subject:").map(|(_, name)| name);
+    let is_it = |flow: &&std::sync::Arc<Flow>| {
+        let asked = flow.kind == FlowKind::Request && subject == Some(&*flow.label);
+        flow.channel.as_ref().map_or(asked, |channel| *channel == tapping.channel)
     };
     let flow = || ctx.snapshot.flows.iter().find(is_it).map(|flow| (&flow.rate, &flow.bytes_rate));
     let known = channel.or_else(flow).and_then(|(rate, bytes)| format(rate, bytes));
