@@ -27,9 +27,11 @@ use super::trace::Trace;
 
 mod cause;
 mod naming;
+mod processing;
 
 pub use cause::{Cause, Effect, Severity};
 pub use naming::Naming;
+pub use processing::Processing;
 
 /// Everything known at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -536,21 +538,6 @@ impl Delay {
         let [p50, p95, p99, max] = self.errors.unwrap_or([self.error; 4]);
         [(self.p50, p50), (self.p95, p95), (self.p99, p99), (self.max, max)]
     }
-}
-
-/// A distribution of the times from a message's last delivery to its acknowledgement, in nanoseconds, as the broker measured them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Processing {
-    /// Median.
-    pub p50: Option<i64>,
-    /// 95th percentile.
-    pub p95: Option<i64>,
-    /// 99th percentile.
-    pub p99: Option<i64>,
-    /// The largest.
-    pub max: Option<i64>,
-    /// Acknowledgements that were sampled. Which share of all of them that is is not known.
-    pub sampled: u64,
 }
 
 /// The three ways in which data is shared.

@@ -1,8 +1,9 @@
 //! The pane that tells everything of one thing, for each kind of thing.
 
 use headwater::app::{Action, View};
+use headwater::model::measured::Measured;
 use headwater::model::observation::HealthState;
-use headwater::model::snapshot::{Consumer, Service};
+use headwater::model::snapshot::{Consumer, Processing, Service};
 
 use crate::fixture;
 use crate::stage::{Dress, Stage};
@@ -29,6 +30,27 @@ fn a_consumer_with_evidence() {
     let text = page(View::Consumers, "name:CATALOG/search", true);
     assert!(text.contains("by $JS.API.CONSUMER.LIST, just now"), "{text}");
     insta::assert_snapshot!("detail-consumer-evidence", text);
+}
+
+#[test]
+fn what_a_service_takes_of_its_own_has_a_line_of_its_own() {
+    let mut snapshot = fixture::bad_day();
+    let mine = |row: &Consumer| row.id.as_str() == "nats/CATALOG/search";
+    fixture::store::edit(&mut snapshot.consumers, mine, |row| {
+        let ms = |n: i64| Some(n * 1_000_000);
+        let times = Processing { p50: ms(12), p95: ms(40), p99: ms(55), max: ms(90), sampled: 1_234 };
+        row.processing = Measured::exact(times, row.lag.at, "sampled by the broker, sample_freq 100");
+    });
+    let mut stage = Stage::new(snapshot, View::Consumers);
+    stage.filter("name:CATALOG/search").press(&[Action::Top, Action::Open, Action::Open]);
+    let text = stage.text((100, 90), Dress::Default);
+    let at = text.lines().position(|line| line.trim_start().starts_with("takes")).unwrap();
+    let told: Vec<&str> = text.lines().skip(at).take(2).map(str::trim).collect();
+    assert!(told[0].ends_with("p50 12 ms  p95 40 ms  p99 55 ms  max 90 ms of its own"), "{told:?}");
+    assert_eq!(
+        told[1],
+        "from the last delivery to the acknowledgement, 1 234 sampled by the broker, sample_freq 100"
+    );
 }
 
 /// Unknown has its reason beside it.
