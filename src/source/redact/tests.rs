@@ -1,3 +1,5 @@
+//! What is sensitive never leaves, whatever stands around it. Only the room of redaction enters.
+
 //! What is taken out of messages, by example and by law.
 
 use proptest::prelude::*;
