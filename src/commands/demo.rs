@@ -68,7 +68,7 @@ pub fn run(global: &Global, demo: &Demo) -> Result<ExitCode, CommandError> {
         topology.ok_or_else(|| CommandError::Usage("the sample topology has a mistake".to_owned()))?;
     let scenario = Arc::new(scenario(demo.scenario.as_deref(), &topology)?);
     let stage = Stage::choose(global, demo)?;
-    let probe = level(global, &stage)?;
+    let probe = level(global, &stage);
     let notice = stage.notice(probe);
     let terminal = settings::terminal(global, &settings::process_environment);
 
@@ -198,13 +198,13 @@ impl Stage {
 }
 
 /// How much is done to learn: what the person said; else as much as can be where nobody else is.
-fn level(global: &Global, stage: &Stage) -> Result<ProbeLevel, CommandError> {
+fn level(global: &Global, stage: &Stage) -> ProbeLevel {
     let said = settings::probe(global).value;
-    Ok(match stage {
+    match stage {
         _ if global.probe.is_some() => said,
         Stage::Theirs(_) => ProbeLevel::Passive,
         Stage::Simulated | Stage::Ours(_) => ProbeLevel::Acks,
-    })
+    }
 }
 
 /// A server of our own, or the exit code of the signal that came before it was there. Until the screen is drawn, the
@@ -383,7 +383,7 @@ mod tests {
     fn it_listens_where_nobody_else_is_unless_told_otherwise() {
         let theirs = || Stage::Theirs(Box::new(NatsOptions::new("main".into(), "nats://h").unwrap()));
         let of = |stage: &Stage, probe: Option<Probe>| {
-            let level = level(&Global { probe, ..Global::default() }, stage).unwrap();
+            let level = level(&Global { probe, ..Global::default() }, stage);
             (level, stage.notice(level))
         };
         let ours = Stage::Ours("nats-server".into());

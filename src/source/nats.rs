@@ -221,7 +221,7 @@ async fn follow(
         () = hear(desk, taps, advisories) => {}
         () = processing::run(&client, desk, &options.js_event) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, taps, link) => {}
-        () = follow_commands(commands, &client, desk, &refresh, &asked, &wanted) => {}
+        () = follow_commands(commands, &client, desk, &refresh, asked, &wanted) => {}
         () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
     }
     After::Again

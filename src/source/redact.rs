@@ -175,14 +175,12 @@ impl Cuts {
 /// What may be told of a payload.
 pub fn payload(bytes: &[u8], sensitive: &Sensitive) -> Payload {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return match sensitive.occurs(bytes) {
-            Some(name) => withheld(name),
-            None => {
-                let kept = bytes.len().min(LONGEST);
-                let content = Content::Binary(bytes.iter().take(kept).copied().collect());
-                Payload { content, cut: (bytes.len() - kept) as u64, redacted: Vec::new() }
-            }
-        };
+        if let Some(name) = sensitive.occurs(bytes) {
+            return withheld(name);
+        }
+        let kept = bytes.len().min(LONGEST);
+        let content = Content::Binary(bytes.iter().take(kept).copied().collect());
+        return Payload { content, cut: (bytes.len() - kept) as u64, redacted: Vec::new() };
     };
     let cuts = json::cuts(text, sensitive).or_else(|| xml::cuts(text, sensitive));
     let Some(cuts) = cuts else {

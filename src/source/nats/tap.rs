@@ -53,7 +53,7 @@ const TOO_MANY: &str = "32 channels are tapped already; end another one first";
 
 /// The channels that were asked for.
 pub(super) struct Taps {
-    taps: Mutex<BTreeMap<ChannelId, Tap>>,
+    asked: Mutex<BTreeMap<ChannelId, Tap>>,
     /// The guard is to look now.
     look: Notify,
     /// Counts the moments at which all listening ended: what was allowed before one is not allowed after it.
@@ -173,7 +173,7 @@ impl Tap {
 impl Taps {
     pub(super) fn new(options: &NatsOptions) -> Self {
         Self {
-            taps: Mutex::default(),
+            asked: Mutex::default(),
             look: Notify::new(),
             ends: Mutex::new(0),
             sensitive: options.sensitive.clone(),
@@ -185,7 +185,7 @@ impl Taps {
     pub(super) fn ask(&self, desk: &Desk, channel: &ChannelId, on: bool) {
         let Some(target) = Target::of(channel, desk.source()) else { return };
         let now = desk.clock().now().wall;
-        let mut taps = locked(&self.taps);
+        let mut taps = locked(&self.asked);
         if !on {
             if let Some(mut tap) = taps.remove(channel) {
                 tap.listening.clear();
@@ -212,7 +212,7 @@ impl Taps {
     fn stop(&self, desk: &Desk, why: &str) {
         *locked(&self.ends) += 1;
         let now = desk.clock().now().wall;
-        for (channel, tap) in locked(&self.taps).iter_mut() {
+        for (channel, tap) in locked(&self.asked).iter_mut() {
             tap.stop(why, now);
             tap.not_before = Mono::default();
             tap.tell(channel, desk);
@@ -227,7 +227,7 @@ impl Taps {
     /// Something was said of a stream: if it is gone or changed, the guard looks at once.
     pub(super) fn notice(&self, notice: &Notice) {
         let about = matches!(notice.kind, NoticeKind::Deleted | NoticeKind::Changed);
-        let tapped = |channel: &ChannelId| locked(&self.taps).contains_key(channel);
+        let tapped = |channel: &ChannelId| locked(&self.asked).contains_key(channel);
         if about && notice.consumer.is_none() && notice.channel.as_ref().is_some_and(tapped) {
             self.look.notify_one();
         }
@@ -237,7 +237,7 @@ impl Taps {
     pub(super) fn denied(&self, desk: &Desk, subject: &str) -> bool {
         let now = desk.clock().now();
         let mut ours = false;
-        for tap in locked(&self.taps).values_mut().filter(|tap| tap.listening.contains_key(subject)) {
+        for tap in locked(&self.asked).values_mut().filter(|tap| tap.listening.contains_key(subject)) {
             tap.listening.clear();
             let why = format!("permission denied to subscribe to {subject}; allow this user to");
             tap.goes(TapState::Refused, &why, now.wall);
@@ -249,7 +249,7 @@ impl Taps {
 
     /// A message for this subscription was lost, because we were too slow.
     pub(super) fn overflowed(&self, sid: u64) {
-        for tap in locked(&self.taps).values() {
+        for tap in locked(&self.asked).values() {
             if tap.listening.values().any(|one| one.sid == Some(sid)) {
                 locked(&tap.book).drop_one();
             }
@@ -268,7 +268,7 @@ impl Taps {
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                locked(&self.taps).iter_mut().for_each(|(channel, tap)| tap.tell(channel, api.desk));
+                locked(&self.asked).iter_mut().for_each(|(channel, tap)| tap.tell(channel, api.desk));
             }
         };
         tokio::select! {
@@ -297,7 +297,7 @@ impl Taps {
                 }
             };
             let looking = async {
-                if wanted && up && !locked(&self.taps).is_empty() {
+                if wanted && up && !locked(&self.asked).is_empty() {
                     let began = Instant::now();
                     self.round(api).await;
                     tokio::select! {
@@ -320,7 +320,7 @@ impl Taps {
     async fn round(&self, api: &Api<'_>) {
         let now = api.desk.clock().now().mono;
         let due: Vec<(ChannelId, Target)> = {
-            let taps = locked(&self.taps);
+            let taps = locked(&self.asked);
             let due = taps.iter().filter(|(_, tap)| tap.not_before <= now);
             due.map(|(channel, tap)| (channel.clone(), tap.target.clone())).collect()
         };
@@ -340,7 +340,7 @@ impl Taps {
     /// It may not be listened to, or no longer.
     fn refuse(&self, desk: &Desk, channel: &ChannelId, state: Option<TapState>, why: &str) {
         let now = desk.clock().now().wall;
-        if let Some(tap) = locked(&self.taps).get_mut(channel) {
+        if let Some(tap) = locked(&self.asked).get_mut(channel) {
             tap.listening.clear();
             let ended = if tap.heard_once { TapState::Ended } else { TapState::Refused };
             tap.goes(state.unwrap_or(ended), why, now);
@@ -359,7 +359,7 @@ impl Taps {
     ) {
         let desk = api.desk;
         let new: Vec<String> = {
-            let mut taps = locked(&self.taps);
+            let mut taps = locked(&self.asked);
             let Some(tap) = taps.get_mut(channel) else { return };
             tap.listening.retain(|subject, one| subjects.contains(subject) && !one.task.is_finished());
             subjects.into_iter().filter(|subject| !tap.listening.contains_key(subject)).collect()
@@ -367,7 +367,7 @@ impl Taps {
         for subject in new {
             // Only fails when the client has ended.
             let Ok(subscriber) = api.wire.client().subscribe(subject.clone()).await else { return };
-            let mut taps = locked(&self.taps);
+            let mut taps = locked(&self.asked);
             let Some(tap) = taps.get_mut(channel).filter(|_| *locked(&self.ends) == end) else { return };
             let ear = Ear {
                 channel: channel.clone(),
@@ -380,7 +380,7 @@ impl Taps {
             tap.listening.insert(subject, Listening { task: tokio::spawn(ear.listen(subscriber)), sid });
         }
         let now = desk.clock().now().wall;
-        let mut taps = locked(&self.taps);
+        let mut taps = locked(&self.asked);
         if let Some(tap) = taps.get_mut(channel).filter(|_| *locked(&self.ends) == end) {
             tap.goes(TapState::Listening, while_, now);
         }

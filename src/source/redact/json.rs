@@ -20,41 +20,41 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
     if !any {
         return None;
     }
-    let mut scan = Scan { text, at: 0 };
+    let mut reader = Scan { text, at: 0 };
     let mut cuts = Cuts::default();
     // Whether each open bracket is an object, innermost last.
     let mut open = Vec::new();
     let mut key_next = false;
-    while let Some(byte) = scan.peek() {
+    while let Some(byte) = reader.peek() {
         match byte {
             b'{' | b'[' => {
                 open.push(byte == b'{');
                 key_next = byte == b'{';
-                scan.at += 1;
+                reader.at += 1;
             }
             b'}' | b']' => {
                 open.pop();
                 key_next = false;
-                scan.at += 1;
+                reader.at += 1;
             }
             b',' => {
                 key_next = open.last() == Some(&true);
-                scan.at += 1;
+                reader.at += 1;
             }
             b'"' if key_next => {
                 key_next = false;
-                let key = scan.string()?;
+                let key = reader.string()?;
                 // What cannot be read as a text might mean anything.
                 let read = serde_json::from_str::<String>(text.get(key.clone())?).ok();
                 if read.as_deref().is_none_or(|name| sensitive.is(name)) {
-                    scan.skip(|byte| byte.is_ascii_whitespace() || byte == b':');
-                    let value = scan.value()?;
+                    reader.skip(|byte| byte.is_ascii_whitespace() || byte == b':');
+                    let value = reader.value()?;
                     let name = read.unwrap_or_else(|| text.get(key).unwrap_or_default().to_owned());
                     cuts.cut(value, MARK, &name);
                 }
             }
             b'"' => {
-                let span = scan.string()?;
+                let span = reader.string()?;
                 let raw = text.get(span.clone())?;
                 // Texts without any of these give no value to anything, escaped or not.
                 if raw.contains([':', '=', '>', '\\']) {
@@ -68,7 +68,7 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
                     }
                 }
             }
-            _ => scan.at += 1,
+            _ => reader.at += 1,
         }
     }
     Some(cuts)
@@ -113,7 +113,9 @@ impl Scan<'_> {
         let mut depth = 0_usize;
         loop {
             match self.peek() {
-                Some(b'"') => drop(self.string()?),
+                Some(b'"') => {
+                    self.string()?;
+                }
                 Some(b'{' | b'[') => {
                     depth += 1;
                     self.at += 1;

@@ -62,9 +62,8 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
                 let is_hidden = sensitive.is(local(tag.name)) || tag.attributes.iter().any(|one| named(&one));
                 for one in &tag.attributes {
                     let value = one.value(text);
-                    if sensitive.is(local(one.name)) || (is_hidden && !sensitive.is(value)) {
-                        cuts.cut(one.span.clone(), MARK, local(one.name));
-                    } else if sensitive.spelled_out(value).is_some() {
+                    let hide = sensitive.is(local(one.name)) || (is_hidden && !sensitive.is(value));
+                    if hide || sensitive.spelled_out(value).is_some() {
                         cuts.cut(one.span.clone(), MARK, local(one.name));
                     }
                 }
