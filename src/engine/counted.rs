@@ -73,7 +73,7 @@ impl Counted {
         let listened = stretch.to.since(since);
         let wanted = stretch.to.since(first).min(window);
         // To subscribe takes a moment after the first look.
-        if listened < LEAST || listened < wanted - wanted / 5 {
+        if listened < LEAST || listened < wanted * 4 / 5 {
             return None;
         }
         let mut begin = since;

@@ -84,7 +84,7 @@ struct Tap {
 /// What is listened to on behalf of the person.
 #[derive(Debug)]
 pub(super) struct Taps {
-    taps: BTreeMap<ChannelId, Tap>,
+    open: BTreeMap<ChannelId, Tap>,
     /// Reports of what is not listened to, to be told once.
     once: Vec<TapReport>,
     sensitive: Sensitive,
@@ -94,7 +94,7 @@ pub(super) struct Taps {
 impl Taps {
     pub(super) fn new(topology: &Topology) -> Self {
         let sensitive = Sensitive::of(topology.sensitive());
-        Self { taps: BTreeMap::new(), once: Vec::new(), sensitive, reported: 0 }
+        Self { open: BTreeMap::new(), once: Vec::new(), sensitive, reported: 0 }
     }
 }
 
@@ -102,10 +102,10 @@ impl Watch {
     /// The person names a channel, or takes it back.
     pub(super) fn tap(&mut self, channel: &ChannelId, on: bool, world: &mut World, now: u64) {
         if !on {
-            self.end_tap(channel, "nobody asks for it any more", world, now);
+            self.end_tap(channel, "it is no longer asked for", world, now);
             return;
         }
-        if self.taps.taps.contains_key(channel) {
+        if self.taps.open.contains_key(channel) {
             return;
         }
         let refused = |why: &str| Err(why.to_owned());
@@ -115,9 +115,9 @@ impl Watch {
             None if !channel.as_str().starts_with(&format!("{}/", escape(self.broker.as_str()))) => return,
             None => refused("no stream or subject of this name is known"),
             Some(_) if self.options.probe < ProbeLevel::Tap => {
-                refused("messages are heard at the probe level tap alone")
+                refused("it is listened to at the probe level tap")
             }
-            Some(_) if self.taps.taps.len() >= MOST_TAPPED => {
+            Some(_) if self.taps.open.len() >= MOST_TAPPED => {
                 Err(format!("{MOST_TAPPED} channels are listened to already"))
             }
             Some(Target::Subject(subject)) => match answered(world, &subject) {
@@ -152,27 +152,27 @@ impl Watch {
                 (report.state, report.why) = (TapState::Listening, why.into());
                 world.overheard.targets.push(target.clone());
                 let tap = Tap { target, report, changed: true, slice: (0, 0) };
-                self.taps.taps.insert(channel.clone(), tap);
+                self.taps.open.insert(channel.clone(), tap);
             }
         }
     }
 
     /// No messages are heard below the level.
     pub(super) fn end_taps(&mut self, world: &mut World, now: u64) {
-        let all: Vec<ChannelId> = self.taps.taps.keys().cloned().collect();
+        let all: Vec<ChannelId> = self.taps.open.keys().cloned().collect();
         for channel in all {
-            self.end_tap(&channel, "messages are heard at the probe level tap alone", world, now);
+            self.end_tap(&channel, "it is listened to at the probe level tap", world, now);
         }
     }
 
     fn end_tap(&mut self, channel: &ChannelId, why: &str, world: &mut World, now: u64) {
         // What it heard until now is told with the end.
-        let Some(tap) = self.taps.taps.get_mut(channel) else { return };
+        let Some(tap) = self.taps.open.get_mut(channel) else { return };
         world.overheard.targets.retain(|target| *target != tap.target);
         let heard = world.overheard.sent.iter().filter(|sent| sent.target == tap.target).count();
         world.overheard.sent.retain(|sent| sent.target != tap.target);
         let mut report = tap.report.clone();
-        self.taps.taps.remove(channel);
+        self.taps.open.remove(channel);
         report.heard += heard as u64;
         (report.state, report.why) = (TapState::Ended, why.into());
         report.since = self.stamp(now, false).wall;
@@ -198,7 +198,7 @@ impl Watch {
         let sent = std::mem::take(&mut world.overheard.sent);
         self.load.messages += sent.len() as u64;
         for sent in sent {
-            let Some(tap) = self.taps.taps.values_mut().find(|tap| tap.target == sent.target) else {
+            let Some(tap) = self.taps.open.values_mut().find(|tap| tap.target == sent.target) else {
                 continue;
             };
             tap.report.heard += 1;
@@ -225,7 +225,7 @@ impl Watch {
         if due {
             self.taps.reported = now;
         }
-        for tap in self.taps.taps.values_mut() {
+        for tap in self.taps.open.values_mut() {
             if std::mem::take(&mut tap.changed) || due {
                 tell(tap.report.clone());
             }
@@ -239,7 +239,7 @@ impl Watch {
             Target::Stream(_) => false,
         };
         let deserted: Vec<ChannelId> =
-            self.taps.taps.values().filter(deserted).map(|tap| tap.report.channel.clone()).collect();
+            self.taps.open.values().filter(deserted).map(|tap| tap.report.channel.clone()).collect();
         for channel in deserted {
             self.end_tap(
                 &channel,

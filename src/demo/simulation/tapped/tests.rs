@@ -190,7 +190,7 @@ fn requests_are_heard_while_somebody_answers() {
 fn what_may_not_be_heard_is_refused_and_what_is_not_ours_is_left_alone() {
     let mut simulation = simulation_of(STORE, ProbeLevel::Acks);
     advance(&mut simulation, 1_000);
-    let level = "messages are heard at the probe level tap alone";
+    let level = "it is listened to at the probe level tap";
     for (channel, why) in
         [("main/ORDERS", level), ("main/NOWHERE", "no stream or subject of this name is known")]
     {
