@@ -30,7 +30,7 @@ async fn work(consumer: &consumer::PullConsumer) -> Vec<(i64, i64)> {
         let message = jet::fetch(consumer, 1).await.remove(0);
         let came = Instant::now();
         let info = message.info().unwrap();
-        if info.stream_sequence as usize % REFUSED == 0 && info.delivered == 1 {
+        if (info.stream_sequence as usize).is_multiple_of(REFUSED) && info.delivered == 1 {
             tokio::time::sleep(UNTIL_REFUSED).await;
             message.ack_with(AckKind::Nak(None)).await.unwrap();
             continue;
@@ -50,7 +50,7 @@ fn median(of: impl Iterator<Item = i64>) -> i64 {
 }
 
 fn sampled(told: &Processing, consumer: &str) -> u64 {
-    told.get(consumer).map_or(0, |times| times.count())
+    told.get(consumer).map_or(0, headwater::model::histogram::Histogram::count)
 }
 
 async fn agrees(broker: &Broker) {
