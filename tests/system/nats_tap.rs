@@ -13,7 +13,7 @@ use headwater::model::tap::{Content, HeardMessage, TapReport, TapState};
 use headwater::source::nats::options::NatsOptions;
 use serde_json::{Value, json};
 
-use crate::support::{Broker, Config, User, Watch, jet, wait_until};
+use crate::support::{Broker, Cluster, Config, User, Watch, headwater as program, jet, wait_until};
 
 const SOON: Duration = Duration::from_secs(60);
 const ORDERS: &str = "nats/ORDERS";
@@ -437,4 +437,62 @@ async fn a_right_that_is_missing_is_named() {
         assert_eq!((&*refused.why, refused.subjects.len()), (why, 0));
         watch.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_channel_is_named_on_the_command_line() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("web-shop").await;
+    jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let url = broker.url();
+    let stream = program::beside(move || {
+        let args = ["--nats", &url, "--every", "200ms", "--tap", "ORDERS", "--tap", "GONE"];
+        let mut stream = program::Stream::start(&args);
+        // Each line of standard error is written before the line of JSON that it belongs to.
+        for _ in 0..100 {
+            stream.next();
+            let told = stream.errors();
+            if told.contains("nats/ORDERS: listening: ")
+                && told.contains("nats/GONE: refused: there is no stream GONE")
+            {
+                return stream;
+            }
+        }
+        panic!("not told: {}", stream.errors());
+    })
+    .await;
+    assert!(subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned()));
+    drop(stream);
+    for (args, why) in [
+        (
+            &["stream", "--tap", "a..b"][..],
+            "headwater: --tap a..b: no subject: a part between dots is empty\n",
+        ),
+        (
+            &["stream", "--tap", "A", "--probe", "acks"],
+            "headwater: --tap listens to messages, and only --probe tap does that\n",
+        ),
+        (
+            &["--tap", "A", "once"],
+            "headwater: --tap belongs to the explorer and behind stream: headwater stream --tap CHANNEL\n",
+        ),
+    ] {
+        let ended = program::Ended::from(program::run(args));
+        assert_eq!((ended.code, ended.err.as_str()), (Some(2), why));
+    }
+}
+
+#[tokio::test]
+async fn in_a_cluster_every_server_is_asked_who_else_listens() {
+    let cluster = Cluster::start(&Config::jetstream());
+    let accounts = responder(&cluster.nodes[2], "accounts", "accounts.get").await;
+    let client = cluster.nodes[1].connect_as("web-shop").await;
+    let mut watch = watch_at(&cluster.nodes[0].url());
+    let channel = subject("accounts.get");
+    let report = listen(&mut watch, &channel).await;
+    assert_eq!(&*report.why, "while accounts listens too, looked at every second");
+    accounts.abort();
+    goes(&mut watch, &channel, TapState::Ended).await;
+    wait_until(SOON, "a request fails at once", || fails_at_once(&client, "accounts.get")).await;
+    watch.end().await;
 }
