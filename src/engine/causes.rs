@@ -141,7 +141,7 @@ impl Book<'_> {
             }
             let since = Since { at: *lost_at, or_earlier: false };
             for service in &explained {
-                effects.extend(self.follows(service, since));
+                effects.extend(self.follows(service, Severity::Down, since));
             }
             self.causes.push(Cause {
                 thing,
@@ -213,11 +213,7 @@ impl Book<'_> {
             None => (Thing::Service(service.id.clone()), service.id.as_str().into(), service.why.clone()),
         };
         self.said.insert(thing.clone());
-        let effects = self.follows(service, service.since);
-        // Its check may say less than what its consumers show.
-        let consumers = service.consumers.iter().filter_map(|id| find(rows.consumers, id));
-        let worst = consumers.filter(|c| is_bad(c.status)).map(|c| severity_of(c.status)).max();
-        let severity = worst.map_or(severity, |worst| worst.max(severity));
+        let effects = self.follows(service, severity, service.since);
         self.about.push((service.id.clone(), self.causes.len()));
         self.causes.push(Cause {
             thing,
@@ -231,17 +227,22 @@ impl Book<'_> {
     }
 
     /// What follows from a service that does not work: failing operations, its consumers' backlog, the age of its copies.
-    fn follows(&mut self, service: &Service, since: Since) -> Vec<Effect> {
+    /// What is worse than the service itself has another cause.
+    fn follows(&mut self, service: &Service, severity: Severity, since: Since) -> Vec<Effect> {
         let rows = self.rows;
         let mut effects = self.failing_because(&service.id);
-        for consumer in service.consumers.iter().filter_map(|id| find(rows.consumers, id)) {
-            if is_bad(consumer.status) && self.said.insert(Thing::Consumer(consumer.id.clone())) {
+        let worse = |consumer: &Consumer| is_bad(consumer.status) && severity_of(consumer.status) > severity;
+        let consumers = service.consumers.iter().filter_map(|id| find(rows.consumers, id));
+        for consumer in consumers.filter(|consumer| is_bad(consumer.status) && !worse(consumer)) {
+            if self.said.insert(Thing::Consumer(consumer.id.clone())) {
                 effects.push(self.behind(consumer));
                 effects.extend(self.lost(consumer, since));
             }
         }
         for entity in rows.entities {
-            for replica in entity.replicas.iter().filter(|r| r.service == service.id) {
+            let fed_by = |replica: &Replica| find(rows.consumers, replica.consumer.as_ref()?);
+            let mine = |r: &&Replica| r.service == service.id && !fed_by(r).is_some_and(|c| worse(c));
+            for replica in entity.replicas.iter().filter(mine) {
                 effects.extend(self.growing_old(entity, replica));
             }
         }

@@ -276,7 +276,7 @@ impl ConsumerState {
             if progress::in_doubt(&last, &sample) {
                 // Which of them were processed is not known: delays are told of those that surely were.
                 surely = count.as_ref().and_then(|count| count.low().copied()).unwrap_or(0);
-                self.delays.doubt();
+                self.delays.doubt(poll.at.mono);
             }
             let same_server = self.same_leader(report);
             let rate =

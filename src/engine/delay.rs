@@ -59,6 +59,9 @@ pub(super) struct Delays {
     newest: u64,
     /// What the last poll found.
     before: Option<Before>,
+    /// When messages were left out last.
+    #[serde(default)]
+    doubted: Option<Mono>,
 }
 
 /// A poll, as far as the next one needs it.
@@ -175,8 +178,9 @@ impl Delays {
     }
 
     /// Some of those that wait may have been given up without anybody telling: it is not known any more when they are processed.
-    pub(super) fn doubt(&mut self) {
+    pub(super) fn doubt(&mut self, at: Mono) {
         self.probes.clear();
+        self.doubted = Some(at);
     }
 
     /// Its position went back: what was measured stays so, and positions mean other deliveries from here on.
@@ -190,6 +194,7 @@ impl Delays {
             upper: std::mem::take(&mut self.upper),
             least: std::mem::take(&mut self.least),
             most: std::mem::take(&mut self.most),
+            doubted: self.doubted,
             ..Self::default()
         };
     }
@@ -386,6 +391,15 @@ impl Delays {
 
     /// The distribution over the window that ends `now`; `None` when nothing was processed in it. Windows only move on.
     pub(super) fn distribution(&mut self, window: Duration, now: Mono) -> Option<Delay> {
+        let left_out = self.doubted.is_some_and(|at| now.since(at) <= window);
+        let known = self.of_the_known(window, now);
+        match known {
+            None if left_out => Some(Delay { left_out, ..NOTHING }),
+            known => known.map(|known| Delay { left_out, ..known }),
+        }
+    }
+
+    fn of_the_known(&mut self, window: Duration, now: Mono) -> Option<Delay> {
         if window == Duration::MAX {
             return self.of_the_run();
         }
@@ -412,6 +426,20 @@ impl Delays {
     }
 }
 
+/// A distribution of nothing.
+const NOTHING: Delay = Delay {
+    p50: None,
+    p95: None,
+    p99: None,
+    max: None,
+    count: 0,
+    method: DelayMethod::Interval,
+    error: None,
+    errors: None,
+    negative: 0,
+    left_out: false,
+};
+
 /// A distribution of which the two ends of each figure are known.
 fn between(count: u64, figures: [Option<(i64, i64)>; 4], negative: u64) -> Option<Delay> {
     if count == 0 {
@@ -437,6 +465,7 @@ fn between(count: u64, figures: [Option<(i64, i64)>; 4], negative: u64) -> Optio
         error,
         errors: Some(errors),
         negative,
+        left_out: false,
     })
 }
 
@@ -490,6 +519,7 @@ pub(super) fn mean(busy_ns: f64, count: u64) -> Delay {
         error: None,
         errors: None,
         negative: 0,
+        left_out: false,
     }
 }
 

@@ -128,6 +128,7 @@ pub(super) fn delay(tally: &AckTally) -> Delay {
         error: (!tally.delays.is_empty()).then_some(tally.error),
         errors: None,
         negative: tally.delays.negative(),
+        left_out: false,
     }
 }
 

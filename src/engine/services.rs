@@ -115,7 +115,7 @@ fn verdict(
             detail => format!("{name}: {detail}").into(),
         };
         return match told {
-            _ if lost => {
+            HealthState::Unreachable | HealthState::Degraded | HealthState::Down if lost => {
                 let state = if told == HealthState::Unreachable { HealthState::Down } else { told };
                 (state, format!("{why}; no connection any more").into())
             }

@@ -486,6 +486,9 @@ pub struct Delay {
     pub errors: Option<[Option<Duration>; 4]>,
     /// Samples below zero: clock skew, counted and shown.
     pub negative: u64,
+    /// Messages are left out: nobody tells whether they were processed or given up.
+    #[serde(default)]
+    pub left_out: bool,
 }
 
 impl Delay {

@@ -408,6 +408,14 @@ impl Inexact {
         number
     }
 
+    fn delay(&mut self, told: Option<&Delay>) -> Option<DelayRow> {
+        if told.is_some_and(|told| told.left_out) {
+            let why = Some(LEFT_OUT.to_owned());
+            self.notes.insert("delay_ms", NotExact { kind: "at_least", lo: None, hi: None, why });
+        }
+        told.map(delay)
+    }
+
     /// What a service takes of its own; why not, where that is not known.
     fn processing(&mut self, measured: &Measured<Processing>) -> Option<ProcessingRow> {
         let ms = |nanos: Option<i64>| nanos.map(|n| n as f64 / 1e6);
@@ -602,7 +610,7 @@ fn consumer(consumer: &Consumer, moment: Moment) -> ConsumerRow {
         status: consumer.status.word(),
         since: rfc3339(consumer.since.at),
         drain_s,
-        delay_ms: consumer.delay.as_ref().map(delay),
+        delay_ms: inexact.delay(consumer.delay.as_ref()),
         processing_ms: inexact.processing(&consumer.processing),
         age_ms: millis(moment.now.age_since(consumer.lag.at)),
         not_exact: inexact.notes,
@@ -624,11 +632,14 @@ fn flow(flow: &Flow, moment: Moment) -> FlowRow {
         rate: inexact.rate("rate", &flow.rate),
         bytes_rate: inexact.rate("bytes_rate", &flow.bytes_rate),
         errors_rate: inexact.rate("errors_rate", &flow.errors_rate),
-        delay_ms: flow.delay.as_ref().map(delay),
+        delay_ms: inexact.delay(flow.delay.as_ref()),
         evidence: flow.evidence.iter().map(evidence).collect(),
         not_exact: inexact.notes,
     }
 }
+
+/// What is said of a count that lacks messages.
+const LEFT_OUT: &str = "messages are left out of which nobody tells whether they were processed or given up";
 
 fn delay(delay: &Delay) -> DelayRow {
     let ms = |nanos: Option<i64>| nanos.map(|n| n as f64 / 1e6);

@@ -260,6 +260,7 @@ mod tests {
                 error,
                 errors: None,
                 negative: 0,
+                left_out: false,
             }),
         )
         .plain()

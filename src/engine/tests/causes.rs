@@ -349,10 +349,14 @@ fn a_stopped_consumer_keeps_its_rank_whatever_the_check_says() {
             }
             engine.tick(at(s * 1_000 + 10));
         }
-        engine.tick(at(59_020)).causes[0].severity
+        engine.tick(at(59_020)).causes
     };
     for check in [None, Some(HealthState::Up), Some(HealthState::Degraded), Some(HealthState::Down)] {
-        assert_eq!(told(check), Severity::Down, "{check:?}");
+        let causes = told(check);
+        assert_eq!(causes[0].severity, Severity::Down, "{check:?}");
+        // It has been so since it stopped, and not since its check says what it says.
+        let stopped = [None, Some(HealthState::Up), Some(HealthState::Degraded)].contains(&check);
+        assert!(!stopped || !causes[0].since.or_earlier, "{check:?}: {:?}", causes[0]);
     }
 }
 
