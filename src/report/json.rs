@@ -113,6 +113,9 @@ struct SourceRow {
     clock_offset_ms: Option<f64>,
     age_ms: Option<f64>,
     missing: Vec<String>,
+    /// What about this broker changes the meaning of its numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<String>,
     load: LoadRow,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_exact: BTreeMap<&'static str, NotExact>,
@@ -459,6 +462,7 @@ fn source(source: &Source, moment: Moment) -> SourceRow {
         clock_offset_ms: report.clock.map(|c| c.nanos as f64 / 1e6),
         age_ms: source.answered_at.map(|at| millis(moment.now.age_since(at))),
         missing: everything(report).into_iter().chain(parts).collect(),
+        remarks: report.remarks.iter().map(ToString::to_string).collect(),
         load: LoadRow {
             requests_per_s: inexact.rate("requests_per_s", &source.requests_per_s),
             messages_per_s: inexact.rate("messages_per_s", &source.messages_per_s),

@@ -55,6 +55,9 @@ fn heading(out: &mut String, snapshot: &Snapshot) {
             clean(source.id.as_str()),
             clean(&report.kind)
         );
+        for remark in &report.remarks {
+            let _ = writeln!(out, "  {}", clean(remark));
+        }
     }
     for blind in &snapshot.not_watched {
         let remedy =

@@ -105,7 +105,10 @@ fn heard_on_several(ctx: &Ctx<'_>) -> bool {
 
 fn row(ctx: &Ctx<'_>, message: &HeardMessage, several: bool) -> Vec<Cell> {
     let look = ctx.look();
-    let asks = if message.asks { Cell::glyph(&look, Glyph::Asks, Role::Request) } else { Cell::empty() };
+    // Who publishes to what the broker keeps waits for its word: that is no request.
+    let kept = ctx.snapshot.channel(&message.channel).is_some();
+    let asks =
+        if message.asks && !kept { Cell::glyph(&look, Glyph::Asks, Role::Request) } else { Cell::empty() };
     let publisher = match &message.publisher {
         Some(name) => Cell::text(name),
         None => phrase::none(&look),

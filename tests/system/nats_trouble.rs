@@ -11,7 +11,7 @@ use headwater::model::tap::TapState;
 use headwater::source::nats::options::NatsOptions;
 use serde_json::{Value, json};
 
-use crate::support::{Broker, Cluster, Config, Watch, jet, wait_until};
+use crate::support::{Broker, Cluster, Config, Watch, headwater as program, jet, wait_until};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -192,6 +192,9 @@ async fn a_stream_that_captures_requests_is_remarked_and_does_not_mislead() {
         })
         .await;
     watch.end().await;
+    let document = program::look(broker.url(), &["--for", "1s"]).await;
+    let said = document["sources"][0]["remarks"][0].as_str().unwrap();
+    assert!(said.starts_with("stream SRV captures $SRV.>"), "{said}");
 }
 
 #[tokio::test]

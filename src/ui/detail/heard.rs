@@ -32,7 +32,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &HeardMessage, width:
     }
     page.fact("heard", &format!("{}, {}", ctx.clock_precise(it.at), phrase::ago(&look, it.at)));
     page.fact("size", &format!("{} with its headers", number::bytes(it.bytes as f64)));
-    if it.asks {
+    if it.asks && ctx.snapshot.channel(&it.channel).is_some() {
+        page.fact("asks", "that the broker confirms it");
+    } else if it.asks {
         let sign = Cell::glyph(&look, Glyph::Asks, Role::Request);
         page.fact_cell("asks", sign.then(" it wants an answer", Role::Text));
     }
