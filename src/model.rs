@@ -13,6 +13,7 @@ pub mod number;
 pub mod observation;
 pub mod series;
 pub mod snapshot;
+pub mod subject;
 pub mod tap;
 pub mod time;
 pub mod trace;

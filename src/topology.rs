@@ -17,7 +17,6 @@ pub mod problem;
 mod read;
 mod resolve;
 pub mod show;
-pub mod subject;
 pub mod tree;
 pub mod watch;
 pub mod word;

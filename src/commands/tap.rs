@@ -9,9 +9,9 @@ use crate::commands::CommandError;
 use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::{ChannelId, SourceId};
 use crate::model::snapshot::Snapshot;
+use crate::model::subject::{wrong_name, wrong_subject};
 use crate::model::tap::TapState;
 use crate::settings::Settings;
-use crate::topology::subject::{wrong_name, wrong_subject};
 use crate::ui::widget::text::clean;
 
 /// What says that a subject is meant, where a stream could be.

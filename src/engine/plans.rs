@@ -19,8 +19,8 @@ use crate::model::id::{ChannelId, ConsumerId, EntityId, FlowId, Name, ServiceId,
 use crate::model::measured::Evidence;
 use crate::model::observation::{ChannelKind, Delivery};
 use crate::model::snapshot::{FlowKind, Route};
+use crate::model::subject;
 use crate::model::traffic::TrafficKey;
-use crate::topology::subject;
 
 /// A flow without its numbers.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,8 +21,8 @@ use super::gave_up::Marks;
 use crate::model::id::Name;
 use crate::model::measured::Bounds;
 use crate::model::observation::{AckPolicy, ChannelKind, ChannelReport, ConsumerReport};
+use crate::model::subject;
 use crate::model::time::Stamp;
-use crate::topology::subject;
 
 /// A consumer's numbers at one poll.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

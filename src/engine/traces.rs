@@ -20,8 +20,8 @@ use crate::model::message::{MessageReport, SearchReport};
 use crate::model::number;
 use crate::model::observation::{AckPolicy, ConsumerReport};
 use crate::model::snapshot::ConsumerStatus;
+use crate::model::subject;
 use crate::model::trace::{Leg, LegState, Trace};
-use crate::topology::subject;
 
 /// Messages followed at a time.
 const MOST: usize = 16;

@@ -18,9 +18,10 @@ use super::subjects::{first_word, same_word};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::model::measured::Evidence;
 use crate::model::observation::Delivery;
+use crate::model::subject;
+use crate::topology::Topology;
 use crate::topology::bind::{Binding, Clue};
 use crate::topology::declared::NameKind;
-use crate::topology::{Topology, subject};
 
 /// Everything that is connected to something.
 #[derive(Clone, Debug, Default)]

@@ -7,10 +7,10 @@ use super::bind::ConsumerNames;
 use super::declared::{
     Answer, Call, Limit, Origin, Ownership, Reader, Replica, Service, Store, Subject, Topology,
 };
-use super::subject::overlap;
 use super::word::{Access, Property, Protocol};
 use crate::model::id::{DomainId, EntityId, Name, ServiceId, StoreId, TeamId};
 use crate::model::snapshot::FlowKind;
+use crate::model::subject::overlap;
 
 /// A message that the files say travels on a channel.
 #[derive(Debug, Clone, PartialEq)]

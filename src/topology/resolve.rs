@@ -12,9 +12,9 @@ use super::declared::{NameKind, Origin, Service, Subject, Topology};
 use super::document::Declarations;
 use super::problem::{Problem, printable};
 use super::read::Places;
-use super::subject::{wrong_name, wrong_subject};
 use super::word::{BrokerKind, Protocol};
 use crate::model::id::{DomainId, Name, ServiceId, StoreId, TeamId};
+use crate::model::subject::{wrong_name, wrong_subject};
 
 /// Puts declarations together. With `incomplete` (a file could not be read) missing names are not reported, as
 /// that file may hold them.

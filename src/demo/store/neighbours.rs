@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 use super::plan::{By, Plan};
+use crate::model::subject::overlap;
 use crate::topology::problem::printable;
-use crate::topology::subject::overlap;
 
 const SERVICES: &str = "$SRV.INFO";
 const CONNECTIONS: &str = "$SYS.REQ.ACCOUNT.PING.CONNZ";

@@ -12,9 +12,9 @@ use crate::engine::words;
 use crate::model::id::{ChannelId, ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::model::measured::Evidence;
 use crate::model::snapshot::{FlowKind, Route};
+use crate::model::subject;
 use crate::model::traffic::TrafficKey;
 use crate::topology::declared::{Origin, Reader};
-use crate::topology::subject;
 
 /// An event or feed as it is published.
 struct Published<'t> {

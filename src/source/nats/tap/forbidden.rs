@@ -1,7 +1,7 @@
 //! What is never listened to, whoever asks: there a subscription would do harm that no guard can see.
 
+use crate::model::subject::overlap;
 use crate::source::nats::connections::is_inbox;
-use crate::topology::subject::overlap;
 
 /// Subjects of the broker's own, and where answers are awaited. A listener on an inbox receives the messages of a puller that has
 /// just died, and burns a delivery attempt of each.

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::forbidden::why_not;
 use crate::model::id::{ChannelId, Name, SourceId, escape, unescape};
+use crate::model::subject::{covers, overlap, wrong_name, wrong_subject};
 use crate::model::tap::TapState;
 use crate::source::nats::api::{Api, ApiError, Reply, codes, read};
 use crate::source::nats::connections::{Connection, ConnzAnswer};
@@ -23,7 +24,6 @@ use crate::source::nats::lenient::one_line;
 use crate::source::nats::options::CONNECTION_NAME;
 use crate::source::nats::streams::StreamConfig;
 use crate::source::nats::wire::{Failure, Patience};
-use crate::topology::subject::{covers, overlap, wrong_name, wrong_subject};
 
 /// The broker may take so long to answer the guard.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);

@@ -92,6 +92,24 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_fits_patterns_as_brokers_have_them() {
+        for (pattern, subject, yes) in [
+            (">", "a", true),
+            (">", "a.b", true),
+            ("a.>", "a.b", true),
+            ("a.>", "a.b.c", true),
+            ("a.>", "a", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a.b.c", false),
+            ("*.b", "a.b", true),
+            ("a.b", "a.b", true),
+            ("a.b.c", "a.b", false),
+        ] {
+            assert_eq!(covers(pattern, subject), yes, "{pattern} {subject}");
+        }
+    }
+
+    #[test]
     fn what_is_no_subject_is_known() {
         for good in ["a", "orders.{id}.paid", "orders.*.>", ">", "a>b.c"] {
             assert_eq!(wrong_subject(good), None, "{good}");
