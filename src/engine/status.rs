@@ -207,8 +207,14 @@ fn keeps_up(case: &Case<'_>, why: &Name) -> Verdict {
 fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
     let Some(last) = case.samples.last() else { return keeps_up(case, &words::NOTHING_WAITS) };
     let again = last.redelivered.is_some_and(|n| n > 0);
-    // What is pending comes and goes meanwhile; the last moment without any work counts.
-    let from = latest([case.advanced, case.free]).unwrap_or(case.began);
+    // What is pending comes and goes meanwhile; the last moment without any work counts. Who gives messages up is handed them:
+    // it is there, and what is in flight goes, though not by an acknowledgement.
+    let gave_up = case.samples.windows(2).rev().find_map(|pair| match pair {
+        [a, b] if b.abandoned > a.abandoned => Some(b.at),
+        _ => None,
+    });
+    let seen = latest([latest([case.advanced, case.free]), gave_up]);
+    let from = seen.unwrap_or(case.began);
     if again && watched_for(case, last, from) >= wait(case).max(WINDOW.1) {
         let status =
             if case.presence == Presence::Gone { ConsumerStatus::Stopped } else { ConsumerStatus::Stalled };
@@ -216,12 +222,12 @@ fn only_in_flight(case: &Case<'_>, in_flight: u64) -> Verdict {
             status,
             why: format!("{in_flight} in flight, delivered again and never acknowledged").into(),
             from: Some(from),
-            or_earlier: case.was_there && case.advanced.is_none() && case.free.is_none(),
+            or_earlier: case.was_there && seen.is_none(),
         };
     }
     abandoned(case, in_flight).unwrap_or_else(|| {
         // Nothing was seen to move yet, and what is in flight may have been for long: neither tells that all is well.
-        if latest([case.advanced, case.free]).is_none() && (again || handed_long_ago(case)) {
+        if seen.is_none() && (again || handed_long_ago(case)) {
             return Verdict::now(ConsumerStatus::Unknown, words::TOO_SHORT.clone());
         }
         keeps_up(case, &words::NOTHING_PENDING)

@@ -38,6 +38,7 @@ pub mod systems;
 mod tap;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -357,11 +358,13 @@ async fn follow_events(
     link: &watch::Sender<Link>,
 ) {
     let mut connections = 0;
+    let mut deaf_to = BTreeSet::new();
     while let Some(event) = events.recv().await {
         match event {
             // The first one tells of the connection that we came with.
             Event::Connected if *link.borrow() == Link::Down => {
                 connections += 1;
+                deaf_to.clear();
                 wire.regain();
                 tell_connected();
                 link.send_replace(Link::Up(connections));
@@ -381,8 +384,11 @@ async fn follow_events(
                     } else if subject.ends_with(processing::SUBJECT) {
                         desk.deaf_to_samples(subject);
                     } else if !taps.denied(desk, subject) && !wire.deny_subscription(subject) {
-                        let why = format!("permission denied to subscribe to {subject}");
-                        let remedy = "allow this user to subscribe to it; `headwater doctor` shows how";
+                        deaf_to.insert(subject.to_owned());
+                        let all: Vec<_> = deaf_to.iter().map(String::as_str).collect();
+                        let why = format!("permission denied to subscribe to {}", all.join(", "));
+                        let remedy =
+                            "allow this user to subscribe to what it names; `headwater doctor` shows how";
                         desk.missing(Part::Advisories, "what JetStream tells by itself", &why, remedy, true);
                     }
                 }

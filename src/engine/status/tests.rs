@@ -315,6 +315,25 @@ fn too_short_a_look_at_messages_in_flight_is_not_all_well() {
     assert_eq!(old.judge().status, Ok, "just handed out: being worked on");
 }
 
+#[test]
+fn who_gives_everything_up_is_there() {
+    // Older brokers keep what was given up in flight, marked as delivered again, until it has left the channel.
+    let mut all = polls(40, |s| (s * 10, s * 10, 0, 10)).with(|s| s.redelivered = Some(10));
+    all.presence = Presence::Gone;
+    let floor = all.samples[0].floor;
+    for (n, sample) in all.samples.iter_mut().enumerate() {
+        sample.floor = floor;
+        sample.abandoned = n as u64 * 10;
+    }
+    all.gave_up = 390;
+    assert_eq!(all.judge().status, GaveUp);
+    // Once nothing more is handed out and given up, what stays in flight is what nobody acknowledges.
+    let mut since = polls(40, |_| (400, 0, 0, 10)).with(|s| (s.redelivered, s.abandoned) = (Some(10), 390));
+    since.presence = Presence::Gone;
+    since.gave_up = 390;
+    assert_eq!(since.judge().status, Stopped);
+}
+
 /// Ten polls of work, ninety seconds without any, then polls in which nothing is processed and more comes.
 fn interrupted(after: u64) -> Trial {
     let mut trial = polls(10 + after, |s| {
