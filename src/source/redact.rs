@@ -1,12 +1,15 @@
 //! Takes out of a message what is sensitive, before anything of it leaves the source that heard it.
 //!
-//! A field is sensitive when its name is one of those that the topology declares, or of [`ALWAYS`]; the case of letters, `_` and
-//! `-` make no difference (`access_token`, `accessToken`, `Access-Token`). Its value is taken out at any depth:
+//! A field is sensitive when its name, or the last part of it (`user.password`), is one of those that the topology declares, or of
+//! [`ALWAYS`]; the case of letters, `_` and `-` make no difference (`access_token`, `accessToken`, `Access-Token`). Its value is
+//! taken out at any depth:
 //!
 //! * JSON, one value or several after each other: the whole value of such a field becomes `"<redacted>"`; all else stays as it was
 //!   written, the order of fields and the text of numbers included. A text that spells such a field out (`password=…`, JSON or XML
-//!   inside a text) is taken out as a whole.
-//! * XML: all that is in an element of such a name, and the value of such an attribute.
+//!   inside a text) is taken out as a whole. Where a text *is* such a name (`{"name":"password","value":"x"}`), all else in its
+//!   object or list is taken out: any of it may be the value.
+//! * XML: all that is in an element of such a name, and the value of such an attribute. Where a text is such a name, the message is
+//!   withheld.
 //! * Anything else in which such a name occurs is withheld, because nobody can tell where its value is.
 //!
 //! What is compressed or encrypted cannot be looked into. Pure; all sources share it.
@@ -14,6 +17,7 @@
 mod json;
 #[cfg(test)]
 mod tests;
+mod unwrap;
 mod xml;
 
 use std::collections::HashMap;
@@ -26,7 +30,7 @@ use crate::model::id::Name;
 use crate::model::tap::{Content, Payload};
 
 /// Names that are sensitive without being declared.
-pub const ALWAYS: [&str; 14] = [
+pub const ALWAYS: [&str; 16] = [
     "password",
     "passwd",
     "secret",
@@ -36,6 +40,8 @@ pub const ALWAYS: [&str; 14] = [
     "authorization",
     "api_key",
     "apikey",
+    "x-api-key",
+    "x-auth-token",
     "client_secret",
     "private_key",
     "cookie",
@@ -52,6 +58,12 @@ const LONGEST_HEADER: usize = 4 * 1024;
 const MOST_HEADERS: usize = 100;
 /// Names of what was taken out that are told of one message.
 const MOST_NAMES: usize = 32;
+/// Bytes of each: some of them are a sender's.
+const LONGEST_NAME: usize = 128;
+/// Texts within texts that are read as JSON or XML of their own.
+const DEPTH: usize = 4;
+/// What stands between a name and its value in a text; and that it may be written in another way.
+const GIVES: [char; 7] = [':', '=', '>', '<', '&', '%', '\\'];
 
 /// The names of sensitive fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,35 +119,79 @@ impl Sensitive {
         Self { names, longest }
     }
 
-    /// Whether a field of this name is sensitive.
+    /// Whether a field of this name is sensitive: `password`, `@password`, `user.password`, `user[password]`.
     pub fn is(&self, field: &str) -> bool {
-        // Most fields are longer or shorter than any; `_` and `-` may stand between all letters.
-        field.len() <= self.longest.saturating_mul(4) && self.names.contains_key(&plain(field))
+        let bare = field.trim_matches(|c: char| !c.is_alphanumeric());
+        let last = bare.rsplit(['.', '/', ':', '[']).next().unwrap_or(bare);
+        self.has(field) || self.has(last)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        // Most names are longer or shorter than any; `_` and `-` may stand between all letters.
+        name.len() <= self.longest.saturating_mul(4) && self.names.contains_key(&plain(name))
+    }
+
+    /// Whether a text that is a value is the name of a sensitive field, so that its value stands beside it.
+    fn named_by(&self, text: &str) -> bool {
+        !text.contains("://") && self.is(text)
     }
 
     /// The sensitive name that occurs in this, wherever; in UTF-16 too.
     fn occurs(&self, bytes: &[u8]) -> Option<&Name> {
         let text = String::from_utf8_lossy(bytes).replace('\0', "");
-        let text = plain(&text);
-        self.names.iter().filter(|(plain, _)| text.contains(plain.as_str())).map(|(_, name)| name).min()
+        let within = |text: &str| {
+            let text = plain(text);
+            self.names.iter().filter(|(plain, _)| text.contains(plain.as_str())).map(|(_, name)| name).min()
+        };
+        within(&text).or_else(|| within(&unwrap::unwrapped(&text)?))
     }
 
-    /// The sensitive name that this text seems to give a value to: `name=`, `name: `, `"name":`, `<name>`.
-    fn spelled_out(&self, text: &str) -> Option<&Name> {
-        if !text.contains([':', '=', '>']) {
+    /// The sensitive name to which a text within a message gives a value, however it is written.
+    fn given_in(&self, text: &str, depth: usize) -> Option<Name> {
+        if !text.contains(GIVES) {
             return None;
         }
+        let given = |text: &str| self.spelled_out(text).cloned().or_else(|| self.given_within(text, depth));
+        given(text).or_else(|| given(&unwrap::unwrapped(text)?))
+    }
+
+    /// The same of a text that is JSON or XML itself.
+    fn given_within(&self, text: &str, depth: usize) -> Option<Name> {
+        if !text.trim_start().starts_with(['{', '[', '<']) {
+            return None;
+        }
+        let Some(depth) = depth.checked_sub(1) else { return self.occurs(text.as_bytes()).cloned() };
+        cuts(text, self, depth)?.names.into_iter().next()
+    }
+
+    /// The sensitive name that this text seems to give a value to: `name=`, `name: `, `"name":`, `<name>`, `name</b>`.
+    fn spelled_out(&self, text: &str) -> Option<&Name> {
         let text = plain(text);
         let gives = |plain: &str| {
             text.match_indices(plain).any(|(at, _)| {
                 let after = text.get(at + plain.len()..).unwrap_or_default();
                 after
-                    .trim_start_matches(['"', '\'', '\\', ' ', '\t', '\n', '\r'])
-                    .starts_with([':', '=', '>'])
+                    .trim_start_matches(['"', '\'', '\\', ' ', '\t', '\n', '\r', '[', ']', ')'])
+                    .starts_with([':', '=', '>', '<'])
             })
         };
         self.names.iter().filter(|(plain, _)| gives(plain)).map(|(_, name)| name).min()
     }
+
+    /// The sensitive name that a text ends with, so that its value is somewhere behind: `name`, `its name: `.
+    fn left_open(&self, text: &str) -> Option<&Name> {
+        let text = plain(text);
+        let text = text.trim_end();
+        let bare = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let gives = text.ends_with([':', '=']);
+        let ends = |plain: &str| bare.ends_with(plain) && (gives || self.named_by(bare));
+        self.names.iter().filter(|(plain, _)| ends(plain)).map(|(_, name)| name).min()
+    }
+}
+
+/// What of JSON or XML is taken out; `None` when it is neither.
+fn cuts(text: &str, sensitive: &Sensitive, depth: usize) -> Option<Cuts> {
+    json::cuts(text, sensitive, depth).or_else(|| xml::cuts(text, sensitive, depth))
 }
 
 /// What of a text is taken out, and under which names.
@@ -144,6 +200,8 @@ struct Cuts {
     /// In order, none within another; and what stands in their place.
     spans: Vec<(Range<usize>, &'static str)>,
     names: Vec<Name>,
+    /// Nothing may be told: the value of this field cannot be told apart.
+    withheld: Option<Name>,
 }
 
 impl Cuts {
@@ -153,6 +211,7 @@ impl Cuts {
     }
 
     fn name(&mut self, name: &str) {
+        let name = beginning(name, LONGEST_NAME);
         if self.names.len() < MOST_NAMES && !self.names.iter().any(|one| **one == *name) {
             self.names.push(name.into());
         }
@@ -182,13 +241,15 @@ pub fn payload(bytes: &[u8], sensitive: &Sensitive) -> Payload {
         let content = Content::Binary(bytes.iter().take(kept).copied().collect());
         return Payload { content, cut: (bytes.len() - kept) as u64, redacted: Vec::new() };
     };
-    let cuts = json::cuts(text, sensitive).or_else(|| xml::cuts(text, sensitive));
-    let Some(cuts) = cuts else {
+    let Some(cuts) = cuts(text, sensitive, DEPTH) else {
         return match sensitive.occurs(bytes) {
             Some(name) => withheld(name),
             None => told(text, Vec::new()),
         };
     };
+    if let Some(name) = &cuts.withheld {
+        return withheld(name);
+    }
     match cuts.apply(text) {
         Some(text) => told(&text, cuts.names),
         // Never so: spans come from the text itself. If they did not, nothing would be told.
@@ -221,7 +282,7 @@ pub fn headers<'h>(
     let mut cuts = Cuts::default();
     let mut told = Vec::new();
     for (name, value) in all.into_iter().take(MOST_HEADERS) {
-        let value = if sensitive.is(name) || sensitive.spelled_out(value).is_some() {
+        let value = if sensitive.is(name) || sensitive.given_in(value, DEPTH).is_some() {
             cuts.name(name);
             MARK
         } else {

@@ -1,5 +1,6 @@
 //! Sensitive fields of JSON, found by their place in the text, so that all else stays as it was written.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
@@ -9,8 +10,20 @@ use super::{Cuts, Sensitive};
 /// What stands for a value.
 const MARK: &str = "\"<redacted>\"";
 
+/// An object or list that is open.
+struct Frame {
+    object: bool,
+    from: usize,
+    /// So many cuts are before it.
+    cuts: usize,
+    /// Its values, but for those that are names of sensitive fields.
+    values: Vec<Range<usize>>,
+    /// One of these.
+    named: Option<String>,
+}
+
 /// What is to be taken out; `None` when this is no JSON: one value or several after each other.
-pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
+pub(super) fn cuts(text: &str, sensitive: &Sensitive, depth: usize) -> Option<Cuts> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
     let mut any = false;
     for value in &mut values {
@@ -22,56 +35,87 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
     }
     let mut reader = Scan { text, at: 0 };
     let mut cuts = Cuts::default();
-    // Whether each open bracket is an object, innermost last.
-    let mut open = Vec::new();
+    // Innermost last.
+    let mut open: Vec<Frame> = Vec::new();
     let mut key_next = false;
     while let Some(byte) = reader.peek() {
-        match byte {
+        let value = match byte {
             b'{' | b'[' => {
-                open.push(byte == b'{');
                 key_next = byte == b'{';
+                let (from, cuts) = (reader.at, cuts.spans.len());
+                open.push(Frame { object: key_next, from, cuts, values: Vec::new(), named: None });
                 reader.at += 1;
+                continue;
             }
             b'}' | b']' => {
-                open.pop();
                 key_next = false;
                 reader.at += 1;
+                let frame = open.pop()?;
+                if let Some(name) = frame.named {
+                    cuts.spans.truncate(frame.cuts);
+                    frame.values.into_iter().for_each(|value| cuts.cut(value, MARK, &name));
+                }
+                frame.from..reader.at
             }
             b',' => {
-                key_next = open.last() == Some(&true);
+                key_next = open.last().is_some_and(|frame| frame.object);
                 reader.at += 1;
+                continue;
+            }
+            b':' => {
+                reader.at += 1;
+                continue;
             }
             b'"' if key_next => {
                 key_next = false;
                 let key = reader.string()?;
                 // What cannot be read as a text might mean anything.
-                let read = serde_json::from_str::<String>(text.get(key.clone())?).ok();
-                if read.as_deref().is_none_or(|name| sensitive.is(name)) {
-                    reader.skip(|byte| byte.is_ascii_whitespace() || byte == b':');
-                    let value = reader.value()?;
-                    let name = read.unwrap_or_else(|| text.get(key).unwrap_or_default().to_owned());
-                    cuts.cut(value, MARK, &name);
+                let read = read(text.get(key.clone())?);
+                if read.as_deref().is_some_and(|name| !sensitive.is(name)) {
+                    continue;
                 }
+                reader.skip(|byte| byte.is_ascii_whitespace() || byte == b':');
+                let value = reader.value()?;
+                cuts.cut(value.clone(), MARK, read.as_deref().or_else(|| text.get(key)).unwrap_or_default());
+                value
             }
             b'"' => {
                 let span = reader.string()?;
-                let raw = text.get(span.clone())?;
-                // Texts without any of these give no value to anything, escaped or not.
-                if raw.contains([':', '=', '>', '\\']) {
-                    match serde_json::from_str::<String>(raw) {
-                        Ok(read) => {
-                            if let Some(name) = sensitive.spelled_out(&read) {
-                                cuts.cut(span, MARK, name);
-                            }
-                        }
-                        Err(_) => cuts.cut(span, MARK, "a text that cannot be read"),
+                if let Some(read) = read(text.get(span.clone())?) {
+                    let given = sensitive.given_in(&read, depth);
+                    if let Some(name) = &given {
+                        cuts.cut(span.clone(), MARK, name);
                     }
+                    if let Some(frame) = open.last_mut().filter(|_| sensitive.named_by(&read)) {
+                        frame.named = Some(read.into_owned());
+                        if given.is_none() {
+                            continue;
+                        }
+                    }
+                } else {
+                    cuts.cut(span.clone(), MARK, "a text that cannot be read");
                 }
+                span
             }
-            _ => reader.at += 1,
+            byte if byte.is_ascii_whitespace() => {
+                reader.at += 1;
+                continue;
+            }
+            _ => reader.value()?,
+        };
+        if let Some(frame) = open.last_mut() {
+            frame.values.push(value);
         }
     }
     Some(cuts)
+}
+
+/// A text as a program reads it; `None` when it cannot.
+fn read(quoted: &str) -> Option<Cow<'_, str>> {
+    if quoted.contains('\\') {
+        return serde_json::from_str(quoted).ok().map(Cow::Owned);
+    }
+    quoted.get(1..quoted.len() - 1).map(Cow::Borrowed)
 }
 
 /// A place in a text that is known to be JSON.

@@ -1,5 +1,3 @@
-//! What is sensitive never leaves, whatever stands around it. Only the room of redaction enters.
-
 //! What is taken out of messages, by example and by law.
 
 use proptest::prelude::*;
@@ -38,6 +36,60 @@ fn names_are_read_as_a_program_reads_them_and_texts_may_spell_them_out() {
 }
 
 #[test]
+fn a_value_beside_its_name_is_taken_out() {
+    for (of, told) in [
+        (
+            r#"{"name":"password","value":"x","n":1}"#,
+            r#"{"name":"password","value":"<redacted>","n":"<redacted>"}"#,
+        ),
+        (
+            r#"[{"value":{"a":"x"},"key":"IBAN"},{"key":"b","value":"y"}]"#,
+            r#"[{"value":"<redacted>","key":"IBAN"},{"key":"b","value":"y"}]"#,
+        ),
+        (
+            r#"{"op":"replace","path":"/user/password","value":"x"}"#,
+            r#"{"op":"<redacted>","path":"/user/password","value":"<redacted>"}"#,
+        ),
+        (
+            r#"[["Authorization","Bearer x"],["Accept","y"]]"#,
+            r#"[["Authorization","<redacted>"],["Accept","y"]]"#,
+        ),
+        (
+            r#"{"user.password":"x","@token":"x","user[iban]":"x","tokens":1}"#,
+            r#"{"user.password":"<redacted>","@token":"<redacted>","user[iban]":"<redacted>","tokens":1}"#,
+        ),
+        (r#"{"href":"https://a/token","n":[1, 2]}"#, r#"{"href":"https://a/token","n":[1, 2]}"#),
+        (r#"{"name":"password","value":"x\ud800"}"#, r#"{"name":"password","value":"<redacted>"}"#),
+        (r#"{"a":"b=1:password","c":1}"#, r#"{"a":"b=1:password","c":"<redacted>"}"#),
+    ] {
+        assert_eq!(text(of).0, told);
+    }
+    let within = json!({ "body": r#"{"name":"password","value":"x"}"# }).to_string();
+    assert_eq!(text(&within).0, r#"{"body":"<redacted>"}"#);
+}
+
+#[test]
+fn what_is_written_in_another_way_is_read() {
+    for body in [
+        "&lt;password&gt;x&lt;/password&gt;",
+        "{&quot;password&quot;:&quot;x&quot;}",
+        "&amp;lt;password&amp;gt;x",
+        "p&#97;ssword: x",
+        "&# password=x;",
+        "?next=%3Ftoken%3Dx",
+        "user[password]=x",
+    ] {
+        let hidden = "<a b=\"&lt;redacted&gt;\">&lt;redacted&gt;</a>";
+        assert_eq!(text(&format!("<a b=\"{body}\">{body}</a>")).0, hidden, "{body}");
+        assert_eq!(text(&json!([body]).to_string()).0, r#"["<redacted>"]"#, "{body}");
+        let (told, _) = headers([("q", body)], &names());
+        assert_eq!(&*told[0].1, MARK, "{body}");
+    }
+    let hidden = r#"<a n="p&#97;ssword" v="&lt;redacted&gt;"/>"#;
+    assert_eq!(text(r#"<a n="p&#97;ssword" v="x"/>"#).0, hidden);
+}
+
+#[test]
 fn elements_and_attributes_of_xml() {
     let (told, redacted) = text(concat!(
         r#"<?xml version="1.0"?><u a="1" iban='DE'><n:Password x="y"><b>deep</b></n:Password><c>ok</c>"#,
@@ -61,6 +113,12 @@ fn what_cannot_be_told_apart_is_withheld() {
         b"<a><password>x</password>",
         b"\xff\xfep\0a\0s\0s\0w\0d\0",
         b"\x82\xa4name\xa1a\xa8passWord\xa1x\xff",
+        b"<e><key>password</key><value>x</value></e>",
+        b"<e><key>p&#97;ssword</key><value>x</value></e>",
+        b"<p>Your password: <b>x</b></p>",
+        b"p%61ssword=x",
+        b"{\"p\\u0061ssword\":\"x\"",
+        b"<\0a\0>\0p\0a\0s\0s\0w\0o\0r\0d\0=\0x\0<\0/\0a\0>\0",
         b"<!DOCTYPE a [<!ENTITY x 'y'>]><a><iban>1</iban></a>",
     ] {
         let told = payload(hidden, &names());

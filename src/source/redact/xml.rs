@@ -4,15 +4,18 @@
 //! it, and then the payload is withheld if it names anything sensitive.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::unwrap::unwrapped;
 use super::{Cuts, Sensitive};
 
 /// What stands for a text: the mark, spelled so that the document stays XML.
 const MARK: &str = "&lt;redacted&gt;";
 
 /// What is to be taken out; `None` when this is no XML.
-pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
-    if !text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with('<') {
+pub(super) fn cuts(text: &str, sensitive: &Sensitive, depth: usize) -> Option<Cuts> {
+    // One in UTF-16 is not read.
+    if text.contains('\0') || !text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with('<') {
         return None;
     }
     let mut cuts = Cuts::default();
@@ -25,7 +28,14 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
         let rest = text.get(at..)?;
         let begins = rest.find('<').map_or(text.len(), |offset| at + offset);
         if begins > at && hidden.is_none() {
-            spelled(text, at..begins, sensitive, &mut cuts)?;
+            let piece = text.get(at..begins)?;
+            given(piece, at..begins, sensitive, depth, &mut cuts);
+            let open = sensitive.left_open(piece);
+            let open = open.or_else(|| sensitive.left_open(&unwrapped(piece)?));
+            if let Some(name) = open {
+                cuts.name(name);
+                cuts.withheld = Some(Arc::clone(name));
+            }
         }
         at = begins;
         let rest = text.get(at..)?;
@@ -58,12 +68,16 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
             let tag = Tag::read(text, at)?;
             elements += 1;
             if hidden.is_none() {
-                let named = |attribute: &&Attribute<'_>| sensitive.is(attribute.value(text));
-                let is_hidden = sensitive.is(local(tag.name)) || tag.attributes.iter().any(|one| named(&one));
+                let names = |value: &str| {
+                    sensitive.named_by(value)
+                        || unwrapped(value).is_some_and(|value| sensitive.named_by(&value))
+                };
+                let is_hidden =
+                    sensitive.is(local(tag.name)) || tag.attributes.iter().any(|one| names(one.value(text)));
                 for one in &tag.attributes {
                     let value = one.value(text);
-                    let hide = sensitive.is(local(one.name)) || (is_hidden && !sensitive.is(value));
-                    if hide || sensitive.spelled_out(value).is_some() {
+                    let hide = sensitive.is(local(one.name)) || (is_hidden && !names(value));
+                    if hide || sensitive.given_in(value, depth).is_some() {
                         cuts.cut(one.span.clone(), MARK, local(one.name));
                     }
                 }
@@ -81,47 +95,18 @@ pub(super) fn cuts(text: &str, sensitive: &Sensitive) -> Option<Cuts> {
             continue;
         };
         if hidden.is_none() {
-            spelled(text, inside, sensitive, &mut cuts)?;
+            given(text.get(inside.clone())?, inside, sensitive, depth, &mut cuts);
         }
         at = ends;
     }
     (open.is_empty() && elements > 0).then_some(cuts)
 }
 
-/// Takes out a piece of text that spells a sensitive field out.
-fn spelled(text: &str, span: Range<usize>, sensitive: &Sensitive, cuts: &mut Cuts) -> Option<()> {
-    let piece = text.get(span.clone())?;
-    // Characters that are spelled by number may spell anything.
-    let found = if piece.contains("&#") {
-        sensitive.occurs(decoded(piece).as_bytes())
-    } else {
-        sensitive.spelled_out(piece)
-    };
-    if let Some(name) = found {
-        cuts.cut(span, MARK, name);
+/// Takes out a piece of text that gives a sensitive field a value.
+fn given(piece: &str, span: Range<usize>, sensitive: &Sensitive, depth: usize, cuts: &mut Cuts) {
+    if let Some(name) = sensitive.given_in(piece, depth) {
+        cuts.cut(span, MARK, &name);
     }
-    Some(())
-}
-
-/// A text with its numbered characters (`&#112;`, `&#x70;`) as such.
-fn decoded(piece: &str) -> String {
-    let mut out = String::new();
-    let mut rest = piece;
-    while let Some((before, after)) = rest.split_once("&#") {
-        out.push_str(before);
-        let Some((number, behind)) = after.split_once(';') else {
-            rest = after;
-            break;
-        };
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok(),
-            None => number.parse().ok(),
-        };
-        out.extend(code.and_then(char::from_u32));
-        rest = behind;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// What is between two marks, and where the second ends.
