@@ -96,10 +96,8 @@ impl Samples {
 /// Listens behind this event prefix, for ever. What is not permitted is told as an event of the connection.
 pub(super) async fn run(client: &Client, desk: &Desk, prefix: &str) {
     // Only fails when the client has ended.
-    if let Ok(subscriber) = client.subscribe(format!("{prefix}.{SUBJECT}")).await {
-        let _listening = Listening(tokio::spawn(listen(subscriber, desk.samples())));
-        std::future::pending::<()>().await;
-    }
+    let subscriber = client.subscribe(format!("{prefix}.{SUBJECT}")).await;
+    let _listening = subscriber.map(|subscriber| Listening(tokio::spawn(listen(subscriber, desk.samples()))));
     std::future::pending::<()>().await;
 }
 

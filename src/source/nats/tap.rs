@@ -19,11 +19,11 @@ use std::time::Duration;
 use async_nats::Subscriber;
 use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use self::book::{Book, Ear, locked};
 use self::guard::{Guard, Target, Verdict};
+use super::acks;
 use super::api::Api;
 use super::desk::Desk;
 use super::options::NatsOptions;
@@ -51,11 +51,20 @@ const NOT_LOOKED: &str = "the guard has not looked yet";
 const NOT_ASKED: &str = "it is no longer asked for";
 const TOO_MANY: &str = "32 channels are tapped already; end another one first";
 
+/// When the guard allowed something.
+#[derive(Clone, Copy)]
+struct Since {
+    end: u64,
+    looked: Mono,
+}
+
 /// The channels that were asked for.
 pub(super) struct Taps {
     asked: Mutex<BTreeMap<ChannelId, Tap>>,
     /// The guard is to look now.
     look: Notify,
+    /// Something is asked for that was not.
+    more: Notify,
     /// Counts the moments at which all listening ended: what was allowed before one is not allowed after it.
     ends: Mutex<u64>,
     sensitive: Watched,
@@ -78,16 +87,10 @@ struct Tap {
     told: Option<(TapReport, Mono)>,
 }
 
-/// A listening task, which ends with this, and its subscription.
+/// A listening task and its subscription; both end with this.
 struct Listening {
-    task: JoinHandle<()>,
+    task: acks::tap::Listening,
     sid: Option<u64>,
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// The number of a subscription, as the client counts them. It shows it only in its debug text; what cannot be found there is
@@ -154,19 +157,25 @@ impl Tap {
             told += u64::from(desk.tell_heard(at, message));
         }
         locked(&self.book).add_told(told);
-        let report = self.report(channel);
         let now = desk.clock().now();
-        let due = match &self.told {
-            None => true,
-            Some((last, at)) if now.mono.since(*at) >= TELL_EVERY => *last != report,
-            Some((last, _)) => {
-                (last.state, &last.why, &last.subjects) != (report.state, &report.why, &report.subjects)
-            }
-        };
-        if due {
+        if self
+            .told
+            .as_ref()
+            .is_some_and(|(last, at)| now.mono.since(*at) < TELL_EVERY && !self.differs(last))
+        {
+            return;
+        }
+        let report = self.report(channel);
+        if self.told.as_ref().is_none_or(|(last, _)| *last != report) {
             desk.observe(now, Observation::Tap(Box::new(report.clone())));
             self.told = Some((report, now.mono));
         }
+    }
+
+    /// Whether it goes otherwise than it was told, whatever was counted since.
+    fn differs(&self, told: &TapReport) -> bool {
+        let subjects = self.listening.keys().map(String::as_str);
+        (told.state, &told.why) != (self.state, &self.why) || !subjects.eq(told.subjects.iter().map(|s| &**s))
     }
 }
 
@@ -175,6 +184,7 @@ impl Taps {
         Self {
             asked: Mutex::default(),
             look: Notify::new(),
+            more: Notify::new(),
             ends: Mutex::new(0),
             sensitive: options.sensitive.clone(),
             inbox_prefix: options.inbox_prefix.clone(),
@@ -203,6 +213,7 @@ impl Taps {
             }
             tap.tell(channel, desk);
             taps.insert(channel.clone(), tap);
+            self.more.notify_one();
         }
         drop(taps);
         self.look.notify_one();
@@ -267,6 +278,9 @@ impl Taps {
             let mut ticks = tokio::time::interval(BATCH_EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
+                if locked(&self.asked).is_empty() {
+                    self.more.notified().await;
+                }
                 ticks.tick().await;
                 locked(&self.asked).iter_mut().for_each(|(channel, tap)| tap.tell(channel, api.desk));
             }
@@ -329,7 +343,7 @@ impl Taps {
             let end = *locked(&self.ends);
             match guard.judge(target).await {
                 Verdict::Listen { subjects, while_ } => {
-                    self.listen(api, channel, subjects, &while_, end).await;
+                    self.listen(api, channel, subjects, &while_, Since { end, looked: now }).await;
                 }
                 Verdict::No { state, why } => self.refuse(api.desk, channel, state, &why),
             }
@@ -348,6 +362,16 @@ impl Taps {
         }
     }
 
+    /// What was asked for, if what was allowed then still is: listening has not ended, and the server has denied nothing.
+    fn still<'t>(
+        &self,
+        taps: &'t mut BTreeMap<ChannelId, Tap>,
+        channel: &ChannelId,
+        since: Since,
+    ) -> Option<&'t mut Tap> {
+        taps.get_mut(channel).filter(|tap| *locked(&self.ends) == since.end && tap.not_before <= since.looked)
+    }
+
     /// Listens to these subjects and no others.
     async fn listen(
         &self,
@@ -355,21 +379,23 @@ impl Taps {
         channel: &ChannelId,
         subjects: BTreeSet<String>,
         while_: &str,
-        end: u64,
+        since: Since,
     ) {
         let desk = api.desk;
         let new: Vec<String> = {
             let mut taps = locked(&self.asked);
-            let Some(tap) = taps.get_mut(channel) else { return };
-            tap.listening.retain(|subject, one| subjects.contains(subject) && !one.task.is_finished());
+            let Some(tap) = self.still(&mut taps, channel, since) else { return };
+            locked(&tap.book).listens_to(&subjects);
+            tap.listening.retain(|subject, one| subjects.contains(subject) && !one.task.0.is_finished());
             subjects.into_iter().filter(|subject| !tap.listening.contains_key(subject)).collect()
         };
         for subject in new {
             // Only fails when the client has ended.
             let Ok(subscriber) = api.wire.client().subscribe(subject.clone()).await else { return };
             let mut taps = locked(&self.asked);
-            let Some(tap) = taps.get_mut(channel).filter(|_| *locked(&self.ends) == end) else { return };
+            let Some(tap) = self.still(&mut taps, channel, since) else { return };
             let ear = Ear {
+                subject: subject.clone(),
                 channel: channel.clone(),
                 book: Arc::clone(&tap.book),
                 clock: desk.clock(),
@@ -377,12 +403,28 @@ impl Taps {
                 inboxes: desk.inboxes(),
             };
             let sid = sid(&subscriber);
-            tap.listening.insert(subject, Listening { task: tokio::spawn(ear.listen(subscriber)), sid });
+            let task = acks::tap::Listening(tokio::spawn(ear.listen(subscriber)));
+            tap.listening.insert(subject, Listening { task, sid });
         }
         let now = desk.clock().now().wall;
         let mut taps = locked(&self.asked);
-        if let Some(tap) = taps.get_mut(channel).filter(|_| *locked(&self.ends) == end) {
+        if let Some(tap) = self.still(&mut taps, channel, since) {
             tap.goes(TapState::Listening, while_, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_number_of_a_subscription_is_found() {
+        // Nobody is there: the client subscribes when it connects.
+        let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
+        let client = options.connect("nats://127.0.0.1:1").await.unwrap();
+        let first = sid(&client.subscribe("a").await.unwrap());
+        let second = sid(&client.subscribe("b").await.unwrap());
+        assert!(first.is_some() && second > first, "{first:?} {second:?}");
     }
 }

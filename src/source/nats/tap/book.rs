@@ -1,5 +1,6 @@
 //! What is heard on one channel: all of it counted, and as much told as a person can read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::{HeaderMap, Message, Subscriber};
@@ -7,6 +8,7 @@ use futures_util::StreamExt;
 
 use super::inboxes::Inboxes;
 use crate::model::id::{ChannelId, Name};
+use crate::model::subject::{covers, overlap};
 use crate::model::tap::HeardMessage;
 use crate::model::time::{Mono, Stamp};
 use crate::source::Clock;
@@ -36,6 +38,8 @@ pub(super) struct Book {
     /// Of those heard, not yet counted as load.
     uncounted: u64,
     waiting: Vec<(Stamp, HeardMessage)>,
+    /// By subject, those before it that share messages with it: the server sends each of them a copy.
+    shared: BTreeMap<String, Vec<String>>,
     room: Option<Room>,
 }
 
@@ -47,6 +51,21 @@ struct Room {
 }
 
 impl Book {
+    /// Which subscriptions there are from now on.
+    pub(super) fn listens_to(&mut self, subjects: &BTreeSet<String>) {
+        let before = |one: &String| {
+            let before = subjects.iter().take_while(|other| *other < one);
+            before.filter(|other| overlap(other, one)).cloned().collect::<Vec<_>>()
+        };
+        let shared = subjects.iter().map(|one| (one.clone(), before(one)));
+        self.shared = shared.filter(|(_, before)| !before.is_empty()).collect();
+    }
+
+    /// Whether a message that came by one subscription comes by another too, and is taken in there.
+    fn comes_twice(&self, by: &str, subject: &str) -> bool {
+        self.shared.get(by).is_some_and(|before| before.iter().any(|other| covers(other, subject)))
+    }
+
     /// Counts a message; its number if it is to be told.
     fn count(&mut self, now: Mono, bytes: usize) -> Option<u64> {
         self.heard += 1;
@@ -94,6 +113,8 @@ impl Book {
 /// Takes in the messages of one subscription, in a task of its own.
 pub(super) struct Ear {
     pub channel: ChannelId,
+    /// What it is subscribed to.
+    pub subject: String,
     pub book: Arc<Mutex<Book>>,
     pub clock: Clock,
     pub sensitive: Watched,
@@ -108,7 +129,13 @@ impl Ear {
             let inboxes = Arc::clone(&locked(&self.inboxes));
             for message in chunk {
                 let now = self.clock.now();
-                let number = locked(&self.book).count(now.mono, message.payload.len());
+                let number = {
+                    let mut book = locked(&self.book);
+                    if book.comes_twice(&self.subject, &message.subject) {
+                        continue;
+                    }
+                    book.count(now.mono, message.payload.len())
+                };
                 if let Some(number) = number {
                     let heard = self.read(&message, number, now, &sensitive, &inboxes);
                     locked(&self.book).waiting.push((now, heard));
@@ -190,6 +217,19 @@ mod tests {
         assert!((2_000..=2_250).contains(&flood.len()), "{}", flood.len());
         assert!(flood.last().is_some_and(|last| *last > 100_000), "they are spread over the whole time");
         assert_eq!((book.heard(), book.take().0), (100_150, 100_150));
+    }
+
+    #[test]
+    fn a_message_that_comes_by_two_subscriptions_is_taken_in_by_one() {
+        let mut book = Book::default();
+        let subjects = ["a.*.c", "a.b.*", "d.>"].map(str::to_owned);
+        book.listens_to(&subjects.clone().into());
+        for subject in ["a.b.c", "a.x.c", "a.b.x", "d.e"] {
+            let fits = subjects.iter().filter(|one| covers(one, subject));
+            assert_eq!(fits.filter(|one| !book.comes_twice(one, subject)).count(), 1, "{subject}");
+        }
+        book.listens_to(&["a.b.*".to_owned()].into());
+        assert!(!book.comes_twice("a.b.*", "a.b.c"), "the other is no longer listened to");
     }
 
     #[test]

@@ -292,7 +292,7 @@ fn listens(names: &BTreeSet<&Name>) -> String {
     }
 }
 
-/// Subjects without those that others of them take in: nothing is heard twice.
+/// Subjects without those that others of them take in.
 fn widest(subjects: Vec<String>) -> BTreeSet<String> {
     let all: BTreeSet<String> = subjects.into_iter().collect();
     let within = |one: &String| all.iter().any(|other| other != one && covers(other, one));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_heard_twice() {
+    fn the_widest_take_in_the_others() {
         let all = ["a.b", "a.>", "c", "a.*"].map(str::to_owned).to_vec();
         assert_eq!(widest(all).into_iter().collect::<Vec<_>>(), ["a.>", "c"]);
     }

@@ -31,6 +31,10 @@ impl Inboxes {
             for subject in connection.subjects().filter(|subject| is_inbox(subject, own_prefix)) {
                 let address =
                     subject.strip_suffix(".*").or_else(|| subject.strip_suffix(".>")).unwrap_or(subject);
+                // Who listens to everybody's inboxes is not the one who asks.
+                if !is_inbox(address, own_prefix) {
+                    continue;
+                }
                 add(&mut inboxes.exact, address, name.as_ref());
                 if let Some(maker) = maker(address) {
                     add(&mut inboxes.makers, maker, name.as_ref());
@@ -101,6 +105,7 @@ mod tests {
             { "cid": 2, "name": "web", "subscriptions_list_detail": list(&["_INBOX.BBBBBBBBBBBB2222222222"]) },
             { "cid": 3, "name": "one", "subscriptions_list_detail": list(&["_INBOX.CCCCCCCCCCCC3333333333.*"]) },
             { "cid": 4, "name": "two", "subscriptions_list_detail": list(&["_INBOX.CCCCCCCCCCCC4444444444.*"]) },
+            { "cid": 6, "name": "recorder", "subscriptions_list_detail": list(&["_INBOX.>", "_R_.*"]) },
             { "cid": 5, "subscriptions_list_detail": list(&["_INBOX.DDDDDDDDDDDD5555555555.*"]) },
         ]));
         let whose = |reply: &str| inboxes.whose(reply).map(|name| name.to_string());
@@ -114,6 +119,7 @@ mod tests {
         assert_eq!(whose("_INBOX.CCCCCCCCCCCC3333333333.1").as_deref(), Some("one"), "exact before shared");
         assert_eq!(whose("_INBOX.CCCCCCCCCCCC9999999999"), None, "two share a maker");
         assert_eq!(whose("_INBOX.DDDDDDDDDDDD5555555555.1"), None, "it has no name");
+        assert_eq!(whose("_INBOX.EEEEEEEEEEEE6666666666.1"), None, "who listens to all inboxes did not ask");
         assert_eq!(whose("orders.created"), None);
         assert_eq!(whose(""), None);
     }
