@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::model::command::{Command, ProbeLevel};
-use crate::model::id::ChannelId;
+use crate::model::id::{ChannelId, escape};
 use crate::model::message::Search;
 use crate::model::observation::SourceState;
 use crate::model::snapshot::{FlowKind, Snapshot, Thing};
@@ -162,21 +162,22 @@ impl App {
 
 /// Where a message is kept, and by what it can be found there.
 fn way_of(message: &HeardMessage, snapshot: &Snapshot) -> Result<(ChannelId, Search), String> {
-    let header = FOUND_BY.iter().find_map(|name| {
-        let of = |(known, value): &&(_, crate::model::id::Name)| {
-            let known: &crate::model::id::Name = known;
-            known.eq_ignore_ascii_case(name) && !value.is_empty()
-        };
-        message.headers.iter().find(of)
+    // A value that was taken out finds nothing.
+    let told = |name: &str| !message.payload.redacted.iter().any(|hidden| hidden.eq_ignore_ascii_case(name));
+    let header = FOUND_BY.iter().filter(|name| told(name)).find_map(|wanted| {
+        message.headers.iter().find(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty())
     });
     let Some((name, value)) = header else {
         return Err("its position is not known: it has no Nats-Msg-Id, traceparent or ce-id".to_owned());
     };
     let kept = snapshot.channels.iter().filter(|channel| keeps(channel));
     let own = kept.clone().find(|channel| channel.report.id == message.channel);
+    let broker = message.channel.as_str().split('/').next().unwrap_or_default();
     let by_subject = || {
         let takes = |pattern: &str| covers(pattern, &message.subject);
-        kept.clone().find(|channel| channel.report.subjects.iter().any(|pattern| takes(pattern)))
+        // Another broker may have a stream of the same subjects.
+        let mut here = kept.clone().filter(|channel| *escape(channel.source.as_str()) == *broker);
+        here.find(|channel| channel.report.subjects.iter().any(|pattern| takes(pattern)))
     };
     let Some(channel) = own.or_else(by_subject) else {
         return Err(format!("no stream is known that keeps {}", message.subject));

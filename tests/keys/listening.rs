@@ -277,6 +277,28 @@ fn the_way_of_a_message_is_followed_where_it_can_be_found() {
     });
     desk.keys("o");
     assert_eq!(desk.said(), "no stream is known that keeps accounts.user.get");
+    // Nor is a stream of another broker, or a header that was taken out.
+    let mut desk = reading();
+    desk.change(|snapshot| {
+        for message in &mut Arc::make_mut(&mut snapshot.heard)[..] {
+            Arc::make_mut(message).channel = "other/subject:orders.created".into();
+        }
+    });
+    desk.keys("o");
+    assert!(desk.said().starts_with("no stream is known that keeps "), "{}", desk.said());
+    let mut desk = reading();
+    desk.change(|snapshot| {
+        for message in &mut Arc::make_mut(&mut snapshot.heard)[..] {
+            Arc::make_mut(message).payload.redacted = vec!["nats-msg-id".into()];
+        }
+    });
+    desk.keys("o");
+    let search = Search::Header {
+        name: "traceparent".into(),
+        value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
+    };
+    let find = Command::Find { channel: orders(), search, before: None };
+    assert_eq!(desk.effects, [Effect::Commands(vec![find])]);
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl Watch {
     }
 
     fn end_tap(&mut self, channel: &ChannelId, why: &str, world: &mut World, now: u64) {
-        // What it heard until now is told with the end.
+        // What it heard until now is counted with the end.
         let Some(tap) = self.taps.open.get_mut(channel) else { return };
         world.overheard.targets.retain(|target| *target != tap.target);
         let heard = world.overheard.sent.iter().filter(|sent| sent.target == tap.target).count();
