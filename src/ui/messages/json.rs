@@ -5,10 +5,14 @@ use serde::de::IgnoredAny;
 
 use crate::theme::Role;
 
-use super::lines::Line;
+use super::lines::{Line, beginning};
 
 /// An array or object that is no longer than this and has nothing nested in it stays on its line.
 const SHORT: usize = 56;
+/// Pieces that a line may have, at most: with less a matrix of short numbers would end before its lines do.
+const PIECES: usize = SHORT + 2;
+/// Bytes of a text that are looked at for each letter of its beginning on one line: there is white space too.
+const LOOKED_AT: usize = 8;
 
 /// What a piece of JSON is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +99,8 @@ fn string(text: &str) -> usize {
 pub fn one_line(text: &str, most: usize) -> Vec<(String, Role)> {
     let mut out = Vec::new();
     let mut used = 0;
-    for (kind, token) in tokens(text, most) {
+    let start = beginning(text, most.saturating_mul(LOOKED_AT));
+    for (kind, token) in tokens(start, most) {
         let gap = matches!(kind, Kind::Colon | Kind::Comma);
         let room = most.saturating_sub(used);
         let token = if kind == Kind::Key { token.trim_matches('"') } else { token };
@@ -114,7 +119,7 @@ pub fn one_line(text: &str, most: usize) -> Vec<(String, Role)> {
 
 /// The text on lines, at most so many.
 pub fn lines(text: &str, most: usize) -> Vec<Line> {
-    let tokens = tokens(text, most.saturating_mul(8));
+    let tokens = tokens(text, most.saturating_mul(PIECES));
     let mut out = Vec::new();
     let mut line = Line::at(0);
     let mut depth: usize = 0;
@@ -241,6 +246,21 @@ mod tests {
             Some("invalid number at line 1 column 7"),
             "what is wrong is said without quoting it"
         );
+    }
+
+    #[test]
+    fn a_matrix_is_laid_out_to_its_end() {
+        let row = format!("[{}]", vec!["1"; 25].join(","));
+        let text = format!("[{}]", vec![row.as_str(); 1_000].join(","));
+        assert_eq!(lines(&text, 1_002).len(), 1_002);
+        assert_eq!(lines(&text, 10).len(), 10);
+    }
+
+    #[test]
+    fn of_a_long_text_the_beginning_is_one_line() {
+        let text = format!("{{\n  \"a\": \"{}\"}}", "ü".repeat(100_000));
+        let line: String = one_line(&text, 20).into_iter().map(|(text, _)| text).collect();
+        assert_eq!(line, format!("{{a: \"{}", "ü".repeat(15)));
     }
 
     proptest! {

@@ -12,9 +12,6 @@ use crate::ui::widget::text::{clean, width, wrap};
 const STEP: usize = 2;
 /// Steps after which nothing goes further to the right.
 const MOST_STEPS: usize = 16;
-/// Code points of one letter on screen: what has more is no letter but an attack on the lines around it. (A family of four with its
-/// shades of skin has eleven.)
-const LETTER: usize = 12;
 /// Columns of a tabulator.
 const TAB: &str = "    ";
 
@@ -44,21 +41,17 @@ impl Line {
     }
 }
 
-/// Text without anything that could steer a terminal, pile up over other lines, or break this one.
+/// Text as [`clean`] makes it, with room for its tabulators.
 pub fn tame(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return Cow::Borrowed(text);
-    }
-    let spread = text.replace('\t', TAB);
-    let cleaned = clean(&spread);
-    let letters = cleaned.graphemes(true).map(|letter| {
-        let end = letter.char_indices().nth(LETTER).map_or(letter.len(), |(at, _)| at);
-        letter.get(..end).unwrap_or_default()
-    });
-    Cow::Owned(letters.collect())
+    if text.contains('\t') { Cow::Owned(clean(&text.replace('\t', TAB)).into_owned()) } else { clean(text) }
 }
 
-/// The beginning of a text on one line: white space becomes one space, and there is no more than `most` letters of it.
+/// The beginning of a text, of whole characters.
+pub fn beginning(text: &str, bytes: usize) -> &str {
+    (0..=bytes.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// The beginning of a text on one line: white space becomes one space, and there are no more than about `most` bytes of it.
 pub fn head(text: &str, most: usize) -> String {
     let mut out = String::new();
     let mut space = false;
@@ -108,12 +101,16 @@ pub fn fold(line: &Line, columns: usize) -> Vec<Cell> {
     out
 }
 
-/// Plain text, broken at spaces.
+/// Plain text, broken at spaces. How far to the right a line begins may mean something: it stays, and what goes on stands below it.
 pub fn plain(text: &str, columns: usize, most: usize) -> Vec<Cell> {
+    let columns = columns.max(8);
     let mut out = Vec::new();
     for line in text.split('\n') {
-        let tamed = tame(line.strip_suffix('\r').unwrap_or(line)).into_owned();
-        out.extend(wrap(&tamed, columns.max(8)).into_iter().map(|line| Cell::styled(line, Role::Text)));
+        let tamed = tame(line.strip_suffix('\r').unwrap_or(line));
+        let words = tamed.trim_start_matches(' ');
+        let indent = " ".repeat((tamed.len() - words.len()).min(columns / 2));
+        let wrapped = wrap(words, columns - indent.len());
+        out.extend(wrapped.iter().map(|line| Cell::text(format!("{indent}{line}"))));
         if out.len() >= most {
             out.truncate(most);
             break;
@@ -127,12 +124,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_that_pile_up_are_cut_and_families_stay() {
-        let pile = format!("a{}b", "\u{301}".repeat(500));
-        assert!(tame(&pile).chars().count() <= LETTER + 1, "{}", tame(&pile).len());
-        let family = "👨🏽‍👩🏽‍👧🏽‍👦🏽";
-        assert_eq!(tame(family), family);
+    fn a_tabulator_has_room_and_what_steers_is_a_picture() {
         assert_eq!(tame("a\tb\u{1b}[2J"), "a    b␛[2J");
+        assert_eq!(tame("a\u{1b}"), "a␛");
+    }
+
+    #[test]
+    fn text_keeps_how_far_to_the_right_it_begins() {
+        let shown = |text: &str, columns| -> Vec<String> {
+            plain(text, columns, 100).iter().map(Cell::plain).collect()
+        };
+        assert_eq!(shown("a:\r\n  b: 1\n\tc\n", 20), ["a:", "  b: 1", "    c", ""]);
+        assert_eq!(shown("  one two three", 9), ["  one two", "  three"]);
+        assert_eq!(shown(&format!("{}ab cd", " ".repeat(90)), 8), ["    ab", "    cd"]);
     }
 
     #[test]

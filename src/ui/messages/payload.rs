@@ -39,7 +39,7 @@ pub fn shown(payload: &Payload, columns: usize) -> Shown {
             Shown { form: "empty", note: Some("it has no payload".to_owned()), ..Shown::default() }
         }
         Content::Text(text) => {
-            let laid = beginning(text);
+            let laid = lines::beginning(text, MOST_BYTES);
             let mut shown = of_text(laid, payload.cut > 0 || laid.len() < text.len(), columns);
             if laid.len() < text.len() {
                 let rest = number::bytes((text.len() - laid.len()) as f64);
@@ -63,15 +63,6 @@ pub fn shown(payload: &Payload, columns: usize) -> Shown {
         shown.missing.push(format!("taken out, since it is declared sensitive: {}", names.join(", ")));
     }
     shown
-}
-
-/// As much of a text as is laid out.
-fn beginning(text: &str) -> &str {
-    if text.len() <= MOST_BYTES {
-        return text;
-    }
-    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MOST_BYTES).last().unwrap_or(0);
-    text.get(..end).unwrap_or(text)
 }
 
 fn of_text(text: &str, cut: bool, columns: usize) -> Shown {

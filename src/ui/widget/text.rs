@@ -11,8 +11,13 @@ use unicode_width::UnicodeWidthStr;
 /// Stands for a character that must not reach a terminal and has no picture of its own.
 const REPLACEMENT: char = '\u{FFFD}';
 
-/// Makes a name from outside safe: control characters (also those that begin escape sequences), characters that
-/// turn the writing direction, and invisible separators become visible signs. Everything else stays.
+/// Code points of one letter on screen: what has more is no letter but an attack on the lines around it. (A family of four with its
+/// shades of skin has eleven.)
+const LETTER: usize = 12;
+
+/// Makes a text from outside safe: control characters (also those that begin escape sequences), characters that
+/// turn the writing direction, and invisible separators become visible signs; marks that pile up over other lines are
+/// cut. Everything else stays.
 ///
 /// ```
 /// use headwater::ui::widget::text::clean;
@@ -21,10 +26,19 @@ const REPLACEMENT: char = '\u{FFFD}';
 /// assert_eq!(clean("naïve 日本"), "naïve 日本");
 /// ```
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || !text.chars().any(is_unsafe) {
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(|c| if is_unsafe(c) { picture(c) } else { c }).collect())
+    let seen = if text.chars().any(is_unsafe) {
+        Cow::Owned(text.chars().map(|c| if is_unsafe(c) { picture(c) } else { c }).collect())
+    } else {
+        Cow::Borrowed(text)
+    };
+    let end = |letter: &str| letter.char_indices().nth(LETTER).map_or(letter.len(), |(at, _)| at);
+    if seen.len() <= LETTER || seen.graphemes(true).all(|letter| end(letter) == letter.len()) {
+        return seen;
+    }
+    Cow::Owned(seen.graphemes(true).map(|letter| letter.get(..end(letter)).unwrap_or_default()).collect())
 }
 
 /// Whether a character could change the terminal's state, hide text, or reorder it. The zero-width joiner and variation
@@ -128,24 +142,26 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
-        for word in paragraph.split(' ') {
-            let mut word = Cow::Borrowed(word);
-            if !line.is_empty() && width(&line) + 1 + width(&word) > columns {
+        for mut word in paragraph.split(' ') {
+            if !line.is_empty() && width(&line) + 1 + width(word) > columns {
                 lines.push(std::mem::take(&mut line));
             }
-            // A word that is longer than a line is cut, not lost.
-            while width(&word) > columns {
-                let head: String = take(word.graphemes(true), columns).concat();
-                if head.is_empty() {
-                    break;
+            // A word that is longer than a line is cut, not lost. What is left of it is not measured anew for each line: from outside
+            // come words of many thousand letters.
+            while line.is_empty() {
+                let head: usize = take(word.graphemes(true), columns).iter().map(|letter| letter.len()).sum();
+                match word.split_at_checked(head) {
+                    Some((head, rest)) if !head.is_empty() && !rest.is_empty() => {
+                        lines.push(head.to_owned());
+                        word = rest;
+                    }
+                    _ => break,
                 }
-                word = Cow::Owned(word.get(head.len()..).unwrap_or_default().to_owned());
-                lines.push(head);
             }
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(&word);
+            line.push_str(word);
         }
         lines.push(line);
     }
@@ -167,6 +183,14 @@ mod tests {
         assert_eq!(clean("\u{2066}x\u{2069}\u{200b}"), "\u{fffd}x\u{fffd}\u{fffd}");
         assert_eq!(clean(FAMILY), FAMILY);
         assert!(matches!(clean("日本語"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn letters_that_pile_up_are_cut_and_families_stay() {
+        let pile = format!("a{}b", "\u{301}".repeat(500));
+        assert_eq!(clean(&pile), format!("a{}b", "\u{301}".repeat(LETTER - 1)));
+        let family = "👨🏽‍👩🏽‍👧🏽‍👦🏽";
+        assert_eq!(clean(family), family);
     }
 
     #[test]
@@ -215,5 +239,8 @@ mod tests {
         assert_eq!(wrap("a\n\nb", 4), ["a", "", "b"]);
         assert_eq!(wrap("日本語", 3), ["日", "本", "語"]);
         assert_eq!(wrap("日本", 1), ["日本"], "a letter wider than the line is left to the terminal");
+        assert_eq!(wrap("ab cdefghij", 4), ["ab", "cdef", "ghij"]);
+        let long = "x".repeat(1_000_000);
+        assert_eq!(wrap(&long, 10).len(), 100_000, "each letter is looked at once");
     }
 }
