@@ -13,7 +13,7 @@ use crate::model::tap::{Content, HeardMessage, TapReport, TapState};
 
 use super::item::heard_of;
 use super::list::{ListId, RowId};
-use super::search::keeps;
+use super::search::{feeds, keeps};
 use super::{App, Effect, Moment, Said, View};
 
 /// Headers by which the message itself can be found again on a stream, the surest first.
@@ -61,11 +61,7 @@ fn channel_of(row: &RowId, snapshot: &Snapshot) -> Result<ChannelId, &'static st
         }
         Thing::Entity(id) => {
             let entity = snapshot.entity(id).ok_or("it is no longer there")?;
-            let fed = || entity.replicas.iter().filter(|replica| replica.consumer.is_some());
-            let pointed =
-                fed().find(|r| row.part.strip_prefix(r.service.as_str()).is_some_and(|p| p.starts_with(' ')));
-            let consumer = pointed.or_else(|| fed().next()).and_then(|replica| replica.consumer.as_ref());
-            let consumer = consumer.and_then(|id| snapshot.consumer(id));
+            let consumer = feeds(entity, row).and_then(|id| snapshot.consumer(id));
             consumer
                 .map(|consumer| consumer.channel.clone())
                 .ok_or("no consumer is known that feeds a copy of it")
@@ -213,8 +209,11 @@ pub(super) fn copied(message: &HeardMessage) -> String {
     if message.payload.cut > 0 {
         let _ = write!(text, "\n({} bytes more are not told)", message.payload.cut);
     }
-    // Pasted into a shell, a control character would be a key that somebody else presses.
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+    // Lines may end as they do elsewhere. Pasted into a shell, a control character would be a key that somebody else presses.
+    text.replace("\r\n", "\n")
+        .chars()
+        .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// A message as a file: its payload, as far as it is told.

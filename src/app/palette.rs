@@ -23,6 +23,13 @@ pub struct Choice {
     pub run: Run,
 }
 
+impl Choice {
+    /// A command that goes on with more words, as it stands before anything is typed.
+    pub(super) fn opening(name: &str, about: &str) -> Self {
+        Self { name: name.to_owned(), about: about.to_owned(), run: Run::Type(format!("{name} ")) }
+    }
+}
+
 /// What choosing does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {

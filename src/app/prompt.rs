@@ -32,14 +32,12 @@ pub(super) fn kept(snapshot: &Snapshot) -> Vec<Kept> {
 
 /// The commands of this file, as the palette lists them before anything is typed.
 pub(super) fn openings() -> [Choice; 2] {
-    let opening = |name: &str, about: &str| Choice {
-        name: name.to_owned(),
-        about: about.to_owned(),
-        run: Run::Type(format!("{name} ")),
-    };
     [
-        opening("trace", "one message by its position: trace ORDERS 123; who has it, who waits"),
-        opening("find", "one message by what is in it: find user_id=42, find header Nats-Msg-Id=o-17"),
+        Choice::opening("trace", "one message by its position: trace ORDERS 123; who has it, who waits"),
+        Choice::opening(
+            "find",
+            "one message by what is in it: find user_id=42, find header Nats-Msg-Id=o-17",
+        ),
     ]
 }
 

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use crate::model::command::{Command, ProbeLevel};
-use crate::model::id::ChannelId;
+use crate::model::id::{ChannelId, ConsumerId};
 use crate::model::message::{Search, SearchOutcome, SearchReport};
 use crate::model::observation::ChannelKind;
-use crate::model::snapshot::{Channel, Consumer, Snapshot, Thing};
+use crate::model::snapshot::{Channel, Consumer, Entity, Snapshot, Thing};
 use crate::model::time::Timestamp;
 
 use super::item::row_of;
@@ -214,6 +214,14 @@ impl App {
     }
 }
 
+/// The consumer that feeds the copy that a row of an entity points at, else its first copy that has one.
+pub(super) fn feeds<'a>(entity: &'a Entity, row: &RowId) -> Option<&'a ConsumerId> {
+    let fed = || entity.replicas.iter().filter(|replica| replica.consumer.is_some());
+    let pointed =
+        fed().find(|r| row.part.strip_prefix(r.service.as_str()).is_some_and(|p| p.starts_with(' ')));
+    pointed.or_else(|| fed().next())?.consumer.as_ref()
+}
+
 /// Of what the newest message is, its channel and its position, for the thing of a row; why there is none.
 fn newest_of(row: &RowId, snapshot: &Snapshot) -> Result<(String, ChannelId, u64), String> {
     let thing = row.thing.as_ref().ok_or("nothing is selected whose message could be followed")?;
@@ -221,13 +229,8 @@ fn newest_of(row: &RowId, snapshot: &Snapshot) -> Result<(String, ChannelId, u64
         Thing::Channel(id) => Some(id.clone()),
         Thing::Consumer(id) => snapshot.consumer(id).map(|consumer| consumer.channel.clone()),
         Thing::Flow(id) => snapshot.flow(id).and_then(|flow| flow.channel.clone()),
-        // The copy that was pointed at, else the first one with a consumer.
         Thing::Entity(id) => snapshot.entity(id).and_then(|entity| {
-            let fed = || entity.replicas.iter().filter(|replica| replica.consumer.is_some());
-            let pointed =
-                fed().find(|r| row.part.strip_prefix(r.service.as_str()).is_some_and(|p| p.starts_with(' ')));
-            let consumer = pointed.or_else(|| fed().next())?.consumer.as_ref()?;
-            snapshot.consumer(consumer).map(|consumer| consumer.channel.clone())
+            snapshot.consumer(feeds(entity, row)?).map(|consumer| consumer.channel.clone())
         }),
         Thing::Service(_) | Thing::Store(_) | Thing::Source(_) => {
             return Err("select a consumer, a flow or a channel: it is theirs that can be followed".into());

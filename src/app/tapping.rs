@@ -49,14 +49,12 @@ impl Taps {
 
 /// The commands of this file, as the palette lists them before anything is typed.
 pub(super) fn openings() -> [Choice; 2] {
-    let opening = |name: &str, about: &str| Choice {
-        name: name.to_owned(),
-        about: about.to_owned(),
-        run: Run::Type(format!("{name} ")),
-    };
     [
-        opening("tap", "listen to the messages of a stream or subject: tap ORDERS; says first what it costs"),
-        opening("untap", "stop listening to the messages of a stream or subject: untap ORDERS"),
+        Choice::opening(
+            "tap",
+            "listen to the messages of a stream or subject: tap ORDERS; says first what it costs",
+        ),
+        Choice::opening("untap", "stop listening to the messages of a stream or subject: untap ORDERS"),
     ]
 }
 

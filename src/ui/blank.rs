@@ -22,11 +22,13 @@ pub struct Line {
     pub role: Role,
 }
 
-fn say(text: impl Into<String>) -> Line {
+/// What is so.
+pub fn say(text: impl Into<String>) -> Line {
     Line { text: text.into(), role: Role::Text }
 }
 
-fn hint(text: impl Into<String>) -> Line {
+/// What can be done.
+pub fn hint(text: impl Into<String>) -> Line {
     Line { text: text.into(), role: Role::Muted }
 }
 

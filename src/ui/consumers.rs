@@ -107,13 +107,7 @@ pub fn about(ctx: &Ctx<'_>, consumer: &Consumer) -> Cell {
 /// The cells of one consumer, one for each column.
 pub fn row(ctx: &Ctx<'_>, consumer: &Consumer) -> Vec<Cell> {
     let look = &ctx.look_at(&consumer.source);
-    let cells = cells(ctx, look, consumer);
-    // Nothing of it is told any more: as a whole it is how it was.
-    if look.lost.is_some() {
-        cells.into_iter().map(|cell| cell.in_role(Role::Stale)).collect()
-    } else {
-        cells
-    }
+    look.aged_row(cells(ctx, look, consumer))
 }
 
 fn cells(ctx: &Ctx<'_>, look: &Look<'_>, consumer: &Consumer) -> Vec<Cell> {

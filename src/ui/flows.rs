@@ -101,12 +101,7 @@ pub fn about(look: &Look<'_>, flow: &Flow, snapshot: &Snapshot) -> Cell {
 
 /// The cells of one flow, one for each column.
 fn row(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow, spark: u16) -> Vec<Cell> {
-    let cells = cells(ctx, look, flow, spark);
-    if look.lost.is_some() {
-        cells.into_iter().map(|cell| cell.in_role(Role::Stale)).collect()
-    } else {
-        cells
-    }
+    look.aged_row(cells(ctx, look, flow, spark))
 }
 
 fn cells(ctx: &Ctx<'_>, look: &Look<'_>, flow: &Flow, spark: u16) -> Vec<Cell> {

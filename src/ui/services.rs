@@ -116,12 +116,7 @@ pub fn name(look: &Look<'_>, service: &Service) -> Cell {
 /// The cells of one service, one for each column.
 pub fn row(ctx: &Ctx<'_>, service: &Service) -> Vec<Cell> {
     let look = &ctx.look_at_service(service);
-    let cells = cells(ctx, look, service);
-    if look.lost.is_some() {
-        cells.into_iter().map(|cell| cell.in_role(Role::Stale)).collect()
-    } else {
-        cells
-    }
+    look.aged_row(cells(ctx, look, service))
 }
 
 fn cells(ctx: &Ctx<'_>, look: &Look<'_>, service: &Service) -> Vec<Cell> {

@@ -216,6 +216,7 @@ fn a_message_is_copied_as_it_is_told() {
     desk.keys("G y");
     let Some(Effect::Copy(text)) = desk.effects.last() else { panic!("{:?}", desk.effects) };
     assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{text:?}");
+    assert!(text.contains("exe\nzero"), "an end of line is no key that somebody else presses: {text:?}");
     desk.keys("esc / 'orders.image enter y");
     let Some(Effect::Copy(text)) = desk.effects.last() else { panic!("{:?}", desk.effects) };
     assert!(text.contains("\n1b 3e 51 74 "), "{text}");

@@ -8,8 +8,7 @@ use crate::app::{Action, Layer};
 use crate::keymap;
 use crate::model::command::ProbeLevel;
 use crate::model::tap::{TapReport, TapState};
-use crate::theme::Role;
-use crate::ui::blank::{self, Line};
+use crate::ui::blank::{self, Line, hint, say};
 use crate::ui::widget::number;
 use crate::ui::{Ctx, phrase};
 
@@ -18,14 +17,6 @@ use super::taps;
 pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect) {
     let lines = why(ctx);
     blank::draw_lines(ctx, buf, area, &lines);
-}
-
-fn say(text: String) -> Line {
-    Line { text, role: Role::Text }
-}
-
-fn hint(text: String) -> Line {
-    Line { text, role: Role::Muted }
 }
 
 fn why(ctx: &Ctx<'_>) -> Vec<Line> {
@@ -55,7 +46,7 @@ fn why(ctx: &Ctx<'_>) -> Vec<Line> {
     } else {
         "no channel is listened to any more; why stands above"
     };
-    lines.push(say(first.to_owned()));
+    lines.push(say(first));
     lines.push(hint(format!(
         "{listen}  on a consumer, a flow or a copy: listens to its channel; says first what that does and costs"
     )));

@@ -49,6 +49,14 @@ impl Look<'_> {
         self.told().age_since(at) > OLD_AFTER
     }
 
+    /// The cells of a row, as they are, or as a whole in the role of what is old: the source is lost, nothing of it is told any more.
+    pub fn aged_row(&self, cells: Vec<Cell>) -> Vec<Cell> {
+        if self.lost.is_none() {
+            return cells;
+        }
+        cells.into_iter().map(|cell| cell.in_role(Role::Stale)).collect()
+    }
+
     /// A role, or that of what is old when the source is lost.
     pub fn aged(&self, role: Role) -> Role {
         if self.lost.is_some() { Role::Stale } else { role }
@@ -192,10 +200,10 @@ impl Cell {
         let mut out = Vec::new();
         let mut room = columns;
         for (at, (part, role)) in self.parts.iter().enumerate() {
-            let rest: usize = self.parts.iter().skip(at + 1).map(|(text, _)| text::width(text)).sum();
+            let last = || self.parts.iter().skip(at + 1).all(|(text, _)| text::width(text) == 0);
             let wide = text::width(part);
             // The part must leave room for the ellipsis unless nothing follows.
-            if wide < room || (wide == room && rest == 0) {
+            if wide < room || (wide == room && last()) {
                 out.push((part.clone(), *role));
                 room -= wide;
                 continue;
