@@ -462,8 +462,14 @@ impl App {
     }
 
     fn cancel(&mut self) {
-        self.tapping = None;
-        if self.help.take().is_some() || self.probe.take().is_some() || self.palette.take().is_some() {
+        if self.help.take().is_some() {
+            return;
+        }
+        if self.probe.take().is_some() {
+            self.tapping = None;
+            return;
+        }
+        if self.palette.take().is_some() {
             return;
         }
         if let Some((_, before)) = self.typing.take() {

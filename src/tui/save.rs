@@ -18,15 +18,26 @@ pub(super) fn create(folder: &Path, name: &str, extension: &str, bytes: &[u8]) -
         let path = folder.join(format!("{name}{number}.{extension}"));
         match options.open(&path) {
             Ok(mut file) => {
-                file.write_all(bytes)?;
-                return Ok(path);
+                return match file.write_all(bytes) {
+                    Ok(()) => Ok(path),
+                    Err(error) => {
+                        // Half a message would be taken for a whole one.
+                        let _ = std::fs::remove_file(&path);
+                        Err(about(&path, &error))
+                    }
+                };
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            Err(error) => return Err(about(&path, &error)),
         }
     }
     let why = format!("{name}.{extension} and {} files like it are there already", TRIES - 1);
     Err(io::Error::new(ErrorKind::AlreadyExists, why))
+}
+
+/// The same error, with the file that it is about.
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

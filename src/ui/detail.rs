@@ -36,7 +36,7 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     }
     // Room for the scroll bar and a column of air beside it.
     let width = area.width.saturating_sub(2);
-    let lines = page(ctx, width).into_lines();
+    let lines = page(ctx, width, area.height).into_lines();
     let height = usize::from(area.height);
     let offset = ctx.app.detail_scroll().min(lines.len().saturating_sub(height));
     let look = ctx.look();
@@ -80,7 +80,7 @@ pub fn title(ctx: &Ctx<'_>, thing: &Thing, role: Role) -> Cell {
 }
 
 /// The page of what is opened.
-fn page<'a>(ctx: &Ctx<'a>, width: u16) -> Page<'a> {
+fn page<'a>(ctx: &Ctx<'a>, width: u16, height: u16) -> Page<'a> {
     let mut page = Page::new(ctx, usize::from(width));
     let Some(row) = ctx.app.opened() else {
         page.text("nothing is selected", Role::Muted);
@@ -88,7 +88,7 @@ fn page<'a>(ctx: &Ctx<'a>, width: u16) -> Page<'a> {
     };
     if ctx.view() == View::Messages {
         match heard_of(ctx.snapshot, row) {
-            Some(message) => heard::fill(ctx, &mut page, message, usize::from(width)),
+            Some(message) => heard::fill(ctx, &mut page, message, (usize::from(width), usize::from(height))),
             None => page.text("it is no longer kept: newer messages have taken its place", Role::Muted),
         }
         return page;

@@ -17,6 +17,7 @@ use ratatui::layout::Rect;
 use crate::app::hit::HitAreas;
 use crate::app::item::heard_of;
 use crate::app::list::ListId;
+use crate::app::search::keeps;
 use crate::model::tap::HeardMessage;
 use crate::theme::{Glyph, Role};
 
@@ -66,7 +67,9 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let left_out = head.len().saturating_sub(usize::from(high));
     for (row, cell) in head.iter().take(usize::from(high)).enumerate() {
         let last = left_out > 0 && row + 1 == usize::from(high);
-        let more = Cell::styled(format!("and {} more", left_out + 1), Role::Muted);
+        let more =
+            if row == 0 { format!("{} channels", head.len()) } else { format!("and {} more", left_out + 1) };
+        let more = Cell::styled(more, Role::Muted);
         line(buf, top, row as u16, if last { &more } else { cell }, &ctx.look());
     }
     let rows = ctx.app.list(ListId::Heard).rows();
@@ -103,12 +106,26 @@ fn heard_on_several(ctx: &Ctx<'_>) -> bool {
     channels.any(|channel| Some(channel) != first)
 }
 
+/// What a message asks for.
+pub(super) enum Asks {
+    /// An answer: it is a request.
+    Answer,
+    /// The broker's word that it is kept: its publisher waits for that, and asks nobody else.
+    Confirmation,
+}
+
+/// What a message asks for, if anything.
+pub(super) fn asks(ctx: &Ctx<'_>, message: &HeardMessage) -> Option<Asks> {
+    let kept = ctx.snapshot.channel(&message.channel).is_some_and(|channel| keeps(channel));
+    message.asks.then_some(if kept { Asks::Confirmation } else { Asks::Answer })
+}
+
 fn row(ctx: &Ctx<'_>, message: &HeardMessage, several: bool) -> Vec<Cell> {
     let look = ctx.look();
-    // Who publishes to what the broker keeps waits for its word: that is no request.
-    let kept = ctx.snapshot.channel(&message.channel).is_some();
-    let asks =
-        if message.asks && !kept { Cell::glyph(&look, Glyph::Asks, Role::Request) } else { Cell::empty() };
+    let asks = match asks(ctx, message) {
+        Some(Asks::Answer) => Cell::glyph(&look, Glyph::Asks, Role::Request),
+        Some(Asks::Confirmation) | None => Cell::empty(),
+    };
     let publisher = match &message.publisher {
         Some(name) => Cell::text(name),
         None => phrase::none(&look),

@@ -2,6 +2,7 @@
 
 use headwater::app::{Action, View};
 use headwater::model::id::ChannelId;
+use headwater::model::observation::ChannelKind;
 use headwater::model::snapshot::Snapshot;
 use headwater::model::tap::TapState;
 use headwater::ui::widget::text::is_unsafe;
@@ -69,6 +70,44 @@ fn what_is_in_a_message() {
     assert!(narrow.contains("000008  "), "eight bytes on a line:\n{narrow}");
 }
 
+/// However many headers a message has: from 24 lines on what is in it is seen beside the list.
+#[test]
+fn headers_leave_room_for_what_is_in_a_message() {
+    let mut snapshot = fixture::heard();
+    let mut newest = snapshot.heard.last().unwrap().as_ref().clone();
+    newest.headers = (0..40).map(|n| (format!("X-{n}").into(), "long ".repeat(40).into())).collect();
+    snapshot.heard = [newest.into()].into();
+    let mut stage = Stage::new(snapshot, View::Messages);
+    stage.press(&[Action::Open]);
+    for size in SIZES.into_iter().filter(|size| size.1 >= 24) {
+        let text = stage.text(size, Dress::Default);
+        assert!(
+            text.contains("order_id\": \"o-4711") && text.contains("more, enter shows all"),
+            "{size:?}\n{text}"
+        );
+    }
+    let text = stage.press(&[Action::Open]).text((200, 120), Dress::Default);
+    assert!(text.contains(" X-39  long long") && !text.contains("shows all"), "{text}");
+}
+
+/// A subject that a topology names is known like a stream is, and keeps nothing: who sends on it with a reply address asks.
+#[test]
+fn a_request_on_a_subject_that_is_declared_asks_for_an_answer() {
+    let mut snapshot = fixture::heard();
+    let get = ChannelId::subject(&nats(), "accounts.user.get");
+    let mut channel = snapshot.channels.first().unwrap().as_ref().clone();
+    channel.report.id = get.clone();
+    channel.report.kind = ChannelKind::Subject;
+    snapshot.channels.push(channel.into());
+    snapshot.channels.sort_by(|a, b| a.report.id.cmp(&b.report.id));
+    let mut stage = Stage::new(snapshot, View::Messages);
+    stage.filter("subject=accounts.user.get");
+    let text = stage.press(&[Action::Top]).text((80, 24), Dress::Default);
+    assert!(text.contains("╌"), "{text}");
+    let text = stage.press(&[Action::Open, Action::Open]).text((80, 24), Dress::Default);
+    assert!(flat(&text).contains("asks ╌ it wants an answer"), "{text}");
+}
+
 /// The safety net under the panels is not what makes it so: pictures of control characters stand where they were.
 #[test]
 fn a_hostile_message_is_read_and_does_nothing() {
@@ -115,7 +154,7 @@ fn how_listening_goes_is_said() {
     for part in [
         "· ORDERS listening 0m42 orders.> 1 204 heard, 1 in 6 shown, 0 lost",
         "✖ LEGACY refused 0m42 permission denied for a subscription to legacy.>",
-        "(:tap LEGACY tries again)",
+        "(:tap LEGACY asks for it again)",
         "ended 0m42 nobody else is connected who answers on it 31 heard, 2 lost",
     ] {
         assert!(said.contains(part), "{part}:\n{text}");

@@ -5,9 +5,9 @@ mod channel;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::Layer;
 use crate::app::hit::{Hit, HitAreas};
 use crate::app::listen::is_tapped;
+use crate::app::{Action, Layer};
 use crate::keymap;
 use crate::model::command::ProbeLevel;
 use crate::model::measured::Bounds;
@@ -60,6 +60,7 @@ pub(in crate::ui) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mu
 
 /// What the level `acks` means.
 fn take(ctx: &Ctx<'_>) -> Vec<(&'static str, String)> {
+    let listen = keymap::key_of(Layer::Main, Action::Listen).unwrap_or_default();
     vec![
         ("does", "hears on $JS.ACK.> what services acknowledge".to_owned()),
         ("gives", "each message's own delay, redeliveries, refusals; when a followed message was processed".to_owned()),
@@ -71,6 +72,7 @@ fn take(ctx: &Ctx<'_>) -> Vec<(&'static str, String)> {
                 .to_owned(),
         ),
         ("leaves", "deliveries alone: it takes no message and holds none back".to_owned()),
+        ("beyond", format!("{listen} on a row: its messages, at the level tap")),
     ]
 }
 
@@ -119,9 +121,9 @@ fn keys(ctx: &Ctx<'_>, level: ProbeLevel) -> Cell {
         ProbeLevel::Passive => "back to passive",
         ProbeLevel::Acks | ProbeLevel::Tap => "listen",
     };
-    Cell::styled(key(crate::app::Action::Accept), Role::Key)
+    Cell::styled(key(Action::Accept), Role::Key)
         .then(format!(" {what}   "), Role::KeyLabel)
-        .then(key(crate::app::Action::Cancel), Role::Key)
+        .then(key(Action::Cancel), Role::Key)
         .then(" leave it as it is", Role::KeyLabel)
 }
 

@@ -17,7 +17,7 @@ use crate::ui::widget::{Cell, Look, number};
 use crate::ui::{Ctx, phrase, signs};
 
 /// Columns of a fact's name.
-const LABEL: usize = 14;
+pub(super) const LABEL: usize = 14;
 /// Rows of a chart without its axis.
 const CHART_ROWS: usize = 5;
 

@@ -51,7 +51,7 @@ fn line(ctx: &Ctx<'_>, tap: &TapReport, wide: usize, words: usize) -> Cell {
             let why = if tap.why.is_empty() { "no reason is told" } else { &*tap.why };
             let cell = cell.then(why, Role::Text);
             let cell = if tap.heard > 0 { cell.then("  ", Role::Text).and(counts(tap)) } else { cell };
-            cell.then(format!(" (:tap {cleaned} tries again)"), Role::Muted)
+            cell.then(format!(" (:tap {cleaned} asks for it again)"), Role::Muted)
         }
     }
 }
@@ -73,6 +73,10 @@ fn counts(tap: &TapReport) -> Cell {
     let shown = match (tap.heard, tap.told) {
         (heard, told) if told >= heard => String::new(),
         (_, 0) => "none shown, ".to_owned(),
+        // Rounded, that would be 1 in 1.
+        (heard, told) if (heard - told).saturating_mul(20) < told => {
+            format!("all but {} shown, ", number::exact(heard - told))
+        }
         (heard, told) => {
             let ratio = heard as f64 / told as f64;
             let ratio = if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") };
@@ -82,4 +86,34 @@ fn counts(tap: &TapReport) -> Cell {
     let (lost, role) = (format!("{} lost", number::exact(tap.dropped)), Role::Error);
     Cell::styled(format!("{} heard, {shown}", number::exact(tap.heard)), Role::Muted)
         .then(lost, if tap.dropped > 0 { role } else { Role::Muted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_are_shown_is_said_as_a_person_would() {
+        let said = |heard, told| {
+            let report = TapReport {
+                channel: "nats/ORDERS".into(),
+                subjects: Vec::new(),
+                state: TapState::Listening,
+                why: "".into(),
+                since: crate::model::time::Timestamp(0),
+                heard,
+                told,
+                dropped: 0,
+            };
+            counts(&report).plain()
+        };
+        assert_eq!(said(0, 0), "0 heard, 0 lost");
+        assert_eq!(said(9, 9), "9 heard, 0 lost");
+        assert_eq!(said(9, 0), "9 heard, none shown, 0 lost");
+        assert_eq!(said(1_001, 1_000), "1 001 heard, all but 1 shown, 0 lost");
+        assert_eq!(said(1_049, 1_000), "1 049 heard, all but 49 shown, 0 lost");
+        assert_eq!(said(1_050, 1_000), "1 050 heard, 1 in 1.1 shown, 0 lost");
+        assert_eq!(said(1_204, 201), "1 204 heard, 1 in 6 shown, 0 lost");
+        assert_eq!(said(4_000, 40), "4 000 heard, 1 in 100 shown, 0 lost");
+    }
 }
