@@ -16,7 +16,7 @@ use crate::model::snapshot::{
     Since, Snapshot, Thing,
 };
 use crate::model::tap::HeardMessage;
-use crate::model::trace::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, Trace};
 
 mod heard;
 
@@ -478,16 +478,7 @@ impl<'a> Item<'a> {
                 HealthState::Unknown => 4 + u8::from(service.only_named),
             },
             Self::Entity(entity) => u8::from(entity.conflicts.is_empty()),
-            Self::Leg(leg) => match leg.state {
-                LegState::GaveUp => 0,
-                LegState::Terminated => 1,
-                LegState::Waiting => 2,
-                LegState::InFlight => 3,
-                LegState::Unknown => 4,
-                LegState::Acknowledged => 5,
-                LegState::Passed => 6,
-                LegState::NotForIt => 7,
-            },
+            Self::Leg(leg) => leg.state.rank(),
             _ => 0,
         }
     }

@@ -93,7 +93,7 @@ async fn find(watching: &mut Watching, asked: &Trace, search: &Search) -> Result
         for report in reports {
             let report: &SearchReport = report;
             found |= matches!(report.outcome, SearchOutcome::Found(_));
-            told.push(trace::outcome(report));
+            told.push(trace::absence(report, &snapshot));
         }
     }
     match (found, silent) {

@@ -74,11 +74,7 @@ impl ChannelPoint {
             (Some(n), Some(first), Some(last)) => last.checked_sub(first).is_some_and(|d| d + 1 == n),
             _ => false,
         };
-        let limits = &report.retention;
-        let forgets = report.kind != ChannelKind::Stream
-            || limits.max_age.is_some()
-            || limits.max_messages.is_some()
-            || limits.max_bytes.is_some();
+        let forgets = report.kind != ChannelKind::Stream || report.retention.has_limits();
         Self { last_seq: report.last_seq, first_seq: report.first_seq, whole, forgets }
     }
 }

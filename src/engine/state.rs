@@ -314,6 +314,7 @@ impl State {
                 }
                 continue;
             };
+            self.traces.kept(report, &self.consumers);
             let revealed = channel.poll(report.clone(), at);
             self.dirty.channels.push(report.id.clone());
             if revealed.rewired {
@@ -373,6 +374,9 @@ impl State {
     ) {
         for report in &listing.entries {
             self.consumer(source, at, report);
+            if let Some(channel) = self.channels.get(channel) {
+                self.traces.position(report, &channel.report);
+            }
         }
         for name in missing {
             self.named_consumer(source, at, channel, name);

@@ -4,7 +4,7 @@
 //! when: a floor that has passed the message, a position that has not reached it. The reasons for which a consumer will never have it
 //! are tried in the order in which they are certain.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::model::id::{ConsumerId, Name};
 use crate::model::measured::Bounds;
 use crate::model::message::{MessageReport, SearchReport};
 use crate::model::number;
-use crate::model::observation::{AckPolicy, ConsumerReport};
+use crate::model::observation::{AckPolicy, ChannelReport, ConsumerReport};
 use crate::model::snapshot::ConsumerStatus;
 use crate::model::subject;
 use crate::model::trace::{Leg, LegState, Trace};
@@ -45,6 +45,17 @@ pub(super) struct Traces {
 struct Followed {
     message: MessageReport,
     steps: Vec<AckStep>,
+    /// What the channel's end told, of each consumer whose position says nothing any more once the message is removed.
+    ends: BTreeMap<ConsumerId, End>,
+}
+
+/// How it ended for a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum End {
+    /// Its floor had passed the message while the channel still kept it.
+    Had,
+    /// The channel kept it no longer, and it had not been delivered.
+    Missed,
 }
 
 impl Traces {
@@ -53,7 +64,11 @@ impl Traces {
             known.message = message.clone();
             return;
         }
-        self.followed.push_back(Followed { message: message.clone(), steps: Vec::new() });
+        self.followed.push_back(Followed {
+            message: message.clone(),
+            steps: Vec::new(),
+            ends: BTreeMap::new(),
+        });
         while self.followed.len() > MOST {
             self.followed.pop_front();
         }
@@ -66,6 +81,32 @@ impl Traces {
             && !known.steps.contains(step)
         {
             known.steps.push(step.clone());
+        }
+    }
+
+    /// Takes in a look at a channel, after one at its consumers: what it still keeps and they have passed, they had.
+    pub(super) fn kept(&mut self, channel: &ChannelReport, consumers: &BTreeMap<ConsumerId, ConsumerState>) {
+        for followed in self.followed.iter_mut().filter(|f| f.message.id.channel == channel.id) {
+            let seq = followed.message.id.seq;
+            if channel.first_seq.is_some_and(|first| first <= seq) {
+                let past = |c: &&ConsumerState| {
+                    c.report.as_ref().and_then(|r| r.floor).is_some_and(|floor| floor.channel_seq >= seq)
+                };
+                for consumer in consumers_of(consumers, &channel.id).filter(past) {
+                    followed.ends.entry(consumer.id.clone()).or_insert(End::Had);
+                }
+            }
+        }
+    }
+
+    /// Takes in a look at a consumer, after one at its channel: what that keeps no longer and was not delivered, it missed.
+    pub(super) fn position(&mut self, report: &ConsumerReport, channel: &ChannelReport) {
+        let Some(delivered) = report.delivered.map(|delivered| delivered.channel_seq) else { return };
+        for followed in self.followed.iter_mut().filter(|f| f.message.id.channel == channel.id) {
+            let seq = followed.message.id.seq;
+            if delivered < seq && channel.first_seq.is_some_and(|first| first > seq) {
+                followed.ends.entry(report.id.clone()).or_insert(End::Missed);
+            }
         }
     }
 
@@ -106,12 +147,19 @@ fn row(
     wiring: &Wiring,
 ) -> Trace {
     let message = &followed.message;
+    let channel = state.channels.get(&message.id.channel).map(|channel| &channel.report);
     let legs = consumers_of(&state.consumers, &message.id.channel).map(|consumer| {
         let bound = wiring.consumers.get(&consumer.id);
         let steps: Vec<AckStep> =
             followed.steps.iter().filter(|s| s.consumer == consumer.id).cloned().collect();
         let gave_up = abandoned.contains(&(&consumer.id, message.id.seq));
-        let verdict = verdict(consumer, message, &steps, gave_up);
+        let kept = Kept {
+            first: channel.and_then(|channel| channel.first_seq),
+            // Where messages are kept until they are acknowledged, it says nothing that one is removed.
+            unread: channel.is_some_and(|c| &*c.retention.policy == "limits" || c.retention.has_limits()),
+            end: followed.ends.get(&consumer.id).copied(),
+        };
+        let verdict = verdict(consumer, message, &steps, gave_up, kept);
         let settled = steps
             .iter()
             .find(|s| matches!(s.kind, AckKind::Acknowledged | AckKind::Covered | AckKind::Terminated));
@@ -158,8 +206,25 @@ impl Verdict {
     }
 }
 
+/// What the channel tells of a message.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// The first message that it keeps.
+    first: Option<u64>,
+    /// What is removed may be unread.
+    unread: bool,
+    /// What was seen of this consumer before it was removed.
+    end: Option<End>,
+}
+
 /// What is known of one message at one consumer.
-fn verdict(consumer: &ConsumerState, message: &MessageReport, steps: &[AckStep], gave_up: bool) -> Verdict {
+fn verdict(
+    consumer: &ConsumerState,
+    message: &MessageReport,
+    steps: &[AckStep],
+    gave_up: bool,
+    kept: Kept,
+) -> Verdict {
     let seq = message.id.seq;
     let heard = |kind: AckKind| steps.iter().filter(|s| s.kind == kind).count();
     if heard(AckKind::Acknowledged) > 0 {
@@ -186,6 +251,12 @@ fn verdict(consumer: &ConsumerState, message: &MessageReport, steps: &[AckStep],
     if gave_up {
         return Verdict::new(LegState::GaveUp, "given up after its last delivery: lost to this consumer");
     }
+    let removed = kept.first.filter(|first| *first > seq);
+    if kept.end == Some(End::Missed) {
+        let from =
+            removed.map_or_else(String::new, |first| format!("; the channel keeps #{first} and later"));
+        return Verdict::new(LegState::Missed, format!("removed before it was delivered{from}"));
+    }
     let later = report.created_at.is_some_and(|made| made > message.appended);
     let refused = heard(AckKind::Refused);
     match (report.delivered, report.floor) {
@@ -198,6 +269,11 @@ fn verdict(consumer: &ConsumerState, message: &MessageReport, steps: &[AckStep],
             } else {
                 format!("its floor is at #{at}: processed, when is not known")
             };
+            if let (Some(_), None, true) = (removed, kept.end, kept.unread) {
+                let why =
+                    format!("its floor is at #{at}: processed, or removed from the channel before that");
+                return Verdict::new(LegState::Unknown, why);
+            }
             Verdict::new(if later { LegState::Unknown } else { LegState::Passed }, why)
         }
         (Some(delivered), _) if delivered.channel_seq >= seq => handed(report, later, refused),

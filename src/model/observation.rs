@@ -371,6 +371,13 @@ pub struct ChannelReport {
     pub metadata: BTreeMap<Name, Name>,
 }
 
+impl Retention {
+    /// Whether messages go when they grow too old, or too many, whoever has not processed them.
+    pub const fn has_limits(&self) -> bool {
+        self.max_age.is_some() || self.max_messages.is_some() || self.max_bytes.is_some()
+    }
+}
+
 /// How a consumer says that it has processed a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -71,6 +71,8 @@ pub enum LegState {
     Terminated,
     /// Given up after its last delivery: lost.
     GaveUp,
+    /// Removed from the channel before it was delivered: it will never have it.
+    Missed,
     /// The consumer's filter does not match it.
     NotForIt,
     /// Not known.
@@ -80,7 +82,30 @@ pub enum LegState {
 impl LegState {
     /// Nothing more will come of it.
     pub const fn is_settled(self) -> bool {
-        matches!(self, Self::Acknowledged | Self::Passed | Self::Terminated | Self::GaveUp | Self::NotForIt)
+        matches!(
+            self,
+            Self::Acknowledged
+                | Self::Passed
+                | Self::Terminated
+                | Self::GaveUp
+                | Self::Missed
+                | Self::NotForIt
+        )
+    }
+
+    /// Smallest for what needs a person most.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::GaveUp => 0,
+            Self::Missed => 1,
+            Self::Terminated => 2,
+            Self::Waiting => 3,
+            Self::InFlight => 4,
+            Self::Unknown => 5,
+            Self::Acknowledged => 6,
+            Self::Passed => 7,
+            Self::NotForIt => 8,
+        }
     }
 
     /// The word for it on screen and in reports.
@@ -92,6 +117,7 @@ impl LegState {
             Self::Waiting => "waiting",
             Self::Terminated => "terminated",
             Self::GaveUp => "gave up",
+            Self::Missed => "missed",
             Self::NotForIt => "not for it",
             Self::Unknown => "unknown",
         }

@@ -87,6 +87,17 @@ pub fn outcome(report: &SearchReport) -> String {
     words::outcome(report, |seq| format!("look further back with --before {seq}"))
 }
 
+/// The same, and why it may not be where it is not.
+pub fn absence(report: &SearchReport, snapshot: &Snapshot) -> String {
+    let text = outcome(report);
+    match (snapshot.channel(&report.channel), &report.outcome) {
+        (Some(channel), SearchOutcome::NotThere) => {
+            text + &words::absent(channel, &report.search, snapshot.taken_at)
+        }
+        _ => text,
+    }
+}
+
 /// Everything as JSON: `schemas/trace.schema.json`.
 pub fn json(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&Document {

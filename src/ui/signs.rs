@@ -37,7 +37,7 @@ pub fn leg(snapshot: &Snapshot, leg: &Leg) -> (Glyph, Role) {
             }
         }
         LegState::Terminated => (Glyph::Failed, Role::StateGaveUp),
-        LegState::GaveUp => (Glyph::GaveUp, Role::StateGaveUp),
+        LegState::GaveUp | LegState::Missed => (Glyph::GaveUp, Role::StateGaveUp),
         LegState::Unknown => (Glyph::Unknown, Role::StateUnknown),
     }
 }

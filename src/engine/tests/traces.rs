@@ -123,6 +123,38 @@ fn of_a_consumer_made_later_it_is_not_known() {
     assert_eq!(leg(later, Vec::new()).state, LegState::Unknown);
 }
 
+/// The leg of message 50 when the channel lets go of it between two looks, and what each look found of the consumer.
+fn removed(first: ConsumerReport, then: ConsumerReport) -> Leg {
+    let mut engine = Engine::new(EngineOptions::new(at(0)));
+    let whole = filled(&channel("nats", "ORDERS"), 100);
+    engine.ingest(&poll(100, &whole, std::slice::from_ref(&first)));
+    engine.ingest(&batch("nats", 1_500, vec![message(50)]));
+    engine.ingest(&poll(2_000, &whole, std::slice::from_ref(&first)));
+    let mut short = filled(&channel("nats", "ORDERS"), 200);
+    short.first_seq = Some(81);
+    engine.ingest(&poll(3_000, &short, &[first]));
+    engine.ingest(&poll(4_000, &short, &[then]));
+    engine.tick(at(4_001)).traces[0].legs[0].clone()
+}
+
+#[test]
+fn what_the_channel_removed_before_it_was_delivered_is_missed() {
+    let missed = removed(billing(40, 0, 60), billing(40, 0, 120));
+    assert_eq!(missed.state, LegState::Missed);
+    assert_eq!(&*missed.why, "removed before it was delivered; the channel keeps #81 and later");
+    // It went on behind the gap: its position alone would say that it had the message.
+    assert_eq!(removed(billing(40, 0, 60), billing(120, 0, 80)).state, LegState::Missed);
+}
+
+#[test]
+fn what_was_passed_before_the_channel_removed_it_was_had() {
+    assert_eq!(removed(billing(70, 0, 30), billing(120, 0, 80)).state, LegState::Passed);
+    // Between two looks it may have been processed, or removed: neither is said.
+    let between = removed(billing(50, 5, 50), billing(120, 0, 80));
+    assert_eq!(between.state, LegState::Unknown);
+    assert!(between.why.ends_with("processed, or removed from the channel before that"), "{}", between.why);
+}
+
 #[test]
 fn a_message_that_nobody_asked_for_leaves_no_trace() {
     let mut engine = Engine::new(EngineOptions::new(at(0)));

@@ -45,7 +45,7 @@ fn row(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
     let owed = trace.legs.iter().filter(|leg| leg.state != LegState::NotForIt);
     let has = owed.clone().filter(|leg| matches!(leg.state, LegState::Acknowledged | LegState::Passed));
     // The worst of its consumers speaks for it.
-    let worst = owed.clone().min_by_key(|leg| rank(leg.state));
+    let worst = owed.clone().min_by_key(|leg| leg.state.rank());
     let (glyph, role) =
         worst.map_or((crate::theme::Glyph::Unknown, Role::StateUnknown), |leg| signs::leg(ctx.snapshot, leg));
     let message = &trace.message;
@@ -61,16 +61,4 @@ fn row(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
         ),
         Cell::styled(words::verdict(trace), Role::Muted),
     ]
-}
-
-/// Smallest for what needs a person most.
-const fn rank(state: LegState) -> u8 {
-    match state {
-        LegState::GaveUp => 0,
-        LegState::Terminated => 1,
-        LegState::Waiting => 2,
-        LegState::InFlight => 3,
-        LegState::Unknown => 4,
-        LegState::Acknowledged | LegState::Passed | LegState::NotForIt => 5,
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::app::search::{Asked, Place};
 use crate::app::{Action, Layer};
 use crate::keymap;
-use crate::model::message::{Search, SearchOutcome};
+use crate::model::message::SearchOutcome;
 use crate::theme::{Glyph, Role};
 use crate::ui::widget::{Cell, number};
 use crate::ui::{Ctx, phrase};
@@ -73,7 +73,7 @@ fn line(ctx: &Ctx<'_>, asked: &Asked, place: &Place) -> Cell {
         }
         SearchOutcome::Found(_) => Cell::styled(text, Role::Muted),
         SearchOutcome::NotFrom(_) => Cell::text(text),
-        SearchOutcome::NotThere => Cell::text(text).then(kept(ctx, place), Role::Muted),
+        SearchOutcome::NotThere => Cell::text(text).then(absent(ctx, place), Role::Muted),
         SearchOutcome::Refused(_) => Cell::styled(text, Role::Error),
     }
 }
@@ -97,13 +97,9 @@ fn named(ctx: &Ctx<'_>, places: &[&Place]) -> String {
     }
 }
 
-/// Which positions the channel keeps, for a position that is not there.
-fn kept(ctx: &Ctx<'_>, place: &Place) -> String {
-    let report = ctx.snapshot.channel(&place.channel).map(|channel| &channel.report);
-    let ends = report.and_then(|report| Some((report.first_seq?, report.last_seq?)));
-    let searched = ctx.app.asked().map(|asked| &asked.search);
-    match (searched, ends) {
-        (Some(Search::Seq(_)), Some((first, last))) => format!("; it keeps #{first} to #{last}"),
-        _ => String::new(),
-    }
+/// Why the channel may lack it.
+fn absent(ctx: &Ctx<'_>, place: &Place) -> String {
+    let channel = ctx.snapshot.channel(&place.channel);
+    let (Some(channel), Some(asked)) = (channel, ctx.app.asked()) else { return String::new() };
+    words::absent(channel, &asked.search, ctx.look().told())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::snapshot::Channel;
 use crate::model::time::Timestamp;
 use crate::model::trace::{Leg, LegState, Trace};
 use crate::ui::widget::number;
@@ -54,6 +55,31 @@ pub fn outcome(report: &SearchReport, further: impl Fn(u64) -> String) -> String
     clean(&text).into_owned()
 }
 
+/// Why a channel may lack what was looked for, as the end of a sentence: what it keeps, and whether anything is published on it
+/// at all, as of a moment.
+pub fn absent(channel: &Channel, search: &Search, now: Timestamp) -> String {
+    let report = &channel.report;
+    let kept = report.first_seq.zip(report.last_seq).filter(|(first, last)| first <= last);
+    if let (Search::Seq(_), Some((first, last))) = (search, kept) {
+        return format!("; it keeps #{first} to #{last}");
+    }
+    let usual =
+        channel.history.usual().map_or_else(String::new, |rate| format!(", usually {}", number::rate(rate)));
+    let last = match report.last_at {
+        Some(at) if report.last_seq.is_some_and(|seq| seq > 0) => {
+            format!("; its last message came {}{usual}", number::ago(now.age_since(at)))
+        }
+        _ => "; nothing was ever published on it".to_owned(),
+    };
+    match (kept, report.first_seq) {
+        (Some((first, _)), _) if first > 1 => {
+            format!("{last}; what it had before #{first} it no longer keeps")
+        }
+        (None, Some(first)) if first > 1 => format!("{last}; it keeps no message any more"),
+        _ => last,
+    }
+}
+
 /// Who of those that a message is for has it, and who has not, in one sentence.
 pub fn verdict(trace: &Trace) -> String {
     let owed: Vec<&Leg> = trace.legs.iter().filter(|leg| leg.state != LegState::NotForIt).collect();
@@ -79,7 +105,7 @@ pub fn verdict(trace: &Trace) -> String {
         format!("{} of {} have it", has.len(), owed.len())
     };
     let parts = [
-        ("lost to", of(&[LegState::GaveUp, LegState::Terminated])),
+        ("lost to", of(&[LegState::GaveUp, LegState::Missed, LegState::Terminated])),
         ("waits:", of(&[LegState::Waiting])),
         ("in flight:", of(&[LegState::InFlight])),
         ("not known:", of(&[LegState::Unknown])),
