@@ -38,7 +38,7 @@ use line::Line;
 use list::{List, ListId, RowId, Sort, Take};
 use listen::Tapping;
 use palette::{Known, Palette};
-use search::Asked;
+use search::{Asked, Pursued};
 pub use view::View;
 
 /// A moment on two clocks.
@@ -226,6 +226,8 @@ pub struct App {
     tapping: Option<Tapping>,
     /// The search that was asked for last.
     asked: Option<Asked>,
+    /// Where it was asked to look for what came of messages.
+    pursued: Pursued,
     /// A message that was found and is to be selected as soon as it is listed.
     awaited: Option<RowId>,
     detail: Detail,
@@ -260,6 +262,7 @@ impl App {
             probe: None,
             tapping: None,
             asked: None,
+            pursued: Pursued::default(),
             awaited: None,
             detail: Detail::Closed,
             detail_focused: false,

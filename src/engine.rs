@@ -27,6 +27,7 @@ use crate::topology::declared::Address;
 mod causes;
 mod changes;
 mod channels;
+mod consequences;
 mod consumers;
 mod counted;
 mod delay;

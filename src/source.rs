@@ -8,6 +8,7 @@ pub mod accumulate;
 pub mod fold;
 pub mod health;
 pub mod nats;
+pub mod origin;
 pub mod redact;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

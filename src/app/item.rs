@@ -16,7 +16,7 @@ use crate::model::snapshot::{
     Since, Snapshot, Thing,
 };
 use crate::model::tap::HeardMessage;
-use crate::model::trace::{Leg, Trace};
+use crate::model::trace::{Leg, Line, Trace, find, story};
 
 mod heard;
 
@@ -278,8 +278,8 @@ pub enum Item<'a> {
     Entity(&'a Entity),
     Service(&'a Service),
     Trace(&'a Trace),
-    /// A message at one consumer.
-    Leg(&'a Leg),
+    /// A followed message at one consumer, or one that came of it.
+    Line(Line<'a>),
     /// A message that was heard.
     Heard(&'a HeardMessage),
 }
@@ -306,11 +306,6 @@ pub fn cause_of<'a>(snapshot: &'a Snapshot, row: &RowId) -> Option<(&'a Cause, O
         let effect = cause.effects.iter().find(|effect| is(&effect.thing, &Item::Effect(cause, effect)))?;
         Some((cause, Some(effect)))
     })
-}
-
-/// A message that is followed.
-pub fn trace_of<'a>(snapshot: &'a Snapshot, message: &MessageId) -> Option<&'a Trace> {
-    snapshot.traces.iter().find(|trace| trace.message.id == *message)
 }
 
 /// Everything in a list, in the snapshot's order; `message` is the one whose consumers are listed.
@@ -345,11 +340,11 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
         ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),
-        ListId::Traces => snapshot.traces.iter().rev().map(Item::Trace).collect(),
+        ListId::Traces => snapshot.traces.iter().rev().filter(|trace| trace.asked).map(Item::Trace).collect(),
         ListId::Heard => snapshot.heard.iter().rev().map(|message| Item::Heard(message)).collect(),
         ListId::Legs => {
-            let trace = message.and_then(|message| trace_of(snapshot, message));
-            trace.into_iter().flat_map(|trace| &trace.legs).map(Item::Leg).collect()
+            let trace = message.and_then(|message| find(&snapshot.traces, message));
+            trace.into_iter().flat_map(|trace| story(&snapshot.traces, trace)).map(Item::Line).collect()
         }
     }
 }
@@ -391,6 +386,7 @@ pub fn sort_opening(
     let by_need = match list {
         // These come in their order.
         ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard => return,
+        ListId::Legs if items.iter().any(Item::is_nested) => return,
         ListId::Legs | ListId::Consumers | ListId::Entities | ListId::Services => true,
         ListId::Stalest | ListId::Busiest | ListId::Flows => false,
     };
@@ -441,7 +437,20 @@ impl<'a> Item<'a> {
             Self::Entity(entity) => (Some(Thing::Entity(entity.id.clone())), "".into()),
             Self::Service(service) => (Some(Thing::Service(service.id.clone())), "".into()),
             Self::Trace(trace) => return row_of(&trace.message.id.channel, trace.message.id.seq),
-            Self::Leg(leg) => (Some(Thing::Consumer(leg.consumer.clone())), "".into()),
+            Self::Line(Line { depth, trace, leg }) => {
+                let message = &trace.message.id;
+                match leg {
+                    None => return row_of(&message.channel, message.seq),
+                    Some(leg) => {
+                        let of = if *depth == 0 {
+                            String::new()
+                        } else {
+                            format!("{}#{}", message.channel, message.seq)
+                        };
+                        (Some(Thing::Consumer(leg.consumer.clone())), of.into())
+                    }
+                }
+            }
             Self::Heard(message) => return heard_row(message),
         };
         RowId { thing, part }
@@ -450,6 +459,11 @@ impl<'a> Item<'a> {
     /// Whether it is folded into one line with others like it until the person wants to see it.
     pub fn may_fold(&self) -> bool {
         matches!(self, Self::Service(service) if service.only_named)
+    }
+
+    /// Whether it stands under another row, so that rows are in their order already.
+    pub fn is_nested(&self) -> bool {
+        matches!(self, Self::Line(line) if line.depth > 0)
     }
 
     /// Whether it fails, and not only now and then.
@@ -478,7 +492,7 @@ impl<'a> Item<'a> {
                 HealthState::Unknown => 4 + u8::from(service.only_named),
             },
             Self::Entity(entity) => u8::from(entity.conflicts.is_empty()),
-            Self::Leg(leg) => leg.state.rank(),
+            Self::Line(Line { leg: Some(leg), .. }) => leg.state.rank(),
             _ => 0,
         }
     }
@@ -527,8 +541,8 @@ impl<'a> Item<'a> {
             Self::Consumer(consumer) => consumer_value(consumer, key, snapshot),
             Self::Entity(entity) => entity_value(entity, key, snapshot),
             Self::Service(service) => service_value(service, key, snapshot),
-            Self::Trace(trace) => trace_value(trace, key),
-            Self::Leg(leg) => leg_value(leg, key),
+            Self::Line(Line { leg: Some(leg), .. }) => leg_value(leg, key),
+            Self::Trace(trace) | Self::Line(Line { trace, leg: None, .. }) => trace_value(trace, key),
             Self::Heard(message) => heard::value(message, key),
         }
     }

@@ -213,7 +213,9 @@ impl List {
         if !filter.is_empty() {
             items.retain(|item| filter.matches(item, snapshot));
         }
-        if let Some(sort) = self.sort {
+        // What stands under another row stays there.
+        let nested = items.iter().any(Item::is_nested);
+        if let Some(sort) = self.sort.filter(|_| !nested) {
             sort_by(&mut items, sort, snapshot);
         } else {
             let before = std::mem::take(&mut self.standing);
@@ -233,7 +235,10 @@ impl List {
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
         let ranked = self.rank(id, &items, snapshot, at_once);
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
-        if at_once || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard) {
+        if at_once
+            || nested
+            || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard)
+        {
             self.order.reset(wanted);
         } else {
             self.order.place_anew(&ranked);

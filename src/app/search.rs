@@ -2,16 +2,18 @@
 //!
 //! An answer is known from an older one to the same question by being one more: reports have no number of their own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::{ChannelId, ConsumerId};
-use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::message::{MessageId, Search, SearchOutcome, SearchReport};
 use crate::model::observation::ChannelKind;
 use crate::model::snapshot::{Channel, Consumer, Entity, Snapshot, Thing};
 use crate::model::time::Timestamp;
+use crate::model::trace::Trace;
 
-use super::item::row_of;
+use super::item::{message_of, row_of};
 use super::list::{ListId, RowId};
 use super::{App, Effect, Moment, Said, View};
 
@@ -90,7 +92,26 @@ fn answers<'a>(
     snapshot.searches.iter().filter(move |report| report.channel == *channel && report.search == *search)
 }
 
+/// Where it was asked to look for what came of messages.
+#[derive(Debug, Clone, Default)]
+pub struct Pursued(BTreeSet<(MessageId, ChannelId)>);
+
+impl Pursued {
+    /// What should be looked for and was not asked yet. What is not followed any more is forgotten.
+    pub fn unasked(&mut self, traces: &[Trace]) -> Vec<Command> {
+        self.0.retain(|(message, _)| traces.iter().any(|trace| trace.message.id == *message));
+        let wanted = traces.iter().flat_map(|trace| &trace.pursuits);
+        let new = wanted.filter(|it| self.0.insert((it.of.clone(), it.channel.clone())));
+        new.cloned().map(Command::Pursue).collect()
+    }
+}
+
 impl App {
+    /// What the sources should be asked about messages that are followed. To be called for each new snapshot.
+    pub fn pursue(&mut self, latest: &Snapshot) -> Vec<Command> {
+        self.pursued.unasked(&latest.traces)
+    }
+
     /// Shows the view of single messages and looks for one.
     pub(super) fn find(
         &mut self,
@@ -176,10 +197,13 @@ impl App {
         }
     }
 
-    /// Follows the newest message of the channel that belongs to what is selected.
+    /// Follows the newest message of the channel that belongs to what is selected; a message that came of another, that one.
     pub(super) fn propagation(&mut self, latest: &Arc<Snapshot>, now: Moment) -> Option<Effect> {
         let snapshot = Arc::clone(self.snapshot(latest));
         let row = self.selected()?.clone();
+        if let (ListId::Legs, Some(message)) = (self.current_list(), message_of(&row)) {
+            return Some(self.find(&[message.channel], &Search::Seq(message.seq), None, latest, now));
+        }
         match newest_of(&row, &snapshot) {
             Ok((of, channel, seq)) => {
                 let said = format!("following the newest message {of}, #{seq}");

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use crate::cli::{Global, Trace, TraceFormat};
+use crate::app::search::Pursued;
+use crate::cli::{self, Global, TraceFormat};
 use crate::commands::once::{PATIENCE, TRIES, newest, reached, until_deadline};
 use crate::commands::watch::{self, Watching};
 use crate::commands::{CommandError, print, runtime};
@@ -14,19 +15,24 @@ use crate::model::id::ChannelId;
 use crate::model::message::{Search, SearchOutcome, SearchReport};
 use crate::model::observation::ChannelKind;
 use crate::model::snapshot::Snapshot;
+use crate::model::time::Timestamp;
+use crate::model::trace::Trace;
 use crate::report::{otlp, trace};
 use crate::theme::Glyphs;
 use crate::tui;
+use crate::ui::propagation::words;
 
 /// Until the streams and their consumers are listed.
 const LISTED_WITHIN: Duration = Duration::from_secs(5);
 /// The longest that one search takes: its budget of requests, with room.
 const SEARCHED_WITHIN: Duration = Duration::from_secs(20);
+/// What comes of a message comes within so much time, as a rule.
+const CONSEQUENCES: Duration = Duration::from_secs(5);
 /// Streams that are searched when none is named.
 const MOST_STREAMS: usize = 20;
 
 /// Runs it.
-pub fn run(global: &Global, asked: &Trace) -> Result<(), CommandError> {
+pub fn run(global: &Global, asked: &cli::Trace) -> Result<(), CommandError> {
     let search = wanted(asked)?;
     let (plan, settings) = watch::plan(global)?;
     let sources = plan.sources();
@@ -34,12 +40,8 @@ pub fn run(global: &Global, asked: &Trace) -> Result<(), CommandError> {
         let mut watching = watch::start(plan);
         reached(&mut watching, sources, TRIES, Instant::now() + asked.watch_for + PATIENCE).await?;
         find(&mut watching, asked, &search).await?;
-        let settled = |snapshot: &Snapshot| {
-            let mut legs = snapshot.traces.iter().flat_map(|trace| &trace.legs);
-            legs.all(|leg| leg.state.is_settled())
-        };
-        until_deadline(&mut watching, Instant::now() + asked.watch_for, settled).await;
-        Ok::<_, CommandError>(newest(&mut watching))
+        let deadline = Instant::now() + asked.watch_for;
+        Ok::<_, CommandError>(follow(&mut watching, deadline).await)
     })?;
     let unprintable = |e: serde_json::Error| CommandError::Usage(e.to_string());
     let text = match asked.format {
@@ -53,8 +55,33 @@ pub fn run(global: &Global, asked: &Trace) -> Result<(), CommandError> {
     print(&text).map(drop)
 }
 
+/// Follows what was found and what came of it, until nothing more can come of it or the time is over.
+async fn follow(watching: &mut Watching, deadline: Instant) -> Arc<Snapshot> {
+    let mut pursued = Pursued::default();
+    loop {
+        let snapshot = newest(watching);
+        for command in pursued.unasked(&snapshot.traces) {
+            // Only fails when the sources have ended, and then the wait below does.
+            let _ = watching.commands.send(command).await;
+        }
+        let now = snapshot.taken_at;
+        if snapshot.traces.iter().all(|trace| is_over(trace, now))
+            || !matches!(timeout_at(deadline, watching.snapshots.changed()).await, Ok(Ok(())))
+        {
+            return newest(watching);
+        }
+    }
+}
+
+/// Everybody is done with it, and it was looked everywhere for what came of it, once that had time to.
+fn is_over(trace: &Trace, now: Timestamp) -> bool {
+    let looked = trace.looked.iter().all(|looked| looked.caught_up || looked.ended.is_some());
+    let old = trace.looked.is_empty() || words::waited(trace, now).is_none_or(|age| age > CONSEQUENCES);
+    trace.legs.iter().all(|leg| leg.state.is_settled()) && trace.pursuits.is_empty() && looked && old
+}
+
 /// What is looked for.
-fn wanted(asked: &Trace) -> Result<Search, CommandError> {
+fn wanted(asked: &cli::Trace) -> Result<Search, CommandError> {
     let pair = |flag: &str, text: &str| {
         let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
         pair.map(|(name, value)| (name.into(), value.into())).ok_or_else(|| {
@@ -70,7 +97,7 @@ fn wanted(asked: &Trace) -> Result<Search, CommandError> {
 }
 
 /// Looks on one stream after the other; content with one message found.
-async fn find(watching: &mut Watching, asked: &Trace, search: &Search) -> Result<(), CommandError> {
+async fn find(watching: &mut Watching, asked: &cli::Trace, search: &Search) -> Result<(), CommandError> {
     let channels = streams(watching, asked.stream.as_deref()).await?;
     let mut told = Vec::new();
     let (mut found, mut silent) = (false, false);

@@ -17,7 +17,7 @@ use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::settings::{self, DeclaredBroker, Settings};
 use crate::source::health::{self, Asker, Endpoint};
 use crate::source::nats::{self, options::NatsOptions, systems::Systems};
-use crate::source::redact::{Sensitive, Watched};
+use crate::source::redact::{Fields, Sensitive, Watched};
 use crate::source::{BATCHES_WAITING, Clock, Outbox};
 use crate::topology::Topology;
 use crate::topology::watch::Watcher;
@@ -27,7 +27,7 @@ const TOPOLOGY_EVERY: Duration = Duration::from_secs(1);
 /// What may wait for the engine besides batches.
 const INPUTS_WAITING: usize = 4;
 /// Commands that may wait for a source.
-const COMMANDS_WAITING: usize = 64;
+const COMMANDS_WAITING: usize = 256;
 /// Problems of topology files that are printed before the rest is only counted.
 const MOST_PROBLEMS: usize = 20;
 
@@ -176,7 +176,7 @@ pub fn start(plan: Plan) -> Watching {
 
     let declared = plan.topology.as_ref().map(|d| Arc::clone(&d.topology));
     let (check, checks) = watch::channel(declared.as_deref().map_or_else(Vec::new, health::declared));
-    let (hide, hidden) = watch::channel(sensitive(declared.as_deref()));
+    let (hide, hidden) = watch::channel(declared_fields(declared.as_deref()));
     let (inputs, told_engine) = mpsc::channel(INPUTS_WAITING);
     let (probed, ask) = (inputs.clone(), inputs.clone());
 
@@ -253,9 +253,12 @@ async fn check_health(
     }
 }
 
-/// The fields whose values are told of no message.
-fn sensitive(declared: Option<&Topology>) -> Arc<Sensitive> {
-    Arc::new(Sensitive::of(declared.map(Topology::sensitive).unwrap_or_default()))
+/// The fields whose values are told of no message, and those that say what one is about.
+fn declared_fields(topology: Option<&Topology>) -> Fields {
+    Fields {
+        sensitive: Arc::new(Sensitive::of(topology.map(Topology::sensitive).unwrap_or_default())),
+        keys: Arc::new(topology.map(Topology::keys).unwrap_or_default()),
+    }
 }
 
 /// Looks at the files again and again; a bad edit keeps the last good topology and says what is wrong.
@@ -263,7 +266,7 @@ async fn reload(
     mut watcher: Watcher,
     engine: mpsc::Sender<Input>,
     check: watch::Sender<Vec<Endpoint>>,
-    hide: watch::Sender<Arc<Sensitive>>,
+    hide: watch::Sender<Fields>,
 ) {
     let mut ticks = tokio::time::interval(TOPOLOGY_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -277,7 +280,7 @@ async fn reload(
         watcher = back;
         if let (true, Some(topology)) = (changed, watcher.topology()) {
             check.send_replace(health::declared(topology));
-            hide.send_replace(sensitive(Some(topology)));
+            hide.send_replace(declared_fields(Some(topology)));
             let input = Input::Topology(Some(Arc::clone(topology)), Some(watcher.state()));
             if engine.send(input).await.is_err() {
                 return;

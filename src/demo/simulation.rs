@@ -12,6 +12,7 @@ mod broker;
 mod content;
 mod listen;
 mod observe;
+mod pursue;
 mod random;
 mod requests;
 mod said;
@@ -232,6 +233,7 @@ impl Simulation {
             Command::Find { channel, search, before } => {
                 self.watch.find(channel.clone(), search.clone(), *before);
             }
+            Command::Pursue(pursuit) => self.watch.pursue(pursuit.clone()),
             Command::Follow(id) => self.watch.follow(id.clone()),
             Command::Tap { channel, on } => self.watch.tap(channel, *on, &mut self.world, self.now),
             Command::Reconnect(_) => {}

@@ -93,7 +93,7 @@ pub(super) fn build(inputs: Inputs<'_>) -> Built {
         let consumers = &cache.consumers;
         let entities = wiring.entities.iter().map(|e| e.fill(state, consumers, state.structure_at.wall));
         keep(&mut cache.entities, entities.map(|e| (e.id.clone(), e)));
-        cache.traces = traces::rows(state, wiring);
+        cache.traces = traces::rows(state, wiring, topology);
     }
     if rewired || dirty.searches {
         cache.searches = state.traces.searches();

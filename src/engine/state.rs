@@ -257,6 +257,7 @@ impl State {
                 self.dirty.searches = true;
                 self.traces.search(search);
             }
+            Observation::Pursuit(report) => self.traces.pursuit(report),
             Observation::Tap(report) => {
                 self.dirty.taps = true;
                 self.taps.report(report);

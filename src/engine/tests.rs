@@ -12,6 +12,7 @@ use crate::model::snapshot::ConsumerStatus;
 
 mod acks;
 mod causes;
+mod consequences;
 mod declared;
 mod laws;
 mod observed;

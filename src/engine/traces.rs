@@ -10,21 +10,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::consequences::Stories;
 use super::consumers::ConsumerState;
+use super::identity::Identity;
 use super::state::{State, consumers_of};
 use super::wiring::Wiring;
 use crate::model::acks::{AckKind, AckStep};
 use crate::model::id::{ConsumerId, Name};
 use crate::model::measured::Bounds;
-use crate::model::message::{MessageReport, SearchReport};
+use crate::model::message::{MessageId, MessageReport, PursuitReport, SearchReport};
 use crate::model::number;
 use crate::model::observation::{AckPolicy, ChannelReport, ConsumerReport};
 use crate::model::snapshot::ConsumerStatus;
 use crate::model::subject;
 use crate::model::trace::{Leg, LegState, Trace};
+use crate::topology::Topology;
 
-/// Messages followed at a time.
+/// Messages followed at a time that a person asked for.
 const MOST: usize = 16;
+/// Messages followed at a time with all that came of them.
+const MOST_OF_ALL: usize = 256;
 /// Steps kept of one message: redeliveries can be many.
 const STEPS: usize = 1_000;
 /// Given-up messages remembered.
@@ -41,10 +46,15 @@ pub(super) struct Traces {
     abandoned: VecDeque<(ConsumerId, u64)>,
 }
 
+/// One of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Followed {
-    message: MessageReport,
+pub(super) struct Followed {
+    pub(super) message: MessageReport,
+    /// A person asked for it.
+    asked: bool,
     steps: Vec<AckStep>,
+    /// Where it is looked for what came of it.
+    pub(super) looked: Vec<PursuitReport>,
     /// What the channel's end told, of each consumer whose position says nothing any more once the message is removed.
     ends: BTreeMap<ConsumerId, End>,
 }
@@ -60,17 +70,66 @@ enum End {
 
 impl Traces {
     pub(super) fn message(&mut self, message: &MessageReport) {
-        if let Some(known) = self.followed.iter_mut().find(|f| f.message.id == message.id) {
-            known.message = message.clone();
+        let asked = message.caused.is_none();
+        // What is looked for from the middle of a story may come upon its beginning.
+        let before = |id: &MessageId| {
+            let of = self.followed.iter().find(|f| f.message.id == *id)?;
+            of.message.caused.as_ref().map(|caused| caused.of.clone())
+        };
+        let mut of = message.caused.as_ref().map(|caused| caused.of.clone());
+        for _ in 0..self.followed.len() {
+            if of.as_ref() == Some(&message.id) {
+                return;
+            }
+            of = of.as_ref().and_then(before);
+        }
+        if let Some(at) = self.followed.iter().position(|f| f.message.id == message.id) {
+            if let Some(mut known) = self.followed.remove(at) {
+                // Of what it came stays known when it is asked for by itself.
+                let caused = known.message.caused.take().or_else(|| message.caused.clone());
+                known.message = MessageReport { caused, ..message.clone() };
+                known.asked |= asked;
+                self.followed.insert(at, known);
+            }
+            return;
+        }
+        if !asked && self.followed.len() >= MOST_OF_ALL {
             return;
         }
         self.followed.push_back(Followed {
             message: message.clone(),
+            asked,
             steps: Vec::new(),
+            looked: Vec::new(),
             ends: BTreeMap::new(),
         });
-        while self.followed.len() > MOST {
-            self.followed.pop_front();
+        while self.followed.iter().filter(|f| f.asked).count() > MOST {
+            let Some(oldest) = self.followed.iter().position(|f| f.asked) else { break };
+            self.followed.remove(oldest);
+            self.orphans();
+        }
+    }
+
+    /// What came of a message goes with it.
+    fn orphans(&mut self) {
+        loop {
+            let known: HashSet<MessageId> = self.followed.iter().map(|f| f.message.id.clone()).collect();
+            let before = self.followed.len();
+            let lost =
+                |f: &Followed| !f.asked && f.message.caused.as_ref().is_some_and(|c| !known.contains(&c.of));
+            self.followed.retain(|f| !lost(f));
+            if self.followed.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// How far it is looked for what came of a message.
+    pub(super) fn pursuit(&mut self, report: &PursuitReport) {
+        let Some(of) = self.followed.iter_mut().find(|f| f.message.id == report.of) else { return };
+        match of.looked.iter_mut().find(|known| known.channel == report.channel) {
+            Some(known) => known.clone_from(report),
+            None => of.looked.push(report.clone()),
         }
     }
 
@@ -131,21 +190,20 @@ impl Traces {
 }
 
 /// The rows of all followed messages, newest last.
-pub(super) fn rows(state: &State, wiring: &Wiring) -> Arc<[Trace]> {
+pub(super) fn rows(state: &State, wiring: &Wiring, topology: &Topology) -> Arc<[Trace]> {
     let Traces { followed, abandoned, .. } = &state.traces;
     if followed.is_empty() {
         return [].into();
     }
     let abandoned = abandoned.iter().map(|(consumer, seq)| (consumer, *seq)).collect();
-    followed.iter().map(|followed| row(followed, &abandoned, state, wiring)).collect()
+    let sources = state.source_kinds();
+    let identity = Identity { topology, sources: &sources, aside: &state.aside, named: &state.named };
+    let stories = Stories::new(state, wiring, identity, followed.iter());
+    followed.iter().map(|followed| row(followed, &abandoned, &stories)).collect()
 }
 
-fn row(
-    followed: &Followed,
-    abandoned: &HashSet<(&ConsumerId, u64)>,
-    state: &State,
-    wiring: &Wiring,
-) -> Trace {
+fn row<'a>(followed: &'a Followed, abandoned: &HashSet<(&ConsumerId, u64)>, stories: &Stories<'a>) -> Trace {
+    let Stories { state, wiring, .. } = *stories;
     let message = &followed.message;
     let channel = state.channels.get(&message.id.channel).map(|channel| &channel.report);
     let legs = consumers_of(&state.consumers, &message.id.channel).map(|consumer| {
@@ -184,8 +242,15 @@ fn row(
     let converged = owed.clone().all(|leg| leg.delay.is_some() && leg.state == LegState::Acknowledged);
     let convergence = owed.filter_map(|leg| leg.delay).max().filter(|_| converged);
     let producers = wiring.producers.get(&message.id.channel);
+    // As it is looked there already, it need not be asked.
+    let mut pursuits = stories.pursuits(followed, &legs);
+    pursuits.retain(|pursuit| followed.looked.iter().all(|known| known.channel != pursuit.channel));
     Trace {
         message: message.clone(),
+        asked: followed.asked,
+        origin: stories.origin(followed),
+        pursuits,
+        looked: followed.looked.clone(),
         producers: producers.map(|p| p.services.to_vec()).unwrap_or_default(),
         producers_likely: producers.is_some_and(|p| p.likely),
         legs,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{ChannelId, Name, SourceId};
-use super::message::{MessageId, Search};
+use super::message::{MessageId, Pursuit, Search};
 
 /// How much a source does to learn. Each level includes the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Command {
         /// Look only before this position: to go on with a search.
         before: Option<u64>,
     },
+    /// Look for what came of a message that is followed, from its moment on and for a while.
+    Pursue(Pursuit),
     /// Tell what consumers say of this message, from now on and as far back as it is remembered.
     Follow(MessageId),
     /// Listen to a channel's messages, or no longer; only at the level [`ProbeLevel::Tap`].

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::acks::{AckStep, Acks, Processing};
 use super::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use super::measured::Bounds;
-use super::message::{MessageReport, SearchReport};
+use super::message::{MessageReport, PursuitReport, SearchReport};
 use super::tap::{HeardMessage, TapReport};
 use super::time::{Mono, Stamp, Timestamp};
 use super::traffic::Traffic;
@@ -130,6 +130,8 @@ pub enum Observation {
     Message(Box<MessageReport>),
     /// How a search for a message goes.
     Search(Box<SearchReport>),
+    /// How far it is looked for what came of a message.
+    Pursuit(Box<PursuitReport>),
     /// How listening on a channel goes.
     Tap(Box<TapReport>),
     /// A message that was heard on a tapped channel.

@@ -1,12 +1,13 @@
 //! One message on its way: who has it, and what the others wait for.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::acks::AckStep;
 use super::id::{ConsumerId, Name, ServiceId};
-use super::message::MessageReport;
+use super::message::{Link, MessageId, MessageReport, Pursuit, PursuitReport};
 use super::time::Timestamp;
 
 /// One message that is followed, and who has it.
@@ -14,6 +15,10 @@ use super::time::Timestamp;
 pub struct Trace {
     /// Which.
     pub message: MessageReport,
+    /// A person asked for it; else it came of one that a person asked for.
+    pub asked: bool,
+    /// Whose doing it is; `None` where it was asked for by itself.
+    pub origin: Option<Origin>,
     /// Who sends to its channel.
     pub producers: Vec<ServiceId>,
     /// Whether `producers` is a conclusion: shown with `~`.
@@ -22,6 +27,76 @@ pub struct Trace {
     pub legs: Vec<Leg>,
     /// The longest delay of all that it is for, in nanoseconds; `None` until each of them was heard to acknowledge it.
     pub convergence: Option<i64>,
+    /// Where it should be looked for what came of it, and is not yet.
+    pub pursuits: Vec<Pursuit>,
+    /// Where it is looked for what came of it, and how far.
+    pub looked: Vec<PursuitReport>,
+}
+
+/// Whose doing a message is that came of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The message that it came of.
+    pub message: MessageId,
+    /// The consumer by which its sender had read that; `None` where no reader's service is known to have sent it.
+    pub consumer: Option<ConsumerId>,
+    /// Who sent it, as far as is known.
+    pub service: Option<ServiceId>,
+    /// By what that is known.
+    pub link: Link,
+}
+
+/// One line of a message's story.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line<'t> {
+    /// Messages before it in the chain of causes.
+    pub depth: usize,
+    /// The message.
+    pub trace: &'t Trace,
+    /// It at one consumer; `None` for the message itself.
+    pub leg: Option<&'t Leg>,
+}
+
+/// A message's story from top to bottom: each consumer, what needs a person and what took longest first; under it what that service
+/// sent in consequence, under that its consumers; then what came of it by nobody known. The message itself has no line.
+pub fn story<'t>(traces: &'t [Trace], of: &'t Trace) -> Vec<Line<'t>> {
+    let mut lines = Vec::new();
+    tell(traces, of, 0, &mut lines);
+    lines
+}
+
+/// A message that is followed.
+pub fn find<'t>(traces: &'t [Trace], message: &MessageId) -> Option<&'t Trace> {
+    traces.iter().find(|trace| trace.message.id == *message)
+}
+
+/// Deeper than any story that is looked for.
+const DEEPEST: usize = 16;
+
+fn tell<'t>(traces: &'t [Trace], of: &'t Trace, depth: usize, lines: &mut Vec<Line<'t>>) {
+    if depth > DEEPEST {
+        return;
+    }
+    let mut came: Vec<(&Trace, &Origin)> = traces
+        .iter()
+        .filter_map(|trace| Some((trace, trace.origin.as_ref().filter(|o| o.message == of.message.id)?)))
+        .collect();
+    came.sort_by_key(|(trace, _)| (trace.message.appended, &trace.message.id));
+    // That somebody does not want what came of it is no part of the story.
+    let mut legs: Vec<&Leg> =
+        of.legs.iter().filter(|leg| depth == 0 || leg.state != LegState::NotForIt).collect();
+    legs.sort_by_key(|leg| (leg.state.rank(), Reverse(leg.delay)));
+    let under = |by: Option<&ConsumerId>, lines: &mut Vec<Line<'t>>| {
+        for (trace, _) in came.iter().filter(|(_, origin)| origin.consumer.as_ref() == by) {
+            lines.push(Line { depth: depth + 1, trace, leg: None });
+            tell(traces, trace, depth + 1, lines);
+        }
+    };
+    for leg in legs {
+        lines.push(Line { depth, trace: of, leg: Some(leg) });
+        under(Some(&leg.consumer), lines);
+    }
+    under(None, lines);
 }
 
 /// One message at one consumer.

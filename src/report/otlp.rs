@@ -1,14 +1,17 @@
 //! The paths of single messages as OTLP spans in JSON, for tools that draw traces.
 //!
 //! One span for the message being stored, of the service that sent it, and one for each consumer that was heard to settle it, from
-//! then until it did. What was not heard has no end and so no span. A message that carries a `traceparent` joins that trace; any
+//! then until it did. What came of a message hangs under the consumer whose doing it is. What was not heard has no end and so no span. A message that carries a `traceparent` joins that trace; any
 //! other gets ids made of its channel and position, so that the same message always is the same trace.
 //! Names are those of OpenTelemetry's semantic conventions for messaging.
 
 use serde_json::{Value, json};
 
+use super::trace::in_order;
+use crate::model::id::ConsumerId;
+use crate::model::message::{MessageId, traceparent};
 use crate::model::snapshot::Snapshot;
-use crate::model::trace::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, LegState, Trace, find};
 
 /// `SPAN_KIND_PRODUCER` and `SPAN_KIND_CONSUMER`.
 const PRODUCER: u8 = 4;
@@ -18,19 +21,50 @@ const ERROR: u8 = 2;
 
 /// One `ExportTraceServiceRequest`.
 pub fn spans(snapshot: &Snapshot) -> Value {
-    let resources: Vec<Value> = snapshot.traces.iter().flat_map(of_trace).collect();
+    let resources: Vec<Value> =
+        in_order(snapshot).into_iter().flat_map(|trace| of_trace(trace, snapshot)).collect();
     json!({ "resourceSpans": resources })
 }
 
-fn of_trace(trace: &Trace) -> Vec<Value> {
+/// What ids are made of.
+fn name(id: &MessageId) -> String {
+    format!("{}#{}", id.channel, id.seq)
+}
+
+/// The span of a message at a consumer.
+fn processed(id: &MessageId, consumer: &ConsumerId) -> String {
+    format!("{:016x}", hash(&format!("{consumer} {}", name(id))))
+}
+
+/// The span of a message being stored.
+fn stored_id(id: &MessageId) -> String {
+    format!("{:016x}", hash(&format!("stored {}", name(id))))
+}
+
+/// The trace that a message belongs to, and the span that it names as its parent.
+fn context(trace: &Trace, snapshot: &Snapshot) -> (String, Option<String>) {
+    if let Some((id, span)) = parent(trace) {
+        return (id, Some(span));
+    }
+    let first = trace.origin.as_ref().and_then(|origin| find(&snapshot.traces, &origin.message));
+    if let Some(first) = first {
+        return (context(first, snapshot).0, None);
+    }
+    let name = name(&trace.message.id);
+    (format!("{:016x}{:016x}", hash(&format!("trace {name}")), hash(&format!("{name} trace"))), None)
+}
+
+fn of_trace(trace: &Trace, snapshot: &Snapshot) -> Vec<Value> {
     let message = &trace.message;
-    let name = format!("{}#{}", message.id.channel, message.id.seq);
-    let parent = parent(trace);
-    let trace_id = parent.as_ref().map_or_else(
-        || format!("{:016x}{:016x}", hash(&format!("trace {name}")), hash(&format!("{name} trace"))),
-        |(trace, _)| trace.clone(),
-    );
-    let stored_id = format!("{:016x}", hash(&format!("stored {name}")));
+    let (trace_id, told) = context(trace, snapshot);
+    let caused = trace.origin.as_ref().map(|origin| match &origin.consumer {
+        // A consumer that was not heard to settle it has no span.
+        Some(consumer) if settled(snapshot, &origin.message, consumer) => {
+            processed(&origin.message, consumer)
+        }
+        _ => stored_id(&origin.message),
+    });
+    let stored_id = stored_id(&message.id);
     let mut stored = json!({
         "traceId": trace_id,
         "spanId": stored_id,
@@ -40,7 +74,7 @@ fn of_trace(trace: &Trace) -> Vec<Value> {
         "endTimeUnixNano": message.appended.0.to_string(),
         "attributes": attributes(trace, None),
     });
-    if let (Some((_, span)), Some(stored)) = (parent, stored.as_object_mut()) {
+    if let (Some(span), Some(stored)) = (caused.or(told), stored.as_object_mut()) {
         stored.insert("parentSpanId".into(), span.into());
     }
     let sender = trace.producers.first().map_or("unknown", |s| s.as_str());
@@ -50,7 +84,7 @@ fn of_trace(trace: &Trace) -> Vec<Value> {
         let end = message.appended.0.saturating_add(delay);
         let mut span = json!({
             "traceId": trace_id,
-            "spanId": format!("{:016x}", hash(&format!("{} {name}", leg.consumer))),
+            "spanId": processed(&message.id, &leg.consumer),
             "parentSpanId": stored_id,
             "name": format!("process {}", message.subject),
             "kind": CONSUMER,
@@ -64,6 +98,12 @@ fn of_trace(trace: &Trace) -> Vec<Value> {
         out.push(resource(leg.services.first().map_or(&*leg.name, |s| s.as_str()), &span));
     }
     out
+}
+
+/// Whether a consumer was heard to settle a message.
+fn settled(snapshot: &Snapshot, message: &MessageId, consumer: &ConsumerId) -> bool {
+    let legs = find(&snapshot.traces, message).into_iter().flat_map(|trace| &trace.legs);
+    legs.filter(|leg| leg.consumer == *consumer).any(|leg| leg.delay.is_some())
 }
 
 fn resource(service: &str, span: &Value) -> Value {
@@ -106,12 +146,7 @@ fn number(key: &str, value: u64) -> Value {
 fn parent(trace: &Trace) -> Option<(String, String)> {
     let mut headers = trace.message.headers.iter();
     let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case("traceparent"))?;
-    let parts: Vec<&str> = value.split('-').collect();
-    let [_, trace, span, _] = parts.as_slice() else { return None };
-    let hex = |part: &str, digits: usize| {
-        part.len() == digits && part.bytes().all(|b| b.is_ascii_hexdigit()) && part.bytes().any(|b| b != b'0')
-    };
-    (hex(trace, 32) && hex(span, 16)).then(|| ((*trace).to_owned(), (*span).to_owned()))
+    traceparent(value).map(|(trace, span)| (trace.to_owned(), span.to_owned()))
 }
 
 /// FNV-1a: the same on every machine and in every version, which ids need.

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::json::{millis, rfc3339, seconds};
 use super::table::{Paper, Table, joined};
-use crate::model::message::{SearchOutcome, SearchReport};
+use crate::model::message::{PursuitReport, SearchOutcome, SearchReport};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
-use crate::model::trace::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, LegState, Trace, story};
 use crate::theme::{Glyph, Glyphs};
 use crate::ui::propagation::words;
 use crate::ui::signs;
@@ -23,10 +23,24 @@ pub const SCHEMA: &str = "headwater.trace.v1";
 /// The messages that are followed as tables.
 pub fn render(snapshot: &Snapshot, glyphs: Glyphs, room: Option<usize>) -> String {
     let mut paper = Paper { out: String::new(), glyphs, room };
-    for trace in &*snapshot.traces {
+    for trace in in_order(snapshot) {
         one(&mut paper, trace, snapshot);
     }
     paper.out
+}
+
+/// Each message that was asked for, and after it all that came of it.
+pub(super) fn in_order(snapshot: &Snapshot) -> Vec<&Trace> {
+    let mut order: Vec<&Trace> = Vec::new();
+    for asked in snapshot.traces.iter().filter(|trace| trace.asked) {
+        let came = story(&snapshot.traces, asked).into_iter().filter(|line| line.leg.is_none());
+        for trace in std::iter::once(asked).chain(came.map(|line| line.trace)) {
+            if !order.iter().any(|known| known.message.id == trace.message.id) {
+                order.push(trace);
+            }
+        }
+    }
+    order
 }
 
 fn one(paper: &mut Paper, trace: &Trace, snapshot: &Snapshot) {
@@ -64,10 +78,21 @@ fn one(paper: &mut Paper, trace: &Trace, snapshot: &Snapshot) {
         },
     );
     table.write(paper, &head, false);
-    for (name, value) in &message.headers {
+    if let Some(origin) = &trace.origin {
+        let _ = writeln!(paper.out, "{}", words::came_of(origin));
+    }
+    if let Some(text) = words::committed(message) {
+        let _ = writeln!(paper.out, "{text}");
+    }
+    for (name, value) in message.headers.iter().chain(&message.fields) {
         let _ = writeln!(paper.out, "{}: {}", clean(name), clean(value));
     }
     let _ = writeln!(paper.out, "{}", words::verdict(trace));
+    if trace.asked
+        && let Some(text) = words::consequences(trace, &story(&snapshot.traces, trace))
+    {
+        let _ = writeln!(paper.out, "{text}");
+    }
 }
 
 /// The delay that was heard; for what still waits, how long it has waited.
@@ -104,7 +129,7 @@ pub fn json(snapshot: &Snapshot) -> Result<String, serde_json::Error> {
         schema: SCHEMA,
         taken_at: rfc3339(snapshot.taken_at),
         probe: snapshot.probe.word(),
-        traces: snapshot.traces.iter().map(|trace| row(trace, snapshot.taken_at)).collect(),
+        traces: in_order(snapshot).into_iter().map(|trace| row(trace, snapshot.taken_at)).collect(),
         searches: snapshot.searches.iter().map(search).collect(),
     })
 }
@@ -126,11 +151,46 @@ struct TraceRow {
     appended_at: String,
     bytes: u64,
     headers: BTreeMap<String, String>,
+    fields: BTreeMap<String, String>,
+    version: Option<String>,
+    /// When it was decided at its owner, on a clock that is not known to be right.
+    committed: Option<CommitRow>,
+    /// Of what it is a consequence; `null` where it was asked for by itself.
+    came_of: Option<OriginRow>,
+    /// Where it was looked for what came of it.
+    looked: Vec<LookedRow>,
     producers: Vec<String>,
     producers_likely: bool,
     /// `null` until everybody that it is for was heard to acknowledge it.
     convergence_ms: Option<f64>,
     legs: Vec<LegRow>,
+}
+
+#[derive(Serialize)]
+struct CommitRow {
+    at: String,
+    by: String,
+    /// Negative where the clocks disagree.
+    to_append_ms: f64,
+}
+
+#[derive(Serialize)]
+struct OriginRow {
+    channel: String,
+    seq: u64,
+    consumer: Option<String>,
+    service: Option<String>,
+    by: String,
+}
+
+#[derive(Serialize)]
+struct LookedRow {
+    channel: String,
+    before: u64,
+    caught_up: bool,
+    ended: Option<String>,
+    messages: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -176,6 +236,21 @@ fn row(trace: &Trace, now: Timestamp) -> TraceRow {
         appended_at: precise(message.appended),
         bytes: message.bytes,
         headers: message.headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+        fields: message.fields.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
+        version: message.version.as_ref().map(ToString::to_string),
+        committed: message.committed.as_ref().map(|commit| CommitRow {
+            at: precise(commit.at),
+            by: commit.by.to_string(),
+            to_append_ms: signed_millis(message.appended.nanos_since(commit.at)),
+        }),
+        came_of: trace.origin.as_ref().map(|origin| OriginRow {
+            channel: origin.message.channel.to_string(),
+            seq: origin.message.seq,
+            consumer: origin.consumer.as_ref().map(ToString::to_string),
+            service: origin.service.as_ref().map(ToString::to_string),
+            by: origin.link.words(),
+        }),
+        looked: trace.looked.iter().map(looked).collect(),
         producers: trace.producers.iter().map(ToString::to_string).collect(),
         producers_likely: trace.producers_likely,
         convergence_ms: trace.convergence.map(signed_millis),
@@ -205,6 +280,17 @@ fn leg_row(leg: &Leg, trace: &Trace, now: Timestamp) -> LegRow {
         estimate_s: leg.estimate.map(seconds),
         looked_at: leg.looked_at.map(rfc3339),
         steps: leg.steps.iter().map(step).collect(),
+    }
+}
+
+fn looked(report: &PursuitReport) -> LookedRow {
+    LookedRow {
+        channel: report.channel.to_string(),
+        before: report.next,
+        caught_up: report.caught_up,
+        ended: report.ended.as_ref().map(ToString::to_string),
+        messages: report.looked_at,
+        bytes: report.bytes,
     }
 }
 

@@ -30,9 +30,11 @@ mod parse_tests;
 pub mod permissions;
 mod poll;
 mod processing;
+mod pursue;
 mod reference;
 mod search;
 pub mod secret;
+mod stored;
 mod streams;
 pub mod systems;
 mod tap;
@@ -61,6 +63,8 @@ use self::tap::Taps;
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::SourceId;
+use crate::model::message::Pursuit;
+use crate::source::redact::Watched;
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
 
 /// Before the first connection it is tried again after this; later async-nats tries by itself.
@@ -211,18 +215,21 @@ async fn follow(
     }
     let mut poller = Poller::new(&wire, desk, options);
     let advisories = listen(&client, options).await;
-    let (wanted, searches) = mpsc::channel(SEARCHES_WAITING);
+    let (search, searches) = mpsc::channel(SEARCHES_WAITING);
+    let (pursue, pursuits) = mpsc::channel(SEARCHES_WAITING);
+    let questions = Questions { searches: search, pursuits: pursue };
     let api = Api { wire: &wire, desk, prefix: &options.js_api };
     tokio::select! {
         () = acks::tap::run(&client, desk, level.subscribe()) => {}
         () = taps.run(&api, level.subscribe(), link.subscribe()) => {}
-        () = look(&api, searches) => {}
+        () = look(&api, searches, &options.sensitive) => {}
+        () = pursue::pursue(&api, pursuits, &options.sensitive) => {}
         () = poller.run(link.subscribe(), &refresh) => {}
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, taps, advisories) => {}
         () = processing::run(&client, desk, &options.js_event) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, taps, link) => {}
-        () = follow_commands(commands, &client, desk, &refresh, asked, &wanted) => {}
+        () = follow_commands(commands, &client, desk, &refresh, asked, &questions) => {}
         () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
     }
     After::Again
@@ -422,11 +429,17 @@ async fn follow_events(
 }
 
 /// Looks up one message after the other.
-async fn look(api: &Api<'_>, mut searches: mpsc::Receiver<Wanted>) {
+async fn look(api: &Api<'_>, mut searches: mpsc::Receiver<Wanted>, declared: &Watched) {
     while let Some(wanted) = searches.recv().await {
-        search::search(api, wanted).await;
+        search::search(api, wanted, declared).await;
     }
     std::future::pending::<()>().await;
+}
+
+/// Where questions about single messages go.
+struct Questions {
+    searches: mpsc::Sender<Wanted>,
+    pursuits: mpsc::Sender<Pursuit>,
 }
 
 /// What the person asks.
@@ -436,7 +449,7 @@ async fn follow_commands(
     desk: &Desk,
     refresh: &Notify,
     asked: &Asked,
-    searches: &mpsc::Sender<Wanted>,
+    questions: &Questions,
 ) {
     loop {
         match commands.recv().await {
@@ -450,10 +463,11 @@ async fn follow_commands(
             }
             Ok(Command::Tap { channel, on }) => asked.taps.ask(desk, &channel, on),
             Ok(Command::Follow(id)) => desk.follow(&id),
+            // Who asks more quickly than can be looked up asks again.
             Ok(Command::Find { channel, search, before }) => {
-                // Who asks more quickly than can be looked up asks again.
-                let _ = searches.try_send(Wanted { channel, search, before });
+                let _ = questions.searches.try_send(Wanted { channel, search, before });
             }
+            Ok(Command::Pursue(pursuit)) => drop(questions.pursuits.try_send(pursuit)),
             Ok(Command::Reconnect(_) | Command::Fault { .. })
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,

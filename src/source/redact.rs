@@ -20,7 +20,7 @@ mod tests;
 mod unwrap;
 mod xml;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -80,26 +80,40 @@ impl Default for Sensitive {
     }
 }
 
-/// Sensitive names as they are now: they follow the topology.
+/// What the topology declares of the fields of messages.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    /// Whose values are never told.
+    pub sensitive: Arc<Sensitive>,
+    /// Which identify what a message is about.
+    pub keys: Arc<BTreeSet<Name>>,
+}
+
+/// What is declared of fields as it is now: it follows the topology.
 #[derive(Clone, Debug)]
-pub struct Watched(watch::Receiver<Arc<Sensitive>>);
+pub struct Watched(watch::Receiver<Fields>);
 
 impl Watched {
-    /// Those that come by this channel; the last ones stay when it ends.
-    pub const fn new(names: watch::Receiver<Arc<Sensitive>>) -> Self {
-        Self(names)
+    /// What comes by this channel; the last stays when it ends.
+    pub const fn new(declared: watch::Receiver<Fields>) -> Self {
+        Self(declared)
     }
 
-    /// The names now.
+    /// The names of sensitive fields now.
     pub fn now(&self) -> Arc<Sensitive> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.0.borrow().sensitive)
+    }
+
+    /// The names of keys now.
+    pub fn keys(&self) -> Arc<BTreeSet<Name>> {
+        Arc::clone(&self.0.borrow().keys)
     }
 }
 
 /// Those of [`ALWAYS`].
 impl Default for Watched {
     fn default() -> Self {
-        Self(watch::channel(Arc::default()).1)
+        Self(watch::channel(Fields::default()).1)
     }
 }
 

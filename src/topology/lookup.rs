@@ -356,6 +356,13 @@ impl Topology {
         self.sensitive_of(|entity| entities.contains(entity))
     }
 
+    /// All fields that any file declares to identify what a message is about.
+    pub fn keys(&self) -> BTreeSet<Name> {
+        let owned = self.services.values().flat_map(|service| &service.owns);
+        let identifiers = owned.flat_map(|owned| owned.identifier.iter().flat_map(|id| id.0.clone()));
+        self.carried().filter_map(|carried| carried.key.cloned()).chain(identifiers).collect()
+    }
+
     /// All fields that any file declares sensitive.
     pub fn sensitive(&self) -> BTreeSet<Name> {
         self.sensitive_of(|_| true)

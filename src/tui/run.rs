@@ -190,6 +190,7 @@ impl Loop {
         self.last_news = Some(Instant::now());
         let now = self.now();
         self.app.sync(&self.latest, now);
+        self.app.pursue(&self.latest).into_iter().for_each(|command| self.send(command));
         self.dirty = true;
     }
 

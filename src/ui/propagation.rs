@@ -14,8 +14,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
-use crate::app::item::trace_of;
 use crate::app::list::ListId;
+use crate::model::trace;
 
 use super::Ctx;
 use super::area::take_top;
@@ -41,7 +41,7 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         rest = take_top(below, 1).1;
     }
     let message = ctx.app.message();
-    match message.and_then(|message| trace_of(ctx.snapshot, &message)) {
+    match message.and_then(|message| trace::find(&ctx.snapshot.traces, &message)) {
         Some(trace) => waterfall::draw(ctx, buf, rest, hits, trace),
         None => empty::draw(ctx, buf, rest),
     }

@@ -33,6 +33,27 @@ fn messages_in_every_size() {
     }
 }
 
+/// What came of a message stands under the consumer whose doing it is, and that of nobody known at the end.
+#[test]
+fn a_story_in_every_size() {
+    let told = |size, dress| Stage::new(fixture::story(), View::Propagation).text(size, dress);
+    for size in SIZES {
+        let text = told(size, Dress::Default);
+        assert_eq!(text, told(size, Dress::Mono), "{size:?}");
+        insta::assert_snapshot!(name("story", size, Dress::Default), text);
+    }
+    insta::assert_snapshot!(name("story", (120, 40), Dress::Ascii), told((120, 40), Dress::Ascii));
+    let text = told((120, 40), Dress::Mono);
+    let line = |what: &str| {
+        text.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}:\n{text}"))
+    };
+    let order = ["inventory.stock", "shipping.par", "delivered; 1 in flight", "audit.entry"].map(line);
+    assert!(order.is_sorted(), "{order:?}\n{text}");
+    assert!(text.contains("3 messages came of it"), "{text}");
+    assert!(text.contains("on INVENTORY only before #9011: 500 messages were looked at"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
 /// Each has a sign of its own, and a word.
 #[test]
 fn states_differ_without_colour() {

@@ -97,7 +97,7 @@ impl World {
                     self.taps.insert(report.channel.to_string(), *report);
                 }
                 Observation::Heard(message) => self.heard.push(*message),
-                Observation::Health(_) => {}
+                Observation::Health(_) | Observation::Pursuit(_) => {}
             }
         }
         for (consumer, tally) in batch.acks {

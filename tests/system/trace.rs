@@ -161,3 +161,106 @@ async fn what_is_not_found_says_how_far_it_looked() {
         (&json!(1), &json!(54))
     );
 }
+
+/// Publishes a message with headers and gives its position.
+async fn send(
+    client: &async_nats::Client,
+    subject: &'static str,
+    headers: &[(&'static str, &str)],
+    body: Value,
+) -> u64 {
+    let mut told = async_nats::HeaderMap::new();
+    headers.iter().for_each(|(name, value)| told.insert(*name, *value));
+    let context = jetstream::new(client.clone());
+    let sent = context.publish_with_headers(subject, told, body.to_string().into());
+    sent.await.unwrap().await.unwrap().sequence
+}
+
+/// What came of an order: found by its trace behind more than one batch of other messages, by a causation id, and at second hand;
+/// what was there before it and what belongs to another trace is not.
+async fn what_came_of_an_order(broker: &Broker) {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+    let client = broker.connect_as("test").await;
+    let orders = jet::stream(&client, "ORDERS", &["orders.>"]).await;
+    let direct = jetstream::stream::Config {
+        name: "BILLING".into(),
+        subjects: vec!["billing.>".into()],
+        allow_direct: true,
+        ..Default::default()
+    };
+    let invoices = jet::stream_with(&client, direct).await;
+    jet::stream(&client, "MAIL", &["mail.>"]).await;
+    let billing = jet::pull(&orders, "billing").await;
+    let mailer = jet::pull(&invoices, "mailer").await;
+
+    send(&client, "billing.issued", &[("traceparent", TRACE), ("ce-source", "/billing")], json!({})).await;
+    let order = [("traceparent", TRACE), ("Nats-Msg-Id", "o-1"), ("ce-time", "2026-01-01T00:00:00Z")];
+    let order = send(&client, "orders.created", &order, json!({ "order_id": "o-1", "version": 3 })).await;
+    jet::fetch(&billing, 1).await[0].double_ack().await.unwrap();
+    jet::publish(&client, "billing.noise", 230).await;
+    send(&client, "billing.issued", &[("traceparent", OTHER)], json!({})).await;
+    let issued = [("traceparent", TRACE), ("ce-source", "/billing")];
+    let issued = send(&client, "billing.issued", &issued, json!({ "password": "secret" })).await;
+    let kept = send(&client, "mail.kept", &[("Causation-Id", "o-1")], json!({})).await;
+    let sent =
+        send(&client, "mail.sent", &[("traceparent", TRACE), ("ce-source", "/mailer")], json!({})).await;
+    for message in jet::fetch(&mailer, 233).await {
+        message.double_ack().await.unwrap();
+    }
+
+    let line = format!("--stream ORDERS --seq {order} --for 60s --format json");
+    let document = headwater::ended(args(broker, &line)).await.document();
+    assert_valid(&document);
+    let traces = document["traces"].as_array().unwrap();
+    let first = &traces[0];
+    assert_eq!((&first["fields"]["order_id"], &first["version"]), (&json!("o-1"), &json!("3")), "{first:#}");
+    assert_eq!(first["committed"]["by"], "ce-time");
+    assert!(first["committed"]["to_append_ms"].as_f64().unwrap() > 1e9, "{first:#}");
+    let found: Vec<(&Value, &Value, &Value, &Value)> = traces
+        .iter()
+        .map(|trace| {
+            (&trace["channel"], &trace["seq"], &trace["came_of"]["consumer"], &trace["came_of"]["by"])
+        })
+        .collect();
+    let (same, caused) = (json!("the same trace"), json!("it names o-1 as its cause"));
+    let (billing, mailer) = (json!("nats/ORDERS/billing"), json!("nats/BILLING/mailer"));
+    assert_eq!(
+        found,
+        [
+            (&json!("nats/ORDERS"), &json!(order), &Value::Null, &Value::Null),
+            (&json!("nats/BILLING"), &json!(issued), &billing, &same),
+            (&json!("nats/MAIL"), &json!(sent), &mailer, &same),
+            (&json!("nats/MAIL"), &json!(kept), &Value::Null, &caused),
+        ],
+        "{document:#}"
+    );
+    let looked = first["looked"].as_array().unwrap();
+    assert!(looked.iter().all(|one| one["caught_up"] == true && one["ended"] == Value::Null), "{looked:#?}");
+    let messages = |stream: &str| {
+        let one = looked.iter().find(|one| one["channel"] == stream);
+        one.map(|one| one["messages"].as_u64().unwrap()).unwrap_or_default()
+    };
+    assert!((232..260).contains(&messages("nats/BILLING")), "{looked:#?}");
+    let table = headwater::ended(args(broker, &format!("--stream ORDERS --seq {order} --for 30s"))).await.out;
+    for part in [
+        "came of nats/ORDERS #1 by billing: the same trace",
+        "3 messages came of it; looked on BILLING, MAIL, ORDERS (",
+        "order_id: o-1",
+        "after it was decided (ce-time, on its sender's clock)",
+    ] {
+        assert!(table.contains(part), "{part} is not in\n{table}");
+    }
+    assert!(!table.contains("secret"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_message_is_found_across_channels() {
+    what_came_of_an_order(&Broker::start(Config::jetstream())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_message_is_found_where_messages_come_one_by_one() {
+    let Some(broker) = Broker::start_old(Config::jetstream()) else { return };
+    what_came_of_an_order(&broker).await;
+}

@@ -3,21 +3,24 @@
 
 use std::collections::VecDeque;
 
+use super::broker::{Message, Stream};
 use super::observe::Watch;
+use super::pursue::Chase;
 use super::said::Said;
 use super::work::World;
 use super::{WARM_UP, nanos};
 use crate::model::acks::{AckKind, AckStep};
 use crate::model::command::ProbeLevel;
 use crate::model::id::ChannelId;
-use crate::model::message::{MessageId, MessageReport, Search, SearchOutcome, SearchReport};
+use crate::model::message::{Caused, MessageId, MessageReport, Pursuit, Search, SearchOutcome, SearchReport};
 use crate::model::observation::{Batch, Observation, Observed, Span};
 use crate::model::time::Mono;
+use crate::source::origin::{self, Origin};
 
 /// Messages that one search reads.
 const MOST_MESSAGES: u64 = 250;
 /// Messages that are followed at a time.
-const MOST_FOLLOWED: usize = 64;
+const MOST_FOLLOWED: usize = 256;
 
 /// What is listened to, and what was asked.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ pub(super) struct Listening {
     asked: Vec<Asked>,
     /// Stream and message, the oldest wish first.
     followed: VecDeque<(usize, u64)>,
+    /// What it is looked for that came of messages.
+    pub(super) chases: Vec<Chase>,
 }
 
 /// A question about a message.
@@ -37,6 +42,7 @@ pub(super) struct Listening {
 enum Asked {
     Find { channel: ChannelId, search: Search, before: Option<u64> },
     Follow(MessageId),
+    Pursue(Pursuit),
 }
 
 impl Watch {
@@ -64,6 +70,10 @@ impl Watch {
 
     pub(super) fn find(&mut self, channel: ChannelId, search: Search, before: Option<u64>) {
         self.listening.asked.push(Asked::Find { channel, search, before });
+    }
+
+    pub(super) fn pursue(&mut self, pursuit: Pursuit) {
+        self.listening.asked.push(Asked::Pursue(pursuit));
     }
 
     pub(super) fn follow(&mut self, id: MessageId) {
@@ -152,6 +162,11 @@ impl Watch {
                         self.begin_to_follow(world, now, (stream, id.seq), batch);
                     }
                 }
+                Asked::Pursue(pursuit) => {
+                    if let Some(stream) = self.stream(world, &pursuit.channel) {
+                        self.listening.chases.push(Chase::new(pursuit, stream, now));
+                    }
+                }
                 Asked::Find { channel, search, before } => {
                     // What is not ours is another source's.
                     if let Some(stream) = self.stream(world, &channel) {
@@ -162,7 +177,13 @@ impl Watch {
         }
     }
 
-    fn begin_to_follow(&mut self, world: &World, now: u64, message: (usize, u64), batch: &mut Batch) {
+    pub(super) fn begin_to_follow(
+        &mut self,
+        world: &World,
+        now: u64,
+        message: (usize, u64),
+        batch: &mut Batch,
+    ) {
         if self.listening.followed.contains(&message) {
             return;
         }
@@ -209,17 +230,8 @@ impl Watch {
             if let Some(message) =
                 message.filter(|message| fits(world, message, &search, || self.time(message)))
             {
+                let report = self.read(world, now, (stream, &channel), message, None);
                 let at = self.stamp(now, true);
-                let (service, what) = sender(world, message);
-                let report = MessageReport {
-                    id: MessageId { channel: channel.clone(), seq },
-                    subject: stream.subjects.get(message.subject).cloned().unwrap_or_default(),
-                    appended: self.broker_time(message.at),
-                    bytes: message.bytes,
-                    headers: message.content.headers(service, what, &self.time(message)),
-                    read_at: at.wall,
-                    read_on: at.broker,
-                };
                 batch.observations.push(Observed { at, what: Observation::Message(Box::new(report)) });
                 self.begin_to_follow(world, now, (place, seq), batch);
                 break SearchOutcome::Found(seq);
@@ -232,8 +244,46 @@ impl Watch {
         batch.observations.push(Observed { at, what: Observation::Search(Box::new(report)) });
     }
 
+    /// What is told of a message that was read.
+    pub(super) fn read(
+        &self,
+        world: &World,
+        now: u64,
+        (stream, channel): (&Stream, &ChannelId),
+        message: &Message,
+        caused: Option<Caused>,
+    ) -> MessageReport {
+        let at = self.stamp(now, true);
+        let (headers, body) = self.written(world, message);
+        let fields = &self.taps.fields;
+        let Origin { headers, fields, version, committed } =
+            origin::read(&headers, body.as_bytes(), &fields.keys, &fields.sensitive);
+        MessageReport {
+            id: MessageId { channel: channel.clone(), seq: message.seq },
+            subject: stream.subjects.get(message.subject).cloned().unwrap_or_default(),
+            appended: self.broker_time(message.at),
+            bytes: message.bytes,
+            headers,
+            fields,
+            version,
+            committed,
+            caused,
+            read_at: at.wall,
+            read_on: at.broker,
+        }
+    }
+
+    /// Headers and payload of a stored message.
+    pub(super) fn written(&self, world: &World, message: &Message) -> (Vec<(String, String)>, String) {
+        let (service, what) = sender(world, message);
+        let time = self.time(message);
+        let headers = message.content.headers(service, what, &time);
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        (headers.collect(), message.content.body(Some(what), &world.fields, &time, message.bytes))
+    }
+
     /// When it was sent, by its sender: the text of `ce-time`.
-    fn time(&self, message: &super::broker::Message) -> String {
+    fn time(&self, message: &Message) -> String {
         self.sent_at(message.at)
     }
 
@@ -245,7 +295,7 @@ impl Watch {
 }
 
 /// The service that sent a message, and what it is.
-fn sender<'a>(world: &'a World, message: &super::broker::Message) -> (&'a str, &'a str) {
+fn sender<'a>(world: &'a World, message: &Message) -> (&'a str, &'a str) {
     let outlet = message.content.outlet.and_then(|outlet| world.outlets.get(outlet));
     outlet.map_or(("", ""), |outlet| {
         let service = world.services.get(outlet.service);
@@ -253,12 +303,7 @@ fn sender<'a>(world: &'a World, message: &super::broker::Message) -> (&'a str, &
     })
 }
 
-fn fits(
-    world: &World,
-    message: &super::broker::Message,
-    search: &Search,
-    time: impl FnOnce() -> String,
-) -> bool {
+fn fits(world: &World, message: &Message, search: &Search, time: impl FnOnce() -> String) -> bool {
     match search {
         Search::Seq(seq) => message.seq == *seq,
         Search::Field { name, value } => {

@@ -166,6 +166,7 @@ impl Watch {
         // Before the first poll nobody knows of what.
         if self.polled.is_some() {
             self.answer(world, now, &mut batch);
+            self.chase(world, now, &mut batch);
             self.hear(world, now, &mut batch);
             self.overhear(world, now, &mut batch);
         }

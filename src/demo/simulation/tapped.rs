@@ -14,7 +14,7 @@ use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, Name, escape};
 use crate::model::observation::{Batch, Observation, Observed};
 use crate::model::tap::{HeardMessage, Payload, TapReport, TapState};
-use crate::source::redact::{self, Sensitive};
+use crate::source::redact::{self, Fields, Sensitive};
 use crate::topology::Topology;
 
 /// Channels that are listened to at a time.
@@ -87,14 +87,16 @@ pub(super) struct Taps {
     open: BTreeMap<ChannelId, Tap>,
     /// Reports of what is not listened to, to be told once.
     once: Vec<TapReport>,
-    sensitive: Sensitive,
+    /// What the topology declares of the fields of messages.
+    pub(super) fields: Fields,
     reported: u64,
 }
 
 impl Taps {
     pub(super) fn new(topology: &Topology) -> Self {
-        let sensitive = Sensitive::of(topology.sensitive());
-        Self { open: BTreeMap::new(), once: Vec::new(), sensitive, reported: 0 }
+        let sensitive = Sensitive::of(topology.sensitive()).into();
+        let fields = Fields { sensitive, keys: topology.keys().into() };
+        Self { open: BTreeMap::new(), once: Vec::new(), fields, reported: 0 }
     }
 }
 
@@ -265,9 +267,11 @@ impl Watch {
         let body = sent.content.body(what, &world.fields, &time, sent.bytes);
         let lengths = headers.iter().map(|(name, value)| (name.len() + value.len()) as u64);
         let bytes = body.len() as u64 + lengths.sum::<u64>();
-        let (headers, mut redacted) =
-            redact::headers(headers.iter().map(|(name, value)| (&**name, &**value)), &self.taps.sensitive);
-        let payload = redact::payload(body.as_bytes(), &self.taps.sensitive);
+        let (headers, mut redacted) = redact::headers(
+            headers.iter().map(|(name, value)| (&**name, &**value)),
+            &self.taps.fields.sensitive,
+        );
+        let payload = redact::payload(body.as_bytes(), &self.taps.fields.sensitive);
         redacted.extend(payload.redacted);
         let publisher = sender.filter(|_| sent.replied).and_then(|service| service.instances.get(instance));
         let by = if sent.asks { BY_REQUEST } else { BY_REPLY };

@@ -18,6 +18,10 @@ fn message(seq: u64) -> Observation {
         appended: at(1_000).wall,
         bytes: 100,
         headers: Vec::new(),
+        fields: Vec::new(),
+        version: None,
+        committed: None,
+        caused: None,
         read_at: at(2_000).wall,
         read_on: Some(at(2_000).wall),
     }))

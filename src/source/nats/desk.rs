@@ -3,6 +3,8 @@
 //! The parts run as one task; the locks are held for a moment and never across an await.
 
 mod budget;
+#[cfg(test)]
+mod tests;
 mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -39,6 +41,10 @@ const BURST: u32 = 50;
 const BYTES_PER_SECOND: u32 = 256 * 1024;
 /// Such bytes that may be saved up.
 const BYTES_BURST: u32 = 2 * 1024 * 1024;
+/// Bytes per second of messages that are read because a person looks for something.
+const LOOKED_PER_SECOND: u32 = 2 * 1024 * 1024;
+/// Such bytes that may be saved up.
+const LOOKED_BURST: u32 = 8 * 1024 * 1024;
 /// What is told as the budget.
 pub(super) const MOST_PER_SECOND: u32 = STEADY_PER_SECOND + BURST;
 /// Refusals told in one batch.
@@ -78,6 +84,7 @@ pub(super) struct Desk {
     state: Mutex<State>,
     budget: Budget,
     bytes: Budget,
+    looked: Budget,
     requests: AtomicU64,
     messages: AtomicU64,
     dropped: AtomicU64,
@@ -96,6 +103,17 @@ enum Reach {
     Never,
     Before,
     Now,
+}
+
+/// What a stream keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Its first position.
+    pub first: u64,
+    /// Its last position.
+    pub last: u64,
+    /// It lets its messages be read many at once.
+    pub direct: bool,
 }
 
 /// The state of the source as a whole.
@@ -130,7 +148,7 @@ struct State {
     /// The server that stamps each stream's messages; empty for the one that the connection is with.
     stampers: BTreeMap<Name, Name>,
     /// The first and last position of each stream, as last listed.
-    positions: BTreeMap<Name, (u64, u64)>,
+    positions: BTreeMap<Name, Kept>,
     /// Parts that monitoring tells as a whole, though the connection may not read them.
     supplied: BTreeSet<Part>,
     /// Acknowledgements are listened to.
@@ -209,6 +227,7 @@ impl Desk {
             }),
             budget: Budget::new(clock, STEADY_PER_SECOND, BURST),
             bytes: Budget::new(clock, BYTES_PER_SECOND, BYTES_BURST),
+            looked: Budget::new(clock, LOOKED_PER_SECOND, LOOKED_BURST),
             requests: AtomicU64::new(0),
             messages: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -228,6 +247,11 @@ impl Desk {
 
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// What messages may cost in bytes that are read because a person looks for something.
+    pub(super) fn looked(&self) -> &Budget {
+        &self.looked
     }
 
     /// What single messages may cost in bytes.
@@ -368,8 +392,8 @@ impl Desk {
         }
     }
 
-    /// The name of a stream of ours, and its first and last position.
-    pub(super) fn stream(&self, channel: &ChannelId) -> Option<(Name, (u64, u64))> {
+    /// The name of a stream of ours, and what it keeps.
+    pub(super) fn stream(&self, channel: &ChannelId) -> Option<(Name, Kept)> {
         let state = locked(&self.state);
         let mut streams = state.positions.iter();
         let found = streams.find(|(stream, _)| ChannelId::named(&self.source, stream) == *channel);
@@ -383,8 +407,8 @@ impl Desk {
         state.clocks.reading(if server.is_empty() { &state.server } else { server }, at.mono)
     }
 
-    /// Which server stamps the messages of each stream, and between which positions they are.
-    pub(super) fn set_streams(&self, stampers: BTreeMap<Name, Name>, positions: BTreeMap<Name, (u64, u64)>) {
+    /// Which server stamps the messages of each stream, and which it keeps.
+    pub(super) fn set_streams(&self, stampers: BTreeMap<Name, Name>, positions: BTreeMap<Name, Kept>) {
         let mut state = locked(&self.state);
         state.clocks_changed |= state.stampers != stampers;
         state.stampers = stampers;
@@ -735,53 +759,5 @@ impl Desk {
             report
         };
         self.observe(now, Observation::Source(Box::new(report)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_books_are_told_of_a_clock_that_was_set() {
-        let (engine, mut batches) = tokio::sync::mpsc::channel(8);
-        let clock = Clock::start();
-        let desk = Desk::new(Outbox::new("nats".into(), clock, engine), "nats://a:4222", true);
-        desk.listening(true);
-        desk.set_streams([("ORDERS".into(), "n1".into())].into(), BTreeMap::new());
-        let mut delay = |shows: i64, seq: u64| {
-            let now = clock.now();
-            desk.learn_time(Some("n1"), RoundTrip { sent: now, received: now }, Timestamp(shows));
-            desk.flush();
-            let stored = Timestamp::from_millis(1_000_000).0;
-            let subject = format!("$JS.ACK.ORDERS.billing.1.{seq}.{seq}.{stored}.0");
-            locked(&desk.ledger).hear(&subject, b"", now.mono);
-            desk.flush();
-            let told = std::iter::from_fn(|| batches.try_recv().ok())
-                .find_map(|batch| batch.acks.into_values().next());
-            told.unwrap().delays.max().unwrap()
-        };
-        let (first, second) = (1_000_005_000_000, 1_000_060_000_000_000 - 300_000_000_000);
-        assert_eq!(delay(first, 1), first - 1_000_000_000_000);
-        assert_eq!(delay(second, 2), second - 1_000_000_000_000);
-    }
-
-    #[test]
-    fn a_source_is_as_well_as_what_it_reaches() {
-        use Reach::{Before, Never, NotWanted, Now};
-        for (connection, monitoring, trouble, state) in [
-            (Never, NotWanted, false, SourceState::Connecting),
-            (Now, NotWanted, false, SourceState::Up),
-            (Now, NotWanted, true, SourceState::Degraded),
-            (Before, NotWanted, false, SourceState::Down),
-            // The connection is refused, the monitoring endpoint answers.
-            (Never, Now, false, SourceState::Degraded),
-            (Before, Now, false, SourceState::Degraded),
-            (NotWanted, Now, false, SourceState::Up),
-            (NotWanted, Before, false, SourceState::Down),
-            (NotWanted, NotWanted, false, SourceState::Connecting),
-        ] {
-            assert_eq!(how_it_fares(connection, monitoring, trouble), state, "{connection:?} {monitoring:?}");
-        }
     }
 }

@@ -52,7 +52,7 @@ pub struct NatsOptions {
     pub interval: Option<Duration>,
     /// How much to do to learn, at the start.
     pub probe: ProbeLevel,
-    /// Names of fields that are taken out of messages before anything of them is told.
+    /// What is declared of the fields of messages: which are never told, and which say what one is about.
     pub sensitive: Watched,
     /// What became of its server, where whoever made these options runs it.
     pub fate: Fate,

@@ -78,6 +78,9 @@ pub(super) struct StreamConfig {
     max_age: Option<i64>,
     #[serde(default)]
     num_replicas: Option<u32>,
+    /// Messages may be read from any server that has them, many at once.
+    #[serde(default, deserialize_with = "or_default")]
+    pub allow_direct: bool,
     #[serde(default, deserialize_with = "or_default")]
     description: String,
     #[serde(default, deserialize_with = "or_default")]

@@ -230,6 +230,23 @@ impl Wire {
         }
     }
 
+    /// Asks a question that is answered by messages with all that is in them, until `last` says of one that it is the last.
+    pub(super) async fn stream(
+        &self,
+        subject: &str,
+        body: Bytes,
+        longest: Duration,
+        mut last: impl FnMut(Message) -> bool,
+    ) -> Result<RoundTrip, Failure> {
+        let mut question = self.send(subject, body, longest).await?;
+        loop {
+            let (message, trip) = question.message(question.until).await?;
+            if last(message) {
+                return Ok(trip);
+            }
+        }
+    }
+
     async fn send(&self, subject: &str, body: Bytes, longest: Duration) -> Result<Question<'_>, Failure> {
         if *self.deaf.lock().unwrap_or_else(PoisonError::into_inner) {
             return Err(Failure::Deaf(format!("{}.*", self.inbox)));
@@ -271,12 +288,17 @@ struct Question<'a> {
 
 impl Question<'_> {
     async fn next(&mut self, until: Instant) -> Result<Answer, Failure> {
+        let (message, trip) = self.message(until).await?;
+        Ok(Answer { payload: message.payload, trip })
+    }
+
+    async fn message(&mut self, until: Instant) -> Result<(Message, RoundTrip), Failure> {
         match timeout_at(until, self.arrivals.recv()).await {
             Ok(Some(Arrival::Message(message, received))) => {
                 if message.status == Some(StatusCode::NO_RESPONDERS) && message.payload.is_empty() {
                     return Err(Failure::NoResponders(self.subject.clone()));
                 }
-                Ok(Answer { payload: message.payload, trip: RoundTrip { sent: self.sent, received } })
+                Ok((*message, RoundTrip { sent: self.sent, received }))
             }
             Ok(Some(Arrival::Denied)) => Err(Failure::Denied(self.subject.clone())),
             Ok(Some(Arrival::Deaf)) => Err(Failure::Deaf(format!("{}.*", self.wire.inbox))),

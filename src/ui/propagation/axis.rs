@@ -1,7 +1,8 @@
 //! The time axis of a waterfall, from the moment in which a message was stored.
 //!
 //! Delays of one message reach from milliseconds to minutes: from the first tick on the axis is logarithmic, before it, so that zero
-//! has a place, linear. Both ends are round times: while a bar grows the axis stands still for most of the time.
+//! has a place, linear. Both ends are round times: while a bar grows the axis stands still for most of the time. Where one thing
+//! follows another, lengths are compared: then, unless some would not be seen, all of it is linear.
 
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ const TICKS: [i64; 13] = [
     100 * DAY,
 ];
 
+/// The shortest time that is seen on a linear axis, as a share of the longest.
+const SEEN: i64 = 60;
+
 /// Decades that there are at least, beside the one from zero.
 const LEAST: usize = 1;
 
@@ -58,6 +62,20 @@ impl Axis {
         Self { first: tick(begin), last: tick(end).max(longest as f64), linear, columns }
     }
 
+    /// An axis on which lengths can be compared, as long as the shortest is a sixtieth of the end.
+    pub(super) fn even(times: impl Iterator<Item = i64> + Clone, columns: u16) -> Self {
+        let longest = times.clone().max().unwrap_or(0).max(MS);
+        let shortest = times.clone().filter(|t| *t > 0).min().unwrap_or(longest);
+        let steps = TICKS.iter().flat_map(|tick| [1, 2, 5].map(|times| tick.saturating_mul(times)));
+        match steps.filter(|end| *end >= longest).min() {
+            Some(end) if shortest.saturating_mul(SEEN) >= longest => {
+                let columns = f64::from(columns);
+                Self { first: end as f64, last: end as f64, linear: columns, columns }
+            }
+            _ => Self::of(times, columns),
+        }
+    }
+
     /// The place of a time, in columns from the left.
     pub(super) fn place(&self, nanos: i64) -> f64 {
         let time = (nanos.max(0) as f64).min(self.last);
@@ -77,10 +95,14 @@ impl Axis {
     pub(super) fn labels(&self) -> String {
         let room = self.columns as usize;
         let mut line = "0".to_owned();
-        for tick in TICKS.iter().filter(|tick| (self.first..=self.last).contains(&(**tick as f64))) {
+        // A linear axis has its marks at its fifths.
+        let fifths = (self.first >= self.last).then(|| (1..=5).map(|n| (self.last / 5.0) as i64 * n));
+        let decades = TICKS.iter().copied().filter(|tick| (self.first..self.last).contains(&(*tick as f64)));
+        let end = fifths.is_none().then_some(self.last as i64).filter(|end| TICKS.contains(end));
+        for tick in fifths.into_iter().flatten().chain(decades).chain(end) {
             let label = number::duration(Duration::from_nanos(tick.unsigned_abs()));
             // The last one ends where the axis ends.
-            let at = self.column(*tick).min(room.saturating_sub(text::width(&label)));
+            let at = self.column(tick).min(room.saturating_sub(text::width(&label)));
             let used = text::width(&line);
             if at > used && at + text::width(&label) <= room {
                 line.push_str(&" ".repeat(at - used));
@@ -115,6 +137,18 @@ mod tests {
         assert_eq!(axis(&[125 * SECOND], 30).labels(), "0              1m00      10m00");
         let long = axis(&[300_000, 125 * SECOND], 24).labels();
         assert!(text::width(&long) <= 24, "{long}");
+    }
+
+    #[test]
+    fn lengths_are_compared_where_all_are_seen() {
+        let axis = Axis::even([5 * MS, 43 * MS].into_iter(), 50);
+        assert_eq!((axis.column(10 * MS), axis.column(20 * MS), axis.column(40 * MS)), (10, 20, 40));
+        assert_eq!(
+            axis.labels(),
+            "0         10 ms     20 ms     30 ms     40 ms50 ms".replace("40 ms50 ms", "40 ms")
+        );
+        let wide = [MS / 10, 43 * MS];
+        assert_eq!(Axis::even(wide.into_iter(), 50), Axis::of(wide.into_iter(), 50));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) struct Bar<'a> {
     /// When the message was stored, and how long it has waited until now, in nanoseconds; `None` when no clock tells.
     pub waited: Option<i64>,
     pub axis: Option<&'a Axis>,
+    /// When it was stored, in nanoseconds from the beginning of the axis: a message that came of another begins later.
+    pub from: i64,
     /// When the last one had it, to be marked.
     pub convergence: Option<i64>,
     /// How it is drawn by its state.
@@ -42,28 +44,29 @@ impl Bar<'_> {
             put(axis.column(nanos), glyphs.get(Glyph::Vertical), Role::Muted);
         }
         let mut used = 0;
+        let begin = axis.column(self.from);
         match (self.leg.delay, self.leg.state) {
             (Some(nanos), _) => {
-                let place = axis.place(nanos);
-                let full = (place as usize).min(self.columns.saturating_sub(1));
-                (0..full).for_each(|at| put(at, glyphs.get(Glyph::BarFull), self.role));
-                if let Some(sign) = part(place - full as f64, full == 0, glyphs) {
+                let place = axis.place(self.from.saturating_add(nanos));
+                let full = (place as usize).min(self.columns.saturating_sub(1)).max(begin);
+                (begin..full).for_each(|at| put(at, glyphs.get(Glyph::BarFull), self.role));
+                if let Some(sign) = part(place - full as f64, full == begin, glyphs) {
                     put(full, sign, self.role);
                 }
                 used = full + 1;
             }
             (None, LegState::Waiting | LegState::InFlight) => {
                 if let Some(nanos) = self.waited {
-                    let end = axis.column(nanos);
-                    (0..end).for_each(|at| put(at, glyphs.get(Glyph::BarEmpty), self.role));
+                    let end = axis.column(self.from.saturating_add(nanos));
+                    (begin..end).for_each(|at| put(at, glyphs.get(Glyph::BarEmpty), self.role));
                     put(end, glyphs.get(Glyph::HeadRight), self.role);
                     used = end + 1;
                 }
             }
             (None, LegState::GaveUp) => {
                 let last = self.leg.steps.iter().map(|step| step.at.nanos_since(step.appended)).max();
-                let end = last.map_or(0, |nanos| axis.column(nanos) + 1);
-                (0..end).for_each(|at| put(at, glyphs.get(Glyph::BarEmpty), self.role));
+                let end = last.map_or(0, |nanos| axis.column(self.from.saturating_add(nanos)) + 1);
+                (begin..end).for_each(|at| put(at, glyphs.get(Glyph::BarEmpty), self.role));
                 put(end, glyphs.get(Glyph::GaveUp), self.role);
                 used = end + 1;
             }
@@ -76,7 +79,7 @@ impl Bar<'_> {
                 AckKind::Terminated => (Glyph::Failed, Role::StateGaveUp),
                 AckKind::Acknowledged | AckKind::Covered => continue,
             };
-            let at = axis.column(step.at.nanos_since(step.appended));
+            let at = axis.column(self.from.saturating_add(step.at.nanos_since(step.appended)));
             put(at, glyphs.get(sign), role);
             used = used.max(at + 1);
         }

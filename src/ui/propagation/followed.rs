@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::hit::{Hit, HitAreas};
-use crate::app::item::{message_of, trace_of};
+use crate::app::item::message_of;
 use crate::app::list::ListId;
-use crate::model::trace::{LegState, Trace};
+use crate::model::trace::{self, LegState, Trace};
 use crate::theme::Role;
 use crate::ui::widget::{Cell, Column, number};
 use crate::ui::{Ctx, phrase, signs};
@@ -36,7 +36,10 @@ pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAr
     let rows = ctx.app.list(ListId::Traces).rows();
     ctx.table(ListId::Traces, COLUMNS).draw(buf, area, &ctx.look(), hits, |index| {
         let message = rows.get(index).and_then(message_of);
-        message.and_then(|message| trace_of(ctx.snapshot, &message)).map(|t| row(ctx, t)).unwrap_or_default()
+        message
+            .and_then(|message| trace::find(&ctx.snapshot.traces, &message))
+            .map(|t| row(ctx, t))
+            .unwrap_or_default()
     });
 }
 

@@ -5,15 +5,15 @@ use ratatui::layout::Rect;
 
 use crate::app::Detail;
 use crate::app::hit::{Hit, HitAreas};
-use crate::app::list::ListId;
+use crate::app::item::Item;
+use crate::app::list::{ListId, RowId};
 use crate::model::acks::AckKind;
 use crate::model::command::ProbeLevel;
-use crate::model::snapshot::Thing;
 use crate::model::time::nanos;
-use crate::model::trace::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, LegState, Line, Trace, story};
 use crate::theme::{Glyph, Role};
 use crate::ui::area::{line, take_bottom, take_left, take_top};
-use crate::ui::widget::{Cell, Column, Look, number};
+use crate::ui::widget::{Cell, Column, Look, number, text};
 use crate::ui::{Ctx, phrase, signs};
 
 use super::axis::Axis;
@@ -23,7 +23,7 @@ use super::words;
 /// Columns of the table left of the bars.
 const COLUMNS: &[Column] = &[
     Column::fixed("state-sign", "", 1, 0),
-    Column::text("name", "consumer", 15, 28, 0),
+    Column::text("name", "consumer", 15, 40, 0),
     Column::text("service", "service", 13, 18, 3),
     Column::text("state", "state", 10, 10, 1),
     Column::number("delay", "after", 8, 0),
@@ -51,12 +51,14 @@ pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAr
     if trace.legs.is_empty() {
         return;
     }
+    let story = story(&ctx.snapshot.traces, trace);
     let rows = ctx.app.list(ListId::Legs).rows().len() as u16;
     // Under the rows one line for the end of the axis; then the reasons. The detail pane says them too.
-    let words = if ctx.app.detail() == Detail::Closed { reasons(ctx, trace, area.width) } else { Vec::new() };
+    let words =
+        if ctx.app.detail() == Detail::Closed { reasons(ctx, trace, &story, area.width) } else { Vec::new() };
     let high = rows + 1 + u16::from(trace.convergence.is_some());
     let (table, below) = take_top(rest, high);
-    rows_of(ctx, buf, table, hits, trace);
+    rows_of(ctx, buf, table, hits, trace, &story);
     let (_, below) = take_top(below, u16::from(below.height > words.len() as u16));
     for (row, cell) in words.iter().take(usize::from(below.height)).enumerate() {
         line(buf, below, row as u16, cell, &look);
@@ -99,7 +101,7 @@ fn identity(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Cell {
 fn about(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
     let look = ctx.look();
     let message = &trace.message;
-    let worst = ctx.app.list(ListId::Legs).rows().first().and_then(|row| leg_of(trace, row.thing.as_ref()));
+    let worst = trace.legs.iter().min_by_key(|leg| leg.state.rank());
     let (glyph, role) = worst.map_or((Glyph::Ok, Role::StateOk), |leg| signs::leg(ctx.snapshot, leg));
     let mut verdict =
         Cell::glyph(&look, glyph, role).then(" ", Role::Text).then(words::verdict(trace), Role::Text);
@@ -123,51 +125,85 @@ fn about(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
     lines
 }
 
-fn leg_of<'a>(trace: &'a Trace, thing: Option<&Thing>) -> Option<&'a Leg> {
-    let Some(Thing::Consumer(id)) = thing else { return None };
-    trace.legs.iter().find(|leg| leg.consumer == *id)
+fn line_of<'a>(story: &[Line<'a>], row: &RowId) -> Option<Line<'a>> {
+    story.iter().find(|line| Item::Line(**line).row_id() == *row).copied()
+}
+
+/// When a message was stored, in nanoseconds after the one of which it came.
+fn after_first(first: &Trace, line: &Line<'_>) -> i64 {
+    line.trace.message.appended.nanos_since(first.message.appended)
 }
 
 /// The table with the bars beside it, and the end of the axis under it.
-fn rows_of(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas, trace: &Trace) {
+fn rows_of(
+    ctx: &Ctx<'_>,
+    buf: &mut Buffer,
+    area: Rect,
+    hits: &mut HitAreas,
+    trace: &Trace,
+    story: &[Line<'_>],
+) {
     let look = ctx.look();
     let (area, foot) = take_bottom(area, u16::from(trace.convergence.is_some()));
     let table_width = match area.width {
         0..70 => area.width * 3 / 5,
         70..110 => 46,
         110..130 => 70,
-        130.. => 88,
+        130..180 => 88,
+        180.. => 100,
     };
     let (left, rest) = take_left(area, table_width);
     let (_, chart) = take_left(rest, GAP);
-    let axis = axis(ctx, trace, chart.width);
+    let axis = axis(ctx, trace, story, chart.width);
     let rows = ctx.app.list(ListId::Legs).rows();
-    let leg = |index: usize| rows.get(index).and_then(|row| leg_of(trace, row.thing.as_ref()));
+    let line = |index: usize| rows.get(index).and_then(|row| line_of(story, row));
 
     ctx.table(ListId::Legs, COLUMNS).draw(buf, left, &look, hits, |index| {
-        leg(index).map(|leg| cells(ctx, &look, trace, leg)).unwrap_or_default()
+        line(index).map(|line| cells(ctx, &look, trace, &line)).unwrap_or_default()
     });
     let (offset, height) = hits.viewport_of(ListId::Legs).unwrap_or((0, 0));
     if let Some(axis) = &axis {
         Cell::styled(axis.labels(), Role::TableHeader).draw(buf, chart.x, chart.y, chart.width, &look);
     }
     for at in 0..height.min(rows.len().saturating_sub(offset)) {
-        let Some(leg) = leg(offset + at) else { continue };
+        let Some(line) = line(offset + at) else { continue };
         let y = area.y + 1 + at as u16;
-        let bar = Bar {
-            leg,
-            waited: words::waited(trace, ctx.now).map(nanos),
-            axis: axis.as_ref(),
-            convergence: trace.convergence,
-            role: bar_role(ctx, leg),
-            columns: usize::from(chart.width),
+        let from = after_first(trace, &line);
+        let cell = if let Some(leg) = line.leg {
+            let bar = Bar {
+                leg,
+                waited: words::waited(line.trace, ctx.now).map(nanos),
+                axis: axis.as_ref(),
+                from,
+                convergence: trace.convergence.filter(|_| line.depth == 0),
+                role: bar_role(ctx, leg),
+                columns: usize::from(chart.width),
+            };
+            bar.cell(ctx.glyphs)
+        } else {
+            let column = axis.as_ref().map_or(0, |axis| axis.column(from));
+            sent(&look, &line, column, usize::from(chart.width))
         };
-        bar.cell(ctx.glyphs).draw(buf, chart.x, y, chart.width, &look);
+        cell.draw(buf, chart.x, y, chart.width, &look);
         // The selection is laid over the table alone: reversed, a bar would show what is not there.
         let strip = Rect { x: left.right(), y, width: area.right() - left.right(), height: 1 };
         hits.add(strip, Hit::Row(ListId::Legs, offset + at));
     }
     end_of_axis(ctx, buf, Rect { x: chart.x, width: chart.width, ..foot }, trace, axis.as_ref());
+}
+
+/// A message that came of another: a dot where it was stored, and beside it, where there is room, how it is known to have come of it.
+fn sent(look: &Look<'_>, line: &Line<'_>, column: usize, columns: usize) -> Cell {
+    let words = line.trace.origin.as_ref().map_or_else(String::new, |origin| origin.link.words());
+    let wide = text::width(&words) + 1;
+    let dot = Cell::glyph(look, Glyph::Moving, Role::Chart);
+    if column + 1 + wide <= columns {
+        Cell::text(" ".repeat(column)).and(dot).then(format!(" {words}"), Role::Muted)
+    } else if wide <= column {
+        Cell::text(" ".repeat(column - wide)).then(format!("{words} "), Role::Muted).and(dot)
+    } else {
+        Cell::text(" ".repeat(column)).and(dot)
+    }
 }
 
 /// Where everybody has it, in words under the mark in the rows.
@@ -196,15 +232,22 @@ fn end_of_axis(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, trace: &Trace, axis:
 }
 
 /// An axis for everything that has a time; `None` when nothing has.
-fn axis(ctx: &Ctx<'_>, trace: &Trace, columns: u16) -> Option<Axis> {
-    let pending = trace.legs.iter().any(|leg| matches!(leg.state, LegState::Waiting | LegState::InFlight));
-    let waited = words::waited(trace, ctx.now).filter(|_| pending).map(nanos);
-    let steps = trace.legs.iter().flat_map(|leg| &leg.steps);
-    let heard = steps.map(|step| step.at.nanos_since(step.appended));
-    let delays = trace.legs.iter().filter_map(|leg| leg.delay);
-    let times: Vec<i64> = heard.chain(delays).chain(waited).collect();
+fn axis(ctx: &Ctx<'_>, trace: &Trace, story: &[Line<'_>], columns: u16) -> Option<Axis> {
+    let mut times = Vec::new();
+    for line in story {
+        let from = after_first(trace, line);
+        let Some(leg) = line.leg else {
+            times.push(from);
+            continue;
+        };
+        let pending = matches!(leg.state, LegState::Waiting | LegState::InFlight);
+        let waited = words::waited(line.trace, ctx.now).filter(|_| pending).map(nanos);
+        let heard = leg.steps.iter().map(|step| step.at.nanos_since(step.appended));
+        times.extend(heard.chain(leg.delay).chain(waited).map(|time| from.saturating_add(time)));
+    }
     // What follows the last moment, an arrow or a sign, needs room of its own.
-    (!times.is_empty()).then(|| Axis::of(times.iter().copied(), columns.saturating_sub(1)))
+    let axis = if story.iter().any(|line| line.depth > 0) { Axis::even } else { Axis::of };
+    (!times.is_empty()).then(|| axis(times.iter().copied(), columns.saturating_sub(1)))
 }
 
 /// What is done is drawn quietly; what is not, as the consumer that it waits for.
@@ -215,8 +258,10 @@ fn bar_role(ctx: &Ctx<'_>, leg: &Leg) -> Role {
     }
 }
 
-/// The cells of one consumer.
-fn cells(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Vec<Cell> {
+/// The cells of one consumer, or of a message that came of another.
+fn cells(ctx: &Ctx<'_>, look: &Look<'_>, first: &Trace, line: &Line<'_>) -> Vec<Cell> {
+    let indent = "  ".repeat(line.depth.saturating_sub(usize::from(line.leg.is_none())));
+    let Some(leg) = line.leg else { return message_cells(look, first, line, &indent) };
     let (glyph, role) = signs::leg(ctx.snapshot, leg);
     let quiet = leg.state == LegState::NotForIt;
     let services = phrase::services(look, &leg.services, leg.services_likely);
@@ -229,12 +274,30 @@ fn cells(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Vec<Cell> 
     };
     vec![
         Cell::glyph(look, glyph, role),
-        Cell::styled(&*leg.name, name_role).keep_ends(),
+        Cell::styled(format!("{indent}{}", leg.name), name_role).keep_ends(),
         if quiet { services.in_role(Role::Muted) } else { services },
         Cell::styled(leg.state.word(), if leg.state == LegState::Acknowledged { Role::Text } else { role }),
-        after(ctx, look, trace, leg),
+        after(ctx, look, line.trace, leg),
         leg.error.map_or_else(Cell::empty, |error| Cell::number(number::duration(error), Role::Muted)),
         times,
+    ]
+}
+
+/// When it was stored is told from the beginning of the story; how long its consumers took, from its own.
+fn message_cells(look: &Look<'_>, first: &Trace, line: &Line<'_>, indent: &str) -> Vec<Cell> {
+    let sender = line.trace.origin.as_ref().and_then(|origin| origin.service.as_ref());
+    let when = number::signed_nanos(after_first(first, line));
+    vec![
+        Cell::empty(),
+        Cell::styled(indent, Role::Muted)
+            .and(Cell::glyph(look, Glyph::LastBranch, Role::Muted))
+            .then(format!(" {}", line.trace.message.subject), Role::Title)
+            .keep_ends(),
+        sender.map_or_else(|| phrase::none(look), |service| Cell::text(service.as_str())),
+        Cell::styled("sent", Role::Muted),
+        Cell::number(when, Role::Muted),
+        Cell::empty(),
+        Cell::empty(),
     ]
 }
 
@@ -257,10 +320,10 @@ fn after(ctx: &Ctx<'_>, look: &Look<'_>, trace: &Trace, leg: &Leg) -> Cell {
 }
 
 /// What has to be said in words of those that do not simply have it; who has the same said of them share a line.
-fn reasons(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
+fn reasons(ctx: &Ctx<'_>, trace: &Trace, story: &[Line<'_>], width: u16) -> Vec<Cell> {
     let look = ctx.look();
     let rows = ctx.app.list(ListId::Legs).rows().iter();
-    let legs = rows.filter_map(|row| leg_of(trace, row.thing.as_ref()));
+    let legs = rows.filter_map(|row| line_of(story, row)?.leg);
     let speaks = |leg: &&Leg| {
         !matches!(leg.state, LegState::Acknowledged | LegState::NotForIt)
             || leg.steps.iter().any(|step| step.kind == AckKind::Covered)
@@ -285,5 +348,9 @@ fn reasons(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
             .then(why, Role::Muted)
             .wrapped(usize::from(width), 2)
     };
-    said.iter().flat_map(sentence).collect()
+    let mut lines: Vec<Cell> = said.iter().flat_map(sentence).collect();
+    if let Some(text) = words::consequences(trace, story) {
+        lines.extend(Cell::styled(text, Role::Muted).wrapped(usize::from(width), 2));
+    }
+    lines
 }

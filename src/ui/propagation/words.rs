@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::message::{Search, SearchOutcome, SearchReport};
+use crate::model::message::{MessageReport, PursuitReport, Search, SearchOutcome, SearchReport};
 use crate::model::snapshot::Channel;
 use crate::model::time::Timestamp;
-use crate::model::trace::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, LegState, Line, Origin, Trace};
 use crate::ui::widget::number;
 use crate::ui::widget::text::clean;
 
@@ -123,6 +123,76 @@ pub fn verdict(trace: &Trace) -> String {
         passed => text += &format!("; since when {passed} of them have it is not known"),
     }
     clean(&text).into_owned()
+}
+
+/// Whose doing a message is, as a sentence.
+pub fn came_of(origin: &Origin) -> String {
+    let of = format!("{} #{}", origin.message.channel, origin.message.seq);
+    let by = match (&origin.consumer, &origin.service) {
+        (Some(consumer), _) => format!(" by {}", consumer.as_str().rsplit('/').next().unwrap_or_default()),
+        (None, Some(service)) => format!(", sent by {service}"),
+        (None, None) => ", sent by nobody who is known".to_owned(),
+    };
+    clean(&format!("came of {of}{by}: {}", origin.link.words())).into_owned()
+}
+
+/// How long after it was decided a message was stored: two clocks, of which the first is not known to be right.
+pub fn committed(message: &MessageReport) -> Option<String> {
+    let commit = message.committed.as_ref()?;
+    let nanos = message.appended.nanos_since(commit.at);
+    let text = if nanos < 0 {
+        format!(
+            "decided {} after it was stored: the clocks disagree ({})",
+            number::signed_nanos(-nanos),
+            commit.by
+        )
+    } else {
+        format!(
+            "stored {} after it was decided ({}, on its sender's clock)",
+            number::signed_nanos(nanos),
+            commit.by
+        )
+    };
+    Some(clean(&text).into_owned())
+}
+
+/// What came of a message, and where and at what cost that was looked for; `None` where it is not looked for.
+pub fn consequences(trace: &Trace, story: &[Line<'_>]) -> Option<String> {
+    let mut looked: Vec<&PursuitReport> = trace.looked.iter().collect();
+    let came: Vec<&Line<'_>> = story.iter().filter(|line| line.leg.is_none()).collect();
+    looked.extend(came.iter().flat_map(|line| &line.trace.looked));
+    let first = looked.first()?;
+    let mut places: Vec<&str> =
+        looked.iter().map(|report| report.channel.as_str().rsplit('/').next().unwrap_or_default()).collect();
+    places.sort_unstable();
+    places.dedup();
+    let count =
+        |of: fn(&PursuitReport) -> u64| looked.iter().map(|report| of(report)).fold(0, u64::saturating_add);
+    let (messages, bytes) = (count(|r| r.looked_at), count(|r| r.bytes));
+    let cost = format!(
+        "{} {}, {} read",
+        number::count(messages),
+        if messages == 1 { "message" } else { "messages" },
+        number::bytes(bytes as f64)
+    );
+    let what = match came.len() {
+        0 if looked.iter().any(|report| !report.caught_up && report.ended.is_none()) => {
+            "looking for what came of it".to_owned()
+        }
+        0 => "nothing that came of it is found".to_owned(),
+        1 => "1 message came of it".to_owned(),
+        n => format!("{n} messages came of it"),
+    };
+    let mut text = format!("{what}; looked on {} ({cost})", some(&places));
+    // Where it looked at less than there was.
+    let short: Vec<&&PursuitReport> = looked.iter().filter(|report| !report.caught_up).collect();
+    if let Some((report, why)) = short.iter().find_map(|report| Some((report, report.ended.as_ref()?))) {
+        let place = report.channel.as_str().rsplit('/').next().unwrap_or_default();
+        text += &format!("; on {place} only before #{}: {why}", report.next);
+    } else if looked.iter().all(|report| report.ended.is_some()) {
+        text += &format!("; {}", first.ended.as_deref().unwrap_or_default());
+    }
+    Some(clean(&text).into_owned())
 }
 
 /// The first few names.

@@ -22,7 +22,7 @@ const REMEMBERED: usize = 1 << 16;
 /// Delays of one consumer that may wait for a clock.
 const MOST_UNMEASURED: usize = 1_024;
 /// Messages that are followed at a time.
-const MOST_FOLLOWED: usize = 64;
+const MOST_FOLLOWED: usize = 256;
 
 /// All books of one source.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::model::time::{Mono, Stamp};
 use crate::source::nats::api::{Api, MessageReply, codes};
 use crate::source::nats::backlog::{Found, Look, Memory, Question, Work, look, unread};
 use crate::source::nats::consumers::{ConsumerPage, missing_names};
-use crate::source::nats::desk::{MOST_PER_SECOND, Part};
+use crate::source::nats::desk::{Kept, MOST_PER_SECOND, Part};
 use crate::source::nats::lenient::one_line;
 use crate::source::nats::streams::{StreamInfo, StreamPage, remark};
 use crate::source::nats::wire::Failure;
@@ -147,7 +147,12 @@ impl<'a> JetStream<'a> {
         let stampers = self.streams.keys().filter_map(|name| Some((name.clone(), self.stamper(name)?)));
         let positions = self.streams.iter().map(|(name, known)| {
             let state = &known.info.state;
-            (name.clone(), (state.first_seq.unwrap_or(0), state.last_seq.unwrap_or(0)))
+            let kept = Kept {
+                first: state.first_seq.unwrap_or(0),
+                last: state.last_seq.unwrap_or(0),
+                direct: known.info.config.allow_direct,
+            };
+            (name.clone(), kept)
         });
         self.api.desk.set_streams(stampers.collect(), positions.collect());
     }
