@@ -153,6 +153,7 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
     let here = app.view() == View::Messages && layer == Layer::Main;
     bindings.sort_by_key(|(rank, binding)| match binding.action {
         Action::Listen | Action::Propagation if here => 4,
+        Action::Listen if app.view() == View::Propagation => 6,
         Action::Copy | Action::Export if here => 6,
         Action::Palette if here => 7,
         _ => *rank,
@@ -163,6 +164,7 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
             let label = match binding.action {
                 Action::Pause if app.is_paused() => "resume",
                 Action::Listen if here => "listen",
+                Action::Listen if app.view() == View::Propagation => "its record",
                 Action::Export if here && app.selected().is_some() => "save",
                 Action::Propagation if here => "its way",
                 Action::Fold if !app.unfolded() => "unfold",

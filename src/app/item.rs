@@ -340,7 +340,12 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
         ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),
-        ListId::Traces => snapshot.traces.iter().rev().filter(|trace| trace.asked).map(Item::Trace).collect(),
+        ListId::Traces => {
+            // Of a record that is followed, every version.
+            let followed = |of: &MessageId| find(&snapshot.traces, of).is_some_and(Trace::is_record_followed);
+            let listed = |trace: &&Trace| trace.asked || trace.version_of.as_ref().is_some_and(followed);
+            snapshot.traces.iter().rev().filter(listed).map(Item::Trace).collect()
+        }
         ListId::Heard => snapshot.heard.iter().rev().map(|message| Item::Heard(message)).collect(),
         ListId::Legs => {
             let trace = message.and_then(|message| find(&snapshot.traces, message));

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::{ChannelId, ConsumerId};
-use crate::model::message::{MessageId, Search, SearchOutcome, SearchReport};
+use crate::model::message::{MessageId, Pursuit, Search, SearchOutcome, SearchReport};
 use crate::model::observation::ChannelKind;
 use crate::model::snapshot::{Channel, Consumer, Entity, Snapshot, Thing};
 use crate::model::time::Timestamp;
-use crate::model::trace::Trace;
+use crate::model::trace::{Trace, find};
 
 use super::item::{message_of, row_of};
 use super::list::{ListId, RowId};
@@ -110,6 +110,37 @@ impl App {
     /// What the sources should be asked about messages that are followed. To be called for each new snapshot.
     pub fn pursue(&mut self, latest: &Snapshot) -> Vec<Command> {
         self.pursued.unasked(&latest.traces)
+    }
+
+    /// Follows the record of the message that is chosen, or lets it go.
+    pub(super) fn follow_record(&mut self, latest: &Snapshot, now: Moment) -> Option<Effect> {
+        let chosen = self.message().and_then(|message| find(&latest.traces, &message));
+        let Some(trace) = chosen else {
+            self.say(Said::failed("choose a message first: its record is what is followed"), now);
+            return None;
+        };
+        // A version is followed by the message from which it was found.
+        let first = trace.version_of.as_ref().and_then(|of| find(&latest.traces, of)).unwrap_or(trace);
+        let Some(record) = &first.record else {
+            let why = "no field of it tells which record it is of: declare its `key`, or find it by a field";
+            self.say(Said::failed(why), now);
+            return None;
+        };
+        let of = first.message.id.clone();
+        let what = format!("{}={}", record.name, record.value);
+        if first.is_record_followed() {
+            self.say(Said::done(format!("{what} is no longer followed")), now);
+            return Some(Effect::Command(Command::LetGo(of)));
+        }
+        self.say(Said::done(format!("following {what}: each new version is listed above")), now);
+        Some(Effect::Command(Command::Pursue(Pursuit {
+            channel: of.channel.clone(),
+            since: first.message.appended,
+            wants: vec![record.want(&first.message)],
+            earlier: false,
+            lasting: true,
+            of,
+        })))
     }
 
     /// Shows the view of single messages and looks for one.

@@ -102,6 +102,7 @@ impl App {
 
             Action::Propagation if self.view == View::Messages => return self.follow_heard(latest, now),
             Action::Propagation => return self.propagation(latest, now),
+            Action::Listen if self.view == View::Propagation => return self.follow_record(latest, now),
             Action::Listen => self.ask_listen(latest, now),
             Action::Further => return self.further(latest, now),
             Action::Probe => self.ask_probe(latest),

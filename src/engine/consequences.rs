@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::Identity;
 use super::state::{State, consumers_of};
-use super::traces::Followed;
+use super::traces::{Followed, is_version};
 use super::wiring::Wiring;
-use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
+use crate::model::id::{ChannelId, ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::model::message::{Link, MessageId, MessageReport, Pursuit, Want};
 use crate::model::observation::ChannelKind;
 use crate::model::subject::{overlap, pattern};
-use crate::model::trace::{Leg, LegState, Origin};
+use crate::model::trace::{Leg, LegState, Origin, Record};
 use crate::topology::Topology;
+use crate::topology::lookup::{Carried, Use};
 
 /// Channels on which it is looked for what came of one message.
 const MOST_CHANNELS: usize = 12;
@@ -29,6 +30,10 @@ pub(super) struct Stories<'a> {
     pub(super) wiring: &'a Wiring,
     pub(super) identity: Identity<'a>,
     followed: BTreeMap<&'a MessageId, &'a Followed>,
+    /// The record of each, if it is a version of one.
+    records: BTreeMap<&'a MessageId, Record>,
+    /// All that is declared to be read.
+    uses: Vec<Use<'a>>,
 }
 
 impl<'a> Stories<'a> {
@@ -38,8 +43,13 @@ impl<'a> Stories<'a> {
         identity: Identity<'a>,
         followed: impl Iterator<Item = &'a Followed>,
     ) -> Self {
-        let followed = followed.map(|one| (&one.message.id, one)).collect();
-        Self { state, wiring, identity, followed }
+        let followed: BTreeMap<&MessageId, &Followed> = followed.map(|one| (&one.message.id, one)).collect();
+        let uses = identity.topology.uses();
+        let mut stories = Self { state, wiring, identity, followed, records: BTreeMap::new(), uses };
+        let records =
+            stories.followed.values().filter_map(|one| Some((&one.message.id, stories.record_of(one)?)));
+        stories.records = records.collect();
+        stories
     }
 
     fn source(&self, channel: &ChannelId) -> Option<&'a SourceId> {
@@ -63,8 +73,7 @@ impl<'a> Stories<'a> {
         if let Some(service) = said.map(ServiceId::new).filter(|id| self.wiring.services.contains_key(id)) {
             return vec![service];
         }
-        let Some(source) = self.source(&message.id.channel) else { return Vec::new() };
-        let carried = self.topology().on_channel(self.identity.broker_of(source), &message.subject);
+        let carried = self.carried(message);
         if carried.is_empty() {
             let producers = self.wiring.producers.get(&message.id.channel);
             return producers.map(|p| p.services.to_vec()).unwrap_or_default();
@@ -80,7 +89,7 @@ impl<'a> Stories<'a> {
     /// What a service sends in consequence of a message.
     fn leads(&self, cause: &MessageReport, service: &ServiceId) -> Vec<Lead<'a>> {
         let Some(source) = self.source(&cause.id.channel) else { return Vec::new() };
-        let reads = self.topology().uses().into_iter().filter(|used| {
+        let reads = self.uses.iter().filter(|used| {
             used.service.id == *service
                 && self.identity.is_broker(used.broker, source)
                 && used.channel.is_some_and(|channel| overlap(channel, &cause.subject))
@@ -105,17 +114,85 @@ impl<'a> Stories<'a> {
         leads.collect()
     }
 
-    /// Where to look for what came of a message.
-    pub(super) fn pursuits(&self, of: &'a Followed, legs: &[Leg]) -> Vec<Pursuit> {
+    /// The record that a message is a version of: by its declared key, else by the field by which it was found, else by its id.
+    fn record_of(&self, of: &Followed) -> Option<Record> {
+        let message = &of.message;
+        let carried = self.carried(message);
+        let value =
+            |name: &Name| message.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+        let declared = carried.iter().find_map(|carried| {
+            let owned = carried.service.owns.iter().find(|owned| Some(&owned.entity) == carried.entity);
+            let identifier = owned.and_then(|owned| owned.identifier.as_ref()).map(|id| id.0.as_slice());
+            // A record that several fields identify together is none that one can be looked for by.
+            let identifier = identifier.and_then(|fields| if let [one] = fields { Some(one) } else { None });
+            let name = carried.key.or(identifier)?;
+            Some((name.clone(), value(name)?.clone()))
+        });
+        let entity = carried.iter().find_map(|carried| carried.entity.cloned());
+        let record = |(name, value): (Name, Name), declared| Record { entity, name, value, declared };
+        let known =
+            of.found_by.clone().or_else(|| match message.caused.as_ref().map(|caused| &caused.link) {
+                Some(Link::Version { name, value }) => Some((name.clone(), value.clone())),
+                _ => message
+                    .fields
+                    .iter()
+                    .find(|(name, _)| **name == *"id")
+                    .or(message.fields.first())
+                    .cloned(),
+            });
+        match declared {
+            Some(field) => Some(record(field, true)),
+            None => known.map(|field| record(field, false)),
+        }
+    }
+
+    /// The record that a message is a version of.
+    pub(super) fn record(&self, of: &Followed) -> Option<&Record> {
+        self.records.get(&of.message.id)
+    }
+
+    /// The known versions of a record on a channel, the oldest first.
+    pub(super) fn versions(&self, record: &Record, channel: &ChannelId) -> Vec<&'a Followed> {
+        // In the order of their positions: that is how they are kept.
+        let on_channel = self.followed.values().filter(|one| one.message.id.channel == *channel);
+        let of_record = |one: &&&'a Followed| self.record(one) == Some(record);
+        on_channel.filter(of_record).copied().collect()
+    }
+
+    /// Whether one of these services is declared to keep a copy of an entity.
+    pub(super) fn keeps_copy(&self, services: &[ServiceId], entity: &EntityId) -> bool {
+        let services = services.iter().filter_map(|id| self.topology().services.get(id));
+        services.flat_map(|service| &service.copies).any(|copy| copy.entity == *entity)
+    }
+
+    /// Which version of a record's entity the health of these services says they have.
+    pub(super) fn applied(&self, services: &[ServiceId], record: &Record) -> Applied {
+        let Some(entity) = &record.entity else { return Applied::NotTold("no entity is declared for it") };
+        let checks = services.iter().filter_map(|service| self.state.health.get(service));
+        let told =
+            checks.flat_map(BTreeMap::values).find_map(|check| check.report.applied.get(entity.as_str()));
+        match told {
+            Some(version) => Applied::Version(version.clone()),
+            None => Applied::NotTold("no applied version in its health"),
+        }
+    }
+
+    /// What the topology says travels where a message did.
+    fn carried(&self, message: &MessageReport) -> Vec<Carried<'a>> {
+        let Some(source) = self.source(&message.id.channel) else { return Vec::new() };
+        self.topology().on_channel(self.identity.broker_of(source), &message.subject)
+    }
+
+    /// Where to look for what came of a message, and for other versions of its record.
+    pub(super) fn pursuits(&self, of: &'a Followed, legs: &[Leg], record: Option<&Record>) -> Vec<Pursuit> {
         let message = &of.message;
         let Some(source) = self.source(&message.id.channel) else { return Vec::new() };
-        let ancestors = self.ancestors(of);
-        if ancestors.len() >= DEEPEST {
+        let is_other_version = message.caused.as_ref().is_some_and(|caused| is_version(&caused.link));
+        if self.ancestors(of).len() >= DEEPEST || is_other_version {
             return Vec::new();
         }
         let by_headers = Link::of_headers(&message.headers);
-        let broker = self.identity.broker_of(source);
-        let own = self.topology().on_channel(broker, &message.subject);
+        let own = self.carried(message);
         let own_keys: Vec<&Name> = own.iter().filter_map(|carried| carried.key).collect();
         let mut places: BTreeMap<&ChannelId, Vec<Want>> = BTreeMap::new();
         let readers = || legs.iter().filter(|leg| leg.state != LegState::NotForIt);
@@ -151,11 +228,20 @@ impl<'a> Stories<'a> {
                 }
             }
         }
+        // Which version the others have is asked of a message that somebody asked for, where it is declared what a record is and
+        // that somebody keeps copies of it.
+        let copied = legs.iter().any(|leg| leg.copy);
+        let versioned = record.filter(|record| copied && record.declared && message.caused.is_none());
+        if let Some(record) = versioned {
+            places.entry(&message.id.channel).or_default().push(record.want(message));
+        }
         let pursuit = |(channel, wants): (&ChannelId, Vec<Want>)| Pursuit {
             of: message.id.clone(),
             channel: channel.clone(),
             since: message.appended,
             wants,
+            earlier: versioned.is_some() && *channel == message.id.channel,
+            lasting: false,
         };
         places.into_iter().map(pursuit).collect()
     }
@@ -187,7 +273,7 @@ impl<'a> Stories<'a> {
     /// Whose doing a message is.
     pub(super) fn origin(&self, of: &'a Followed) -> Option<Origin> {
         let message = &of.message;
-        let caused = message.caused.as_ref()?;
+        let caused = message.caused.as_ref().filter(|caused| !is_version(&caused.link))?;
         let senders = self.senders(message);
         let beginning = self.ancestors(of).last().map_or(&caused.of, |first| &first.message.id);
         let earlier = |one: &&&'a Followed| {
@@ -231,6 +317,14 @@ impl<'a> Stories<'a> {
         });
         bound.max_by_key(|(declared, ..)| *declared)
     }
+}
+
+/// What a service's health says of a copy.
+pub(super) enum Applied {
+    /// It has this version of the entity.
+    Version(Name),
+    /// Nothing, and why.
+    NotTold(&'static str),
 }
 
 /// What reading a message leads to.

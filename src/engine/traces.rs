@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::consequences::Stories;
+use super::consequences::{Applied, Stories};
 use super::consumers::ConsumerState;
 use super::identity::Identity;
 use super::state::{State, consumers_of};
@@ -18,18 +18,22 @@ use super::wiring::Wiring;
 use crate::model::acks::{AckKind, AckStep};
 use crate::model::id::{ConsumerId, Name};
 use crate::model::measured::Bounds;
-use crate::model::message::{MessageId, MessageReport, PursuitReport, SearchReport};
+use crate::model::message::{
+    Caused, Link, MessageId, MessageReport, PursuitReport, Search, SearchOutcome, SearchReport,
+};
 use crate::model::number;
 use crate::model::observation::{AckPolicy, ChannelReport, ConsumerReport};
 use crate::model::snapshot::ConsumerStatus;
 use crate::model::subject;
-use crate::model::trace::{Leg, LegState, Trace};
+use crate::model::trace::{Leg, LegState, Record, Trace};
 use crate::topology::Topology;
 
 /// Messages followed at a time that a person asked for.
 const MOST: usize = 16;
 /// Messages followed at a time with all that came of them.
-const MOST_OF_ALL: usize = 256;
+const MOST_OF_ALL: usize = 96;
+/// Versions of one record that are followed beside the one that was asked for.
+const VERSIONS: usize = 8;
 /// Steps kept of one message: redeliveries can be many.
 const STEPS: usize = 1_000;
 /// Given-up messages remembered.
@@ -55,6 +59,8 @@ pub(super) struct Followed {
     steps: Vec<AckStep>,
     /// Where it is looked for what came of it.
     pub(super) looked: Vec<PursuitReport>,
+    /// The field by which it was found.
+    pub(super) found_by: Option<(Name, Name)>,
     /// What the channel's end told, of each consumer whose position says nothing any more once the message is removed.
     ends: BTreeMap<ConsumerId, End>,
 }
@@ -101,12 +107,26 @@ impl Traces {
             asked,
             steps: Vec::new(),
             looked: Vec::new(),
+            found_by: None,
             ends: BTreeMap::new(),
         });
+        self.forget_versions(message);
         while self.followed.iter().filter(|f| f.asked).count() > MOST {
             let Some(oldest) = self.followed.iter().position(|f| f.asked) else { break };
             self.followed.remove(oldest);
             self.orphans();
+        }
+    }
+
+    /// Of the versions of one record only the newest stay.
+    fn forget_versions(&mut self, of: &MessageReport) {
+        let Some(Caused { of, link: Link::Version { .. } }) = &of.caused else { return };
+        let is_one = |f: &Followed| {
+            !f.asked && f.message.caused.as_ref().is_some_and(|c| c.of == *of && is_version(&c.link))
+        };
+        let oldest = self.followed.iter().filter(|f| is_one(f)).map(|f| f.message.id.seq).min();
+        if self.followed.iter().filter(|f| is_one(f)).count() > VERSIONS {
+            self.followed.retain(|f| !(is_one(f) && Some(f.message.id.seq) == oldest));
         }
     }
 
@@ -170,6 +190,13 @@ impl Traces {
     }
 
     pub(super) fn search(&mut self, report: &SearchReport) {
+        if let (SearchOutcome::Found(seq), Search::Field { name, value }) = (&report.outcome, &report.search)
+        {
+            let id = MessageId { channel: report.channel.clone(), seq: *seq };
+            if let Some(found) = self.followed.iter_mut().find(|f| f.message.id == id) {
+                found.found_by = Some((name.clone(), value.clone()));
+            }
+        }
         self.searches.push_back(report.clone());
         while self.searches.len() > SEARCHES {
             self.searches.pop_front();
@@ -205,50 +232,59 @@ pub(super) fn rows(state: &State, wiring: &Wiring, topology: &Topology) -> Arc<[
 fn row<'a>(followed: &'a Followed, abandoned: &HashSet<(&ConsumerId, u64)>, stories: &Stories<'a>) -> Trace {
     let Stories { state, wiring, .. } = *stories;
     let message = &followed.message;
-    let channel = state.channels.get(&message.id.channel).map(|channel| &channel.report);
-    let legs = consumers_of(&state.consumers, &message.id.channel).map(|consumer| {
-        let bound = wiring.consumers.get(&consumer.id);
-        let steps: Vec<AckStep> =
-            followed.steps.iter().filter(|s| s.consumer == consumer.id).cloned().collect();
-        let gave_up = abandoned.contains(&(&consumer.id, message.id.seq));
-        let kept = Kept {
-            first: channel.and_then(|channel| channel.first_seq),
-            // Where messages are kept until they are acknowledged, it says nothing that one is removed.
-            unread: channel.is_some_and(|c| &*c.retention.policy == "limits" || c.retention.has_limits()),
-            end: followed.ends.get(&consumer.id).copied(),
-        };
-        let verdict = verdict(consumer, message, &steps, gave_up, kept);
-        let settled = steps
-            .iter()
-            .find(|s| matches!(s.kind, AckKind::Acknowledged | AckKind::Covered | AckKind::Terminated));
-        Leg {
-            consumer: consumer.id.clone(),
-            name: consumer.name.clone(),
-            services: bound.map(|b| b.services.to_vec()).unwrap_or_default(),
-            services_likely: bound.is_some_and(|b| b.likely),
-            state: verdict.state,
-            why: verdict.why,
-            deliveries: steps.iter().map(|s| s.deliveries).max(),
-            delay: settled.map(|s| s.at.nanos_since(message.appended)),
-            error: settled.map(|s| s.error),
-            ahead: verdict.ahead,
-            estimate: verdict.estimate,
-            looked_at: consumer.polled.map(|at| at.wall),
-            steps,
-        }
-    });
-    let legs: Vec<Leg> = legs.collect();
+    let record = stories.record(followed).cloned();
+    let legs: Vec<Leg> = consumers_of(&state.consumers, &message.id.channel)
+        .map(|consumer| {
+            let bound = wiring.consumers.get(&consumer.id);
+            let services = bound.map(|bound| bound.services.to_vec()).unwrap_or_default();
+            let copy = record.as_ref().and_then(|record| record.entity.as_ref());
+            let copy = copy.is_some_and(|entity| stories.keeps_copy(&services, entity));
+            let steps: Vec<AckStep> =
+                followed.steps.iter().filter(|s| s.consumer == consumer.id).cloned().collect();
+            let mut verdict = verdict_of(followed, consumer, &steps, abandoned, state);
+            if verdict.state.has_it()
+                && let Some(record) = &record
+            {
+                apply(&mut verdict, stories.applied(&services, record), message, copy);
+            }
+            let settled = steps
+                .iter()
+                .find(|s| matches!(s.kind, AckKind::Acknowledged | AckKind::Covered | AckKind::Terminated));
+            Leg {
+                consumer: consumer.id.clone(),
+                name: consumer.name.clone(),
+                services,
+                services_likely: bound.is_some_and(|b| b.likely),
+                state: verdict.state,
+                why: verdict.why,
+                deliveries: steps.iter().map(|s| s.deliveries).max(),
+                delay: settled.map(|s| s.at.nanos_since(message.appended)),
+                error: settled.map(|s| s.error),
+                ahead: verdict.ahead,
+                estimate: verdict.estimate,
+                looked_at: consumer.polled.map(|at| at.wall),
+                steps,
+                holds: holds(stories, record.as_ref(), consumer, abandoned),
+                copy,
+            }
+        })
+        .collect();
     let owed = legs.iter().filter(|leg| leg.state != LegState::NotForIt);
-    let converged = owed.clone().all(|leg| leg.delay.is_some() && leg.state == LegState::Acknowledged);
+    let heard =
+        |leg: &Leg| leg.delay.is_some() && matches!(leg.state, LegState::Acknowledged | LegState::Applied);
+    let converged = owed.clone().all(heard);
     let convergence = owed.filter_map(|leg| leg.delay).max().filter(|_| converged);
     let producers = wiring.producers.get(&message.id.channel);
     // As it is looked there already, it need not be asked.
-    let mut pursuits = stories.pursuits(followed, &legs);
+    let mut pursuits = stories.pursuits(followed, &legs, record.as_ref());
     pursuits.retain(|pursuit| followed.looked.iter().all(|known| known.channel != pursuit.channel));
+    let version_of = message.caused.as_ref().filter(|caused| is_version(&caused.link));
     Trace {
         message: message.clone(),
         asked: followed.asked,
         origin: stories.origin(followed),
+        record,
+        version_of: version_of.map(|caused| caused.of.clone()),
         pursuits,
         looked: followed.looked.clone(),
         producers: producers.map(|p| p.services.to_vec()).unwrap_or_default(),
@@ -256,6 +292,66 @@ fn row<'a>(followed: &'a Followed, abandoned: &HashSet<(&ConsumerId, u64)>, stor
         legs,
         convergence,
     }
+}
+
+pub(super) const fn is_version(link: &Link) -> bool {
+    matches!(link, Link::Version { .. })
+}
+
+/// The newest version of a record that a consumer is known to have.
+fn holds(
+    stories: &Stories<'_>,
+    record: Option<&Record>,
+    consumer: &ConsumerState,
+    abandoned: &HashSet<(&ConsumerId, u64)>,
+) -> Option<Name> {
+    let versions = stories.versions(record?, &consumer.channel);
+    let has = |one: &&&Followed| {
+        let steps: Vec<AckStep> = one.steps.iter().filter(|s| s.consumer == consumer.id).cloned().collect();
+        verdict_of(one, consumer, &steps, abandoned, stories.state).state.has_it()
+    };
+    versions.iter().rev().find(has).map(|one| one.message.label())
+}
+
+/// What a service's health says of a version that it has processed.
+fn apply(verdict: &mut Verdict, told: Applied, message: &MessageReport, copy: bool) {
+    let number = |text: &Name| text.parse::<u64>().ok();
+    let text = match (told, &message.version) {
+        (Applied::Version(applied), Some(version)) => match (number(&applied), number(version)) {
+            (Some(applied), Some(version)) if applied >= version => {
+                verdict.state = LegState::Applied;
+                format!("its health says that it has version {applied}")
+            }
+            (Some(_), Some(_)) => format!("its health says that it has version {applied}: not yet this one"),
+            _ => format!("not verified: its health says version {applied}, which cannot be compared"),
+        },
+        (Applied::Version(_), None) => {
+            "not verified: the message does not say which version it is".to_owned()
+        }
+        (Applied::NotTold(why), _) if copy => format!("not verified: {why}"),
+        (Applied::NotTold(_), _) => return,
+    };
+    verdict.why = format!("{}; {text}", verdict.why).into();
+}
+
+/// What is known of one followed message at one consumer.
+fn verdict_of(
+    followed: &Followed,
+    consumer: &ConsumerState,
+    steps: &[AckStep],
+    abandoned: &HashSet<(&ConsumerId, u64)>,
+    state: &State,
+) -> Verdict {
+    let message = &followed.message;
+    let channel = state.channels.get(&message.id.channel).map(|channel| &channel.report);
+    let kept = Kept {
+        first: channel.and_then(|channel| channel.first_seq),
+        // Where messages are kept until they are acknowledged, it says nothing that one is removed.
+        unread: channel.is_some_and(|c| &*c.retention.policy == "limits" || c.retention.has_limits()),
+        end: followed.ends.get(&consumer.id).copied(),
+    };
+    let gave_up = abandoned.contains(&(&consumer.id, message.id.seq));
+    verdict(consumer, message, steps, gave_up, kept)
 }
 
 struct Verdict {

@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Look for what came of a message that is followed, from its moment on and for a while.
     Pursue(Pursuit),
+    /// Look no longer for more versions of a message's record.
+    LetGo(MessageId),
     /// Tell what consumers say of this message, from now on and as far back as it is remembered.
     Follow(MessageId),
     /// Listen to a channel's messages, or no longer; only at the level [`ProbeLevel::Tap`].

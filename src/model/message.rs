@@ -14,6 +14,16 @@ pub struct MessageId {
     pub seq: u64,
 }
 
+impl MessageReport {
+    /// What a person calls this version of a record: what it says itself, else its position.
+    pub fn label(&self) -> Name {
+        match &self.version {
+            Some(version) => format!("v{version}").into(),
+            None => format!("#{}", self.id.seq).into(),
+        }
+    }
+}
+
 /// What the broker says of one message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MessageReport {
@@ -76,6 +86,13 @@ pub enum Link {
         /// Its value as text.
         value: Name,
     },
+    /// Both are versions of one record, which this field identifies: neither came of the other.
+    Version {
+        /// The field's name.
+        name: Name,
+        /// Its value as text.
+        value: Name,
+    },
 }
 
 impl Link {
@@ -96,7 +113,7 @@ impl Link {
             Self::Trace(id) => {
                 named(&[TRACEPARENT], &|value| traceparent(value).is_some_and(|(trace, _)| trace == &**id))
             }
-            Self::Field { name, value } => field(name, value),
+            Self::Field { name, value } | Self::Version { name, value } => field(name, value),
         }
     }
 
@@ -123,6 +140,7 @@ impl Link {
             Self::Trace(_) => "the same trace".to_owned(),
             Self::Correlation(_) => "the same correlation id".to_owned(),
             Self::Field { name, value } => format!("declared, and the same {name}={value}"),
+            Self::Version { name, value } => format!("another version of {name}={value}"),
         }
     }
 }
@@ -158,6 +176,10 @@ pub struct Pursuit {
     pub since: Timestamp,
     /// What would be one; any of them.
     pub wants: Vec<Want>,
+    /// The newest one that was stored before it is wanted too, on the message's own channel.
+    pub earlier: bool,
+    /// Until it is taken back, instead of for a while.
+    pub lasting: bool,
 }
 
 /// One kind of message that would be a consequence.
@@ -180,6 +202,8 @@ pub struct PursuitReport {
     pub next: u64,
     /// It has looked at all that there was, at least once.
     pub caught_up: bool,
+    /// It goes on until it is taken back.
+    pub lasting: bool,
     /// Why it goes no further; `None` while it does.
     pub ended: Option<Name>,
     /// Messages read for it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::acks::AckStep;
-use super::id::{ConsumerId, Name, ServiceId};
-use super::message::{Link, MessageId, MessageReport, Pursuit, PursuitReport};
+use super::id::{ConsumerId, EntityId, Name, ServiceId};
+use super::message::{Link, MessageId, MessageReport, Pursuit, PursuitReport, Want};
 use super::time::Timestamp;
 
 /// One message that is followed, and who has it.
@@ -19,6 +19,10 @@ pub struct Trace {
     pub asked: bool,
     /// Whose doing it is; `None` where it was asked for by itself.
     pub origin: Option<Origin>,
+    /// The record that it is a version of, as far as is known.
+    pub record: Option<Record>,
+    /// The message of whose record it was found to be another version.
+    pub version_of: Option<MessageId>,
     /// Who sends to its channel.
     pub producers: Vec<ServiceId>,
     /// Whether `producers` is a conclusion: shown with `~`.
@@ -31,6 +35,34 @@ pub struct Trace {
     pub pursuits: Vec<Pursuit>,
     /// Where it is looked for what came of it, and how far.
     pub looked: Vec<PursuitReport>,
+}
+
+/// A record of which messages bring versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The entity that it is one of.
+    pub entity: Option<EntityId>,
+    /// The field that identifies it.
+    pub name: Name,
+    /// Its value as text.
+    pub value: Name,
+    /// The topology says that this field does; else it was looked for by it, or is called like an id.
+    pub declared: bool,
+}
+
+impl Record {
+    /// What would be another version of it, on the subject of one.
+    pub fn want(&self, message: &MessageReport) -> Want {
+        let link = Link::Version { name: self.name.clone(), value: self.value.clone() };
+        Want { subject: message.subject.clone(), links: vec![link] }
+    }
+}
+
+impl Trace {
+    /// Whether it is looked for more versions of its record until that is taken back.
+    pub fn is_record_followed(&self) -> bool {
+        self.looked.iter().any(|looked| looked.lasting && looked.ended.is_none())
+    }
 }
 
 /// Whose doing a message is that came of another.
@@ -128,12 +160,18 @@ pub struct Leg {
     pub looked_at: Option<Timestamp>,
     /// Everything heard of it, in order.
     pub steps: Vec<AckStep>,
+    /// The newest version of the record that it is known to have; `None` where none is.
+    pub holds: Option<Name>,
+    /// Its services keep copies of the entity.
+    pub copy: bool,
 }
 
 /// How far a message is at a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LegState {
+    /// Processed, and its service says that it has this version or a later one.
+    Applied,
     /// Processed; the acknowledgement was heard.
     Acknowledged,
     /// Processed by what positions tell; when is not known.
@@ -159,13 +197,19 @@ impl LegState {
     pub const fn is_settled(self) -> bool {
         matches!(
             self,
-            Self::Acknowledged
+            Self::Applied
+                | Self::Acknowledged
                 | Self::Passed
                 | Self::Terminated
                 | Self::GaveUp
                 | Self::Missed
                 | Self::NotForIt
         )
+    }
+
+    /// Processed, by one sign or another.
+    pub const fn has_it(self) -> bool {
+        matches!(self, Self::Applied | Self::Acknowledged | Self::Passed)
     }
 
     /// Smallest for what needs a person most.
@@ -177,7 +221,7 @@ impl LegState {
             Self::Waiting => 3,
             Self::InFlight => 4,
             Self::Unknown => 5,
-            Self::Acknowledged => 6,
+            Self::Applied | Self::Acknowledged => 6,
             Self::Passed => 7,
             Self::NotForIt => 8,
         }
@@ -186,6 +230,7 @@ impl LegState {
     /// The word for it on screen and in reports.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Applied => "applied",
             Self::Acknowledged => "acked",
             Self::Passed => "passed",
             Self::InFlight => "in flight",

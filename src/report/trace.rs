@@ -47,15 +47,25 @@ fn one(paper: &mut Paper, trace: &Trace, snapshot: &Snapshot) {
     let now = snapshot.taken_at;
     let glyphs = paper.glyphs;
     let message = &trace.message;
-    let mut table =
-        Table::new(&["", "consumer", "service", "state", ">after", ">clock", ">deliveries", "how known"])
-            .without(&["clock", "deliveries", "service"]);
+    let mut table = Table::new(&[
+        "",
+        "consumer",
+        "service",
+        "has",
+        "state",
+        ">after",
+        ">clock",
+        ">deliveries",
+        "how known",
+    ])
+    .without(&["clock", "deliveries", "service", "has"]);
     for leg in &trace.legs {
         let likely = if leg.services_likely { glyphs.get(Glyph::About) } else { "" };
         table.row([
             glyphs.get(signs::leg(snapshot, leg).0).to_owned(),
             clean(leg.consumer.as_str()).into_owned(),
             format!("{likely}{}", joined(&leg.services, glyphs)),
+            holds(leg, trace, glyphs),
             leg.state.word().to_owned(),
             after(leg, trace, now, glyphs),
             leg.error.map_or(String::new(), |e| format!("\u{b1}{}", number::duration(e))),
@@ -81,7 +91,7 @@ fn one(paper: &mut Paper, trace: &Trace, snapshot: &Snapshot) {
     if let Some(origin) = &trace.origin {
         let _ = writeln!(paper.out, "{}", words::came_of(origin));
     }
-    if let Some(text) = words::committed(message) {
+    for text in [words::record(trace), words::committed(message)].into_iter().flatten() {
         let _ = writeln!(paper.out, "{text}");
     }
     for (name, value) in message.headers.iter().chain(&message.fields) {
@@ -93,6 +103,16 @@ fn one(paper: &mut Paper, trace: &Trace, snapshot: &Snapshot) {
     {
         let _ = writeln!(paper.out, "{text}");
     }
+}
+
+/// Which version of the record it has.
+fn holds(leg: &Leg, trace: &Trace, glyphs: Glyphs) -> String {
+    if trace.record.is_none() || leg.state == LegState::NotForIt {
+        return String::new();
+    }
+    let version =
+        leg.holds.as_deref().map_or_else(|| glyphs.get(Glyph::NoValue).to_owned(), |v| clean(v).into_owned());
+    if leg.copy { format!("{} {version}", glyphs.get(Glyph::Copy)) } else { version }
 }
 
 /// The delay that was heard; for what still waits, how long it has waited.
@@ -153,6 +173,10 @@ struct TraceRow {
     headers: BTreeMap<String, String>,
     fields: BTreeMap<String, String>,
     version: Option<String>,
+    /// The record that it brings a version of.
+    record: Option<RecordRow>,
+    /// The message of whose record it was found to be another version.
+    version_of: Option<u64>,
     /// When it was decided at its owner, on a clock that is not known to be right.
     committed: Option<CommitRow>,
     /// Of what it is a consequence; `null` where it was asked for by itself.
@@ -164,6 +188,14 @@ struct TraceRow {
     /// `null` until everybody that it is for was heard to acknowledge it.
     convergence_ms: Option<f64>,
     legs: Vec<LegRow>,
+}
+
+#[derive(Serialize)]
+struct RecordRow {
+    entity: Option<String>,
+    field: String,
+    value: String,
+    declared: bool,
 }
 
 #[derive(Serialize)]
@@ -199,6 +231,10 @@ struct LegRow {
     services: Vec<String>,
     services_likely: bool,
     state: LegState,
+    /// The newest version of the record that it is known to have.
+    has: Option<String>,
+    /// Its services keep copies of the entity.
+    copy: bool,
     why: String,
     deliveries: Option<u64>,
     delay_ms: Option<f64>,
@@ -238,6 +274,13 @@ fn row(trace: &Trace, now: Timestamp) -> TraceRow {
         headers: message.headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
         fields: message.fields.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
         version: message.version.as_ref().map(ToString::to_string),
+        record: trace.record.as_ref().map(|record| RecordRow {
+            entity: record.entity.as_ref().map(ToString::to_string),
+            field: record.name.to_string(),
+            value: record.value.to_string(),
+            declared: record.declared,
+        }),
+        version_of: trace.version_of.as_ref().map(|of| of.seq),
         committed: message.committed.as_ref().map(|commit| CommitRow {
             at: precise(commit.at),
             by: commit.by.to_string(),
@@ -271,6 +314,8 @@ fn leg_row(leg: &Leg, trace: &Trace, now: Timestamp) -> LegRow {
         services: leg.services.iter().map(ToString::to_string).collect(),
         services_likely: leg.services_likely,
         state: leg.state,
+        has: leg.holds.as_ref().map(ToString::to_string),
+        copy: leg.copy,
         why: leg.why.to_string(),
         deliveries: leg.deliveries,
         delay_ms: leg.delay.map(signed_millis),

@@ -63,7 +63,6 @@ use self::tap::Taps;
 use self::wire::{Violation, Wire, violation};
 use crate::model::command::{Command, ProbeLevel};
 use crate::model::id::SourceId;
-use crate::model::message::Pursuit;
 use crate::source::redact::Watched;
 use crate::source::{BATCH_EVERY, Delivery, Outbox};
 
@@ -439,7 +438,7 @@ async fn look(api: &Api<'_>, mut searches: mpsc::Receiver<Wanted>, declared: &Wa
 /// Where questions about single messages go.
 struct Questions {
     searches: mpsc::Sender<Wanted>,
-    pursuits: mpsc::Sender<Pursuit>,
+    pursuits: mpsc::Sender<pursue::Asked>,
 }
 
 /// What the person asks.
@@ -467,7 +466,10 @@ async fn follow_commands(
             Ok(Command::Find { channel, search, before }) => {
                 let _ = questions.searches.try_send(Wanted { channel, search, before });
             }
-            Ok(Command::Pursue(pursuit)) => drop(questions.pursuits.try_send(pursuit)),
+            Ok(Command::Pursue(pursuit)) => {
+                drop(questions.pursuits.try_send(pursue::Asked::Pursue(pursuit)));
+            }
+            Ok(Command::LetGo(of)) => drop(questions.pursuits.try_send(pursue::Asked::LetGo(of))),
             Ok(Command::Reconnect(_) | Command::Fault { .. })
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,

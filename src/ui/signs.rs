@@ -26,7 +26,7 @@ pub const fn status(status: ConsumerStatus) -> (Glyph, Role) {
 /// its way.
 pub fn leg(snapshot: &Snapshot, leg: &Leg) -> (Glyph, Role) {
     match leg.state {
-        LegState::Acknowledged => (Glyph::Ok, Role::StateOk),
+        LegState::Applied | LegState::Acknowledged => (Glyph::Ok, Role::StateOk),
         LegState::Passed | LegState::NotForIt => (Glyph::Ok, Role::Muted),
         LegState::InFlight | LegState::Waiting => {
             match snapshot.consumer(&leg.consumer).map(|consumer| consumer.status) {

@@ -164,7 +164,7 @@ impl Watch {
                 }
                 Asked::Pursue(pursuit) => {
                     if let Some(stream) = self.stream(world, &pursuit.channel) {
-                        self.listening.chases.push(Chase::new(pursuit, stream, now));
+                        self.begin_chase(pursuit, stream, now);
                     }
                 }
                 Asked::Find { channel, search, before } => {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::id::ChannelId;
 use crate::model::message::{Caused, Link, MessageId, MessageReport, PursuitReport, Want};
-use crate::model::observation::{ChannelReport, ConsumerReport, Listing, Observation};
+use crate::model::observation::{ChannelReport, ConsumerReport, HealthState, Listing, Observation};
 use crate::model::trace::{LegState, Trace, find, story};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -163,6 +163,7 @@ fn a_story_has_no_circle_and_is_not_looked_for_twice() {
             channel: ChannelId::named(&"main".into(), channel),
             next: 9,
             caught_up: true,
+            lasting: false,
             ended: None,
             looked_at: 2,
             bytes: 2,
@@ -192,4 +193,117 @@ fn what_came_of_a_message_is_forgotten_with_it() {
     let traces = follow(&mut engine, vec![message("ORDERS", 80, "orders.created", 500)]);
     assert_eq!(traces.len(), 16, "{:?}", traces.iter().map(|t| &t.message.id).collect::<Vec<_>>());
     assert!(traces.iter().all(|trace| trace.asked));
+}
+
+const USERS: &str = r#"
+headwater: 1
+system: shop
+brokers: [{ id: main, kind: nats, servers: ["nats://127.0.0.1:4222"] }]
+---
+service: users
+owns: [{ entity: User, store: users-db, identifier: user_id }]
+stores: [{ id: users-db, kind: relational }]
+provides_feeds: [{ feed: user.profile, broker: main, stream: USERS, channel: users.changed, entity: User }]
+---
+service: billing
+stores: [{ id: billing-db, kind: relational }]
+copies: [{ entity: User, store: billing-db, identifier: user_id, via: user.profile, mode: feed }]
+follows_feeds: [{ feed: user.profile, from: users, broker: main, consumer: { stream: USERS, durable: billing } }]
+health: [{ name: ready, url: "http://127.0.0.1:1/health", applied: [{ entity: User, pointer: /user }] }]
+---
+service: search
+stores: [{ id: search-db, kind: search }]
+copies: [{ entity: User, store: search-db, identifier: user_id, via: user.profile, mode: feed }]
+follows_feeds: [{ feed: user.profile, from: users, broker: main, consumer: { stream: USERS, durable: search } }]
+---
+service: audit
+consumes: [{ event: user.profile, broker: main, channel: users.changed, consumer: { stream: USERS, durable: audit } }]
+"#;
+
+fn version(seq: u64, version: &str, of: Option<u64>) -> MessageReport {
+    let caused = of.map(|of| Caused {
+        of: id("USERS", of),
+        link: Link::Version { name: "user_id".into(), value: "u-1".into() },
+    });
+    MessageReport { version: Some(version.into()), caused, ..message("USERS", seq, "users.changed", seq) }
+}
+
+/// The versions 6 (#40) and 7 (#60) of a user: `billing` has passed both, `search` the first, `audit` none.
+fn versions(applied: Option<&str>) -> Arc<[Trace]> {
+    let mut engine = engine();
+    engine.set_topology(Some(super::super::sample::topology(USERS)), None);
+    let at_seq = |name: &str, delivered: u64| {
+        consumed(&consumer("main", "USERS", name), delivered, 0, 100 - delivered)
+    };
+    let readers = vec![at_seq("audit", 30), at_seq("billing", 100), at_seq("search", 50)];
+    let mut seen = vec![
+        Observation::Channels(Listing { entries: vec![stream("USERS", "users.>")], complete: true }),
+        Observation::Consumers {
+            channel: ChannelId::named(&"main".into(), "USERS"),
+            listing: Listing { entries: readers, complete: true },
+            missing: Vec::new(),
+        },
+    ];
+    if let Some(applied) = applied {
+        let mut report = services::check("ready", HealthState::Up, "");
+        report.service = "billing".into();
+        report.applied = [("User".into(), applied.into())].into();
+        seen.push(Observation::Health(Box::new(report)));
+    }
+    engine.ingest(&batch("main", 1_000, seen));
+    follow(&mut engine, vec![version(60, "7", None), version(40, "6", Some(60))])
+}
+
+#[test]
+fn the_newest_version_that_each_holder_has_is_told() {
+    let traces = versions(None);
+    let trace = &traces[0];
+    let record = trace.record.as_ref().unwrap();
+    assert_eq!(
+        (record.entity.as_ref().unwrap().as_str(), &*record.name, &*record.value),
+        ("User", "user_id", "u-1")
+    );
+    assert!(record.declared);
+    let held = |name: &str| {
+        let leg = trace.legs.iter().find(|leg| &*leg.name == name).unwrap();
+        (leg.state, leg.holds.as_deref(), leg.copy)
+    };
+    assert_eq!(held("billing"), (LegState::Passed, Some("v7"), true));
+    assert_eq!(held("search"), (LegState::Waiting, Some("v6"), true));
+    assert_eq!(held("audit"), (LegState::Waiting, None, false));
+    let own = trace.pursuits.iter().find(|pursuit| pursuit.channel.as_str() == "main/USERS").unwrap();
+    assert!(own.earlier && !own.lasting);
+    assert_eq!(own.wants, [record.want(&trace.message)]);
+    // A version is no consequence, and nothing is looked for on its behalf.
+    assert_eq!((&traces[1].origin, &traces[1].version_of), (&None, &Some(id("USERS", 60))));
+    assert!(traces[1].pursuits.is_empty() && !traces[1].asked);
+}
+
+#[test]
+fn applied_is_what_health_says_and_no_more() {
+    let billing = |applied: Option<&str>| {
+        let traces = versions(applied);
+        let leg = traces[0].legs.iter().find(|leg| &*leg.name == "billing").unwrap();
+        (leg.state, leg.why.to_string())
+    };
+    for (applied, state, why) in [
+        (Some("7"), LegState::Applied, "its health says that it has version 7"),
+        (Some("12"), LegState::Applied, "its health says that it has version 12"),
+        (Some("6"), LegState::Passed, "its health says that it has version 6: not yet this one"),
+        (Some("b3"), LegState::Passed, "not verified: its health says version b3, which cannot be compared"),
+        (None, LegState::Passed, "not verified: no applied version in its health"),
+    ] {
+        let (is, said) = billing(applied);
+        assert_eq!(is, state, "{applied:?}");
+        assert!(said.ends_with(why), "{said}");
+    }
+}
+
+#[test]
+fn of_a_record_the_newest_versions_stay() {
+    let mut engine = engine();
+    let all = std::iter::once(version(60, "7", None)).chain((61..80).map(|seq| version(seq, "8", Some(60))));
+    let traces = follow(&mut engine, all.collect());
+    let kept: Vec<u64> = traces.iter().map(|trace| trace.message.id.seq).collect();
+    assert_eq!(kept, [60, 72, 73, 74, 75, 76, 77, 78, 79]);
 }

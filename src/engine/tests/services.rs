@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::observation::{ComponentHealth, HealthReport, HealthState};
 
-fn check(name: &str, state: HealthState, detail: &str) -> HealthReport {
+pub(super) fn check(name: &str, state: HealthState, detail: &str) -> HealthReport {
     HealthReport {
         service: "billing".into(),
         check: name.into(),

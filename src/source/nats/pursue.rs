@@ -14,11 +14,11 @@ use tokio::time::sleep;
 use super::api::Api;
 use super::desk::Kept;
 use super::lenient::one_line;
-use super::search::has_field;
+use super::search::{between, has_field};
 use super::stored::{Reader, Stored};
 use super::wire::Failure;
 use crate::model::id::Name;
-use crate::model::message::{Caused, Link, Pursuit, PursuitReport};
+use crate::model::message::{Caused, Link, MessageId, Pursuit, PursuitReport};
 use crate::model::observation::Observation;
 use crate::model::subject::covers;
 use crate::model::time::{Mono, Timestamp, nanos};
@@ -40,6 +40,14 @@ const UNKNOWN_CLOCKS: Duration = Duration::from_millis(250);
 const KNOWN_CLOCKS: Duration = Duration::from_millis(2);
 /// Pursuits at a time.
 const MOST: usize = 64;
+/// Messages that are read back for an earlier version of a record.
+const MOST_BACK: u64 = 1_000;
+
+/// What is asked.
+pub(super) enum Asked {
+    Pursue(Pursuit),
+    LetGo(MessageId),
+}
 
 /// One of them under way.
 struct Chase {
@@ -50,25 +58,25 @@ struct Chase {
     cursors: Option<Vec<u64>>,
     /// Messages that were told.
     told: BTreeSet<u64>,
+    /// Messages that it may read.
+    most: u64,
     began: Mono,
     report: PursuitReport,
     said: Option<PursuitReport>,
 }
 
 /// Looks for what is asked, one after the other.
-pub(super) async fn pursue(api: &Api<'_>, mut asked: mpsc::Receiver<Pursuit>, declared: &Watched) {
+pub(super) async fn pursue(api: &Api<'_>, mut asked: mpsc::Receiver<Asked>, declared: &Watched) {
     let mut chases: Vec<Chase> = Vec::new();
     loop {
         if chases.is_empty() {
             match asked.recv().await {
-                Some(wanted) => chases.extend(begin(api, wanted)),
+                Some(wish) => heed(api, &mut chases, wish),
                 None => std::future::pending().await,
             }
         }
-        while let Ok(wanted) = asked.try_recv() {
-            if chases.len() < MOST {
-                chases.extend(begin(api, wanted));
-            }
+        while let Ok(wish) = asked.try_recv() {
+            heed(api, &mut chases, wish);
         }
         let mut busy = false;
         for chase in &mut chases {
@@ -82,6 +90,29 @@ pub(super) async fn pursue(api: &Api<'_>, mut asked: mpsc::Receiver<Pursuit>, de
     }
 }
 
+/// Does what a person asks.
+fn heed(api: &Api<'_>, chases: &mut Vec<Chase>, wish: Asked) {
+    match wish {
+        Asked::LetGo(of) => {
+            for chase in chases.iter_mut().filter(|chase| chase.wanted.of == of && chase.wanted.lasting) {
+                chase.report.ended = Some("it is no longer followed".into());
+                chase.tell(api);
+            }
+            chases.retain(|chase| chase.report.ended.is_none());
+        }
+        Asked::Pursue(wanted) => {
+            let same = |chase: &&mut Chase| {
+                (&chase.wanted.of, &chase.wanted.channel) == (&wanted.of, &wanted.channel)
+            };
+            if let Some(chase) = chases.iter_mut().find(same) {
+                chase.join(wanted);
+            } else if chases.len() < MOST {
+                chases.extend(begin(api, wanted));
+            }
+        }
+    }
+}
+
 /// `None` when the channel is another source's.
 fn begin(api: &Api<'_>, wanted: Pursuit) -> Option<Chase> {
     let (stream, kept) = api.desk.stream(&wanted.channel)?;
@@ -90,6 +121,7 @@ fn begin(api: &Api<'_>, wanted: Pursuit) -> Option<Chase> {
         channel: wanted.channel.clone(),
         next: 0,
         caught_up: false,
+        lasting: wanted.lasting,
         ended: None,
         looked_at: 0,
         bytes: 0,
@@ -99,6 +131,7 @@ fn begin(api: &Api<'_>, wanted: Pursuit) -> Option<Chase> {
         reader: Reader::new(stream.clone(), kept.direct),
         stream,
         told: BTreeSet::new(),
+        most: MOST_MESSAGES,
         began: api.desk.clock().now().mono,
         wanted,
         report,
@@ -107,6 +140,23 @@ fn begin(api: &Api<'_>, wanted: Pursuit) -> Option<Chase> {
 }
 
 impl Chase {
+    /// More is wanted of it.
+    fn join(&mut self, more: Pursuit) {
+        self.wanted.lasting |= more.lasting;
+        self.report.lasting = self.wanted.lasting;
+        self.wanted.earlier |= more.earlier;
+        for want in more.wants {
+            if !self.wanted.wants.contains(&want) {
+                self.wanted.wants.push(want);
+                // From the beginning again: what was told is not told twice.
+                self.cursors = None;
+            }
+        }
+        if self.wanted.channel == self.wanted.of.channel && self.cursors.is_none() {
+            self.cursors = Some(vec![self.wanted.of.seq + 1; self.wanted.wants.len()]);
+        }
+    }
+
     /// Looks on for a while; whether there is more to look at.
     async fn turn(&mut self, api: &Api<'_>, declared: &Watched) -> bool {
         match self.look(api, declared).await {
@@ -127,7 +177,7 @@ impl Chase {
     }
 
     fn lasted(&self, api: &Api<'_>) -> bool {
-        api.desk.clock().now().mono.since(self.began) > LASTS
+        !self.wanted.lasting && api.desk.clock().now().mono.since(self.began) > LASTS
     }
 
     /// The moment on the clock that stamps this stream: nothing that was stored by then can have come of the message.
@@ -150,6 +200,9 @@ impl Chase {
             return Ok(false);
         };
         let since = self.since(api);
+        if std::mem::take(&mut self.wanted.earlier) {
+            self.back(api, first.max(1), declared).await?;
+        }
         let mut cursors = if let Some(cursors) = self.cursors.take() {
             cursors
         } else {
@@ -164,7 +217,8 @@ impl Chase {
             };
             // What has come since the stream was listed is looked at when it is listed again.
             while *cursor <= last {
-                if self.reader.messages >= MOST_MESSAGES || self.reader.bytes >= MOST_BYTES {
+                let spent = self.reader.messages >= self.most || self.reader.bytes >= MOST_BYTES;
+                if spent && !self.wanted.lasting {
                     self.report.ended = Some(
                         format!(
                             "{} messages were looked at, as many as one pursuit may",
@@ -178,7 +232,7 @@ impl Chase {
                     more = true;
                     break;
                 }
-                let most = (MOST_MESSAGES - self.reader.messages).min(turn - self.reader.messages);
+                let most = turn - self.reader.messages;
                 let messages = self.reader.some(api, *cursor, &subject, most.min(last + 1 - *cursor)).await?;
                 *cursor = messages.last().map_or(last, |message| message.seq) + 1;
                 for message in &messages {
@@ -192,11 +246,29 @@ impl Chase {
         Ok(more)
     }
 
-    /// Tells of a message, and follows it, if it is a consequence.
-    fn weigh(&mut self, api: &Api<'_>, message: &Stored, since: Timestamp, declared: &Watched) {
-        if message.time.is_none_or(|at| at <= since) || self.told.contains(&message.seq) {
-            return;
+    /// Looks back for the newest one before the message, so far as that may cost.
+    async fn back(&mut self, api: &Api<'_>, first: u64, declared: &Watched) -> Result<(), Failure> {
+        let mut end = self.wanted.of.seq;
+        let lowest = end.saturating_sub(MOST_BACK).max(first);
+        while end > lowest && self.reader.messages < MOST_BACK && self.reader.bytes < MOST_BYTES {
+            let begin = if self.reader.reads_many() { end.saturating_sub(TURN).max(lowest) } else { end - 1 };
+            let messages = between(api, &mut self.reader, begin, end).await?;
+            if messages.iter().rev().any(|message| self.weigh(api, message, Timestamp(0), declared)) {
+                break;
+            }
+            end = begin;
         }
+        self.most += self.reader.messages;
+        Ok(())
+    }
+
+    /// Tells of a message, and follows it, if it is one that is wanted; whether it is.
+    fn weigh(&mut self, api: &Api<'_>, message: &Stored, since: Timestamp, declared: &Watched) -> bool {
+        if message.time.is_none_or(|at| at <= since) || self.told.contains(&message.seq) {
+            return false;
+        }
+        // What was there before it is no consequence, only an earlier version.
+        let before = message.seq < self.wanted.of.seq && self.wanted.channel == self.wanted.of.channel;
         let (headers, mut body) = (message.headers(), None);
         let mut fits = |link: &&Link| {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -208,15 +280,16 @@ impl Chase {
         let wants = self.wanted.wants.iter().filter(|want| covers(&want.subject, &message.subject));
         // The surest sign is the first.
         let mut links: Vec<&Link> = wants.flat_map(|want| &want.links).collect();
+        links.retain(|link| !before || matches!(link, Link::Version { .. }));
         links.sort();
-        let Some(link) = links.into_iter().find(|link| fits(link)) else { return };
+        let Some(link) = links.into_iter().find(|link| fits(link)) else { return false };
         let caused = Caused { of: self.wanted.of.clone(), link: link.clone() };
         let report = message.report(api, &self.wanted.channel, &self.stream, declared, Some(caused));
-        if let Some(report) = report {
-            self.told.insert(message.seq);
-            api.desk.follow(&report.id);
-            api.desk.observe(api.desk.clock().now(), Observation::Message(Box::new(report)));
-        }
+        let Some(report) = report else { return false };
+        self.told.insert(message.seq);
+        api.desk.follow(&report.id);
+        api.desk.observe(api.desk.clock().now(), Observation::Message(Box::new(report)));
+        true
     }
 
     fn tell(&mut self, api: &Api<'_>) {

@@ -92,7 +92,12 @@ async fn back(
 }
 
 /// All messages from a position on and before another, which is read one by one where it is the next.
-async fn between(api: &Api<'_>, reader: &mut Reader, begin: u64, end: u64) -> Result<Vec<Stored>, Failure> {
+pub(super) async fn between(
+    api: &Api<'_>,
+    reader: &mut Reader,
+    begin: u64,
+    end: u64,
+) -> Result<Vec<Stored>, Failure> {
     if begin + 1 == end {
         return Ok(reader.at(api, begin).await?.into_iter().collect());
     }

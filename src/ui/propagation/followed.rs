@@ -46,7 +46,7 @@ pub(super) fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAr
 fn row(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
     let look = ctx.look();
     let owed = trace.legs.iter().filter(|leg| leg.state != LegState::NotForIt);
-    let has = owed.clone().filter(|leg| matches!(leg.state, LegState::Acknowledged | LegState::Passed));
+    let has = owed.clone().filter(|leg| leg.state.has_it());
     // The worst of its consumers speaks for it.
     let worst = owed.clone().min_by_key(|leg| leg.state.rank());
     let (glyph, role) =
@@ -55,7 +55,7 @@ fn row(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
     let name = phrase::local(message.id.channel.as_str(), ctx.snapshot);
     vec![
         Cell::glyph(&look, glyph, role),
-        Cell::text(format!("{name} #{}", message.id.seq)).keep_ends(),
+        Cell::text(format!("{name} #{}{}", message.id.seq, version(trace))).keep_ends(),
         Cell::text(&message.subject).keep_ends(),
         Cell::styled(ctx.clock(message.appended), Role::Muted),
         Cell::number(
@@ -64,4 +64,9 @@ fn row(ctx: &Ctx<'_>, trace: &Trace) -> Vec<Cell> {
         ),
         Cell::styled(words::verdict(trace), Role::Muted),
     ]
+}
+
+/// Which version of its record it brings, where it says so.
+fn version(trace: &Trace) -> String {
+    trace.message.version.as_ref().map_or_else(String::new, |version| format!(" v{version}"))
 }

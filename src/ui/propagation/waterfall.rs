@@ -10,7 +10,7 @@ use crate::app::list::{ListId, RowId};
 use crate::model::acks::AckKind;
 use crate::model::command::ProbeLevel;
 use crate::model::time::nanos;
-use crate::model::trace::{Leg, LegState, Line, Trace, story};
+use crate::model::trace::{Leg, LegState, Line, Trace, find, story};
 use crate::theme::{Glyph, Role};
 use crate::ui::area::{line, take_bottom, take_left, take_top};
 use crate::ui::widget::{Cell, Column, Look, number, text};
@@ -20,7 +20,7 @@ use super::axis::Axis;
 use super::bar::Bar;
 use super::words;
 
-/// Columns of the table left of the bars.
+/// Columns of the table left of the bars, and of a message that brings no version of a record.
 const COLUMNS: &[Column] = &[
     Column::fixed("state-sign", "", 1, 0),
     Column::text("name", "consumer", 15, 40, 0),
@@ -30,6 +30,18 @@ const COLUMNS: &[Column] = &[
     Column::number("-clock", "give or take", 12, 4),
     Column::number("deliveries", "times", 5, 2),
 ];
+const WITH_VERSIONS: &[Column] = &[
+    Column::fixed("state-sign", "", 1, 0),
+    Column::text("name", "consumer", 15, 40, 0),
+    Column::text("service", "service", 13, 18, 3),
+    Column::text("-holds", "has", 6, 12, 2),
+    Column::text("state", "state", 10, 10, 1),
+    Column::number("delay", "after", 8, 0),
+    Column::number("-clock", "give or take", 12, 4),
+    Column::number("deliveries", "times", 5, 2),
+];
+/// The place of the version that a consumer has.
+const HAS: usize = 3;
 /// Columns between two parts.
 const GAP: u16 = 2;
 /// Below this height there is only the table.
@@ -114,6 +126,17 @@ fn about(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
     }
     let mut lines = vec![identity(ctx, trace, width)];
     lines.extend(verdict.wrapped(usize::from(width), 2));
+    let record = words::record(trace).map(|text| {
+        let follows = followed_record(ctx, trace).map_or_else(String::new, |why| format!("  {why}"));
+        Cell::styled(text, Role::Title).then(follows, Role::Muted)
+    });
+    let committed = words::committed(message);
+    match (record, committed) {
+        (Some(record), Some(committed)) => lines.push(record.then(format!("  {committed}"), Role::Muted)),
+        (Some(record), None) => lines.push(record),
+        (None, Some(committed)) => lines.push(Cell::styled(committed, Role::Muted)),
+        (None, None) => {}
+    }
     if !message.headers.is_empty() {
         let mut headers = Cell::empty();
         for (at, (name, value)) in message.headers.iter().enumerate() {
@@ -123,6 +146,12 @@ fn about(ctx: &Ctx<'_>, trace: &Trace, width: u16) -> Vec<Cell> {
         lines.push(headers);
     }
     lines
+}
+
+/// That its record is followed.
+fn followed_record(ctx: &Ctx<'_>, trace: &Trace) -> Option<String> {
+    let first = trace.version_of.as_ref().map_or(Some(trace), |of| find(&ctx.snapshot.traces, of));
+    first.filter(|first| first.is_record_followed()).map(|_| "followed".to_owned())
 }
 
 fn line_of<'a>(story: &[Line<'a>], row: &RowId) -> Option<Line<'a>> {
@@ -158,9 +187,20 @@ fn rows_of(
     let rows = ctx.app.list(ListId::Legs).rows();
     let line = |index: usize| rows.get(index).and_then(|row| line_of(story, row));
 
-    ctx.table(ListId::Legs, COLUMNS).draw(buf, left, &look, hits, |index| {
-        line(index).map(|line| cells(ctx, &look, trace, &line)).unwrap_or_default()
-    });
+    let versions = trace.record.is_some();
+    ctx.table(ListId::Legs, if versions { WITH_VERSIONS } else { COLUMNS }).draw(
+        buf,
+        left,
+        &look,
+        hits,
+        |index| {
+            let mut cells = line(index).map(|line| cells(ctx, &look, trace, &line)).unwrap_or_default();
+            if !versions && cells.len() > HAS {
+                cells.remove(HAS);
+            }
+            cells
+        },
+    );
     let (offset, height) = hits.viewport_of(ListId::Legs).unwrap_or((0, 0));
     if let Some(axis) = &axis {
         Cell::styled(axis.labels(), Role::TableHeader).draw(buf, chart.x, chart.y, chart.width, &look);
@@ -253,7 +293,7 @@ fn axis(ctx: &Ctx<'_>, trace: &Trace, story: &[Line<'_>], columns: u16) -> Optio
 /// What is done is drawn quietly; what is not, as the consumer that it waits for.
 fn bar_role(ctx: &Ctx<'_>, leg: &Leg) -> Role {
     match leg.state {
-        LegState::Acknowledged => Role::Chart,
+        LegState::Applied | LegState::Acknowledged => Role::Chart,
         _ => signs::leg(ctx.snapshot, leg).1,
     }
 }
@@ -264,6 +304,7 @@ fn cells(ctx: &Ctx<'_>, look: &Look<'_>, first: &Trace, line: &Line<'_>) -> Vec<
     let Some(leg) = line.leg else { return message_cells(look, first, line, &indent) };
     let (glyph, role) = signs::leg(ctx.snapshot, leg);
     let quiet = leg.state == LegState::NotForIt;
+    let settled = matches!(leg.state, LegState::Acknowledged | LegState::Applied);
     let services = phrase::services(look, &leg.services, leg.services_likely);
     let name_role = if quiet { Role::Muted } else { Role::Text };
     let times = match leg.deliveries {
@@ -276,11 +317,31 @@ fn cells(ctx: &Ctx<'_>, look: &Look<'_>, first: &Trace, line: &Line<'_>) -> Vec<
         Cell::glyph(look, glyph, role),
         Cell::styled(format!("{indent}{}", leg.name), name_role).keep_ends(),
         if quiet { services.in_role(Role::Muted) } else { services },
-        Cell::styled(leg.state.word(), if leg.state == LegState::Acknowledged { Role::Text } else { role }),
+        held(look, line.trace, leg),
+        Cell::styled(leg.state.word(), if settled { Role::Text } else { role }),
         after(ctx, look, line.trace, leg),
         leg.error.map_or_else(Cell::empty, |error| Cell::number(number::duration(error), Role::Muted)),
         times,
     ]
+}
+
+/// Which version of the record a consumer's service has: as a copy, or because it has reacted to it.
+fn held(look: &Look<'_>, trace: &Trace, leg: &Leg) -> Cell {
+    if trace.record.is_none() || leg.state == LegState::NotForIt {
+        return Cell::empty();
+    }
+    let sign = if leg.copy {
+        Cell::glyph(look, Glyph::Copy, Role::Text).then(" ", Role::Text)
+    } else {
+        Cell::empty()
+    };
+    match &leg.holds {
+        Some(version) => {
+            let late = !leg.state.has_it();
+            sign.then(&**version, if late { Role::StateDegraded } else { Role::Text })
+        }
+        None => sign.and(phrase::none(look)),
+    }
 }
 
 /// When it was stored is told from the beginning of the story; how long its consumers took, from its own.
@@ -294,6 +355,7 @@ fn message_cells(look: &Look<'_>, first: &Trace, line: &Line<'_>, indent: &str) 
             .then(format!(" {}", line.trace.message.subject), Role::Title)
             .keep_ends(),
         sender.map_or_else(|| phrase::none(look), |service| Cell::text(service.as_str())),
+        Cell::empty(),
         Cell::styled("sent", Role::Muted),
         Cell::number(when, Role::Muted),
         Cell::empty(),
@@ -325,7 +387,8 @@ fn reasons(ctx: &Ctx<'_>, trace: &Trace, story: &[Line<'_>], width: u16) -> Vec<
     let rows = ctx.app.list(ListId::Legs).rows().iter();
     let legs = rows.filter_map(|row| line_of(story, row)?.leg);
     let speaks = |leg: &&Leg| {
-        !matches!(leg.state, LegState::Acknowledged | LegState::NotForIt)
+        !matches!(leg.state, LegState::Applied | LegState::Acknowledged | LegState::NotForIt)
+            || (leg.copy && leg.state == LegState::Acknowledged)
             || leg.steps.iter().any(|step| step.kind == AckKind::Covered)
     };
     let mut said: Vec<(Vec<&Leg>, String)> = Vec::new();

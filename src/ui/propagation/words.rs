@@ -95,7 +95,7 @@ pub fn verdict(trace: &Trace) -> String {
     let of = |states: &[LegState]| -> Vec<&str> {
         owed.iter().filter(|leg| states.contains(&leg.state)).map(|leg| &*leg.name).collect()
     };
-    let has = of(&[LegState::Acknowledged, LegState::Passed]);
+    let has: Vec<&&Leg> = owed.iter().filter(|leg| leg.state.has_it()).collect();
     let mut text = if has.len() == owed.len() {
         match has.len() {
             1 => "its one consumer has it".to_owned(),
@@ -123,6 +123,17 @@ pub fn verdict(trace: &Trace) -> String {
         passed => text += &format!("; since when {passed} of them have it is not known"),
     }
     clean(&text).into_owned()
+}
+
+/// The record that a message brings a version of, and when that was decided.
+pub fn record(trace: &Trace) -> Option<String> {
+    let record = trace.record.as_ref()?;
+    let entity = record.entity.as_ref().map_or_else(String::new, |entity| format!("{entity} "));
+    let by = if record.declared { "" } else { " (by its field alone: no key is declared)" };
+    Some(
+        clean(&format!("{entity}{}={}{by}  {}", record.name, record.value, trace.message.label()))
+            .into_owned(),
+    )
 }
 
 /// Whose doing a message is, as a sentence.
