@@ -1,8 +1,8 @@
 //! `headwater demo`: runs the sample store and watches it, through the same sources as any system.
 //!
 //! The store is real where there is a NATS server: the one of `--broker`, or one of our own when `nats-server` is on PATH. With
-//! neither it is simulated. On a broker of somebody else it watches at `passive`, elsewhere at `acks`, unless --probe says
-//! otherwise. Whatever way it ends, what was made is removed: streams from a broker of somebody else, the server
+//! neither it is simulated. On a broker of somebody else it watches at `passive`, elsewhere at `tap` with the messages of one stream,
+//! unless --probe says otherwise. Whatever way it ends, what was made is removed: streams from a broker of somebody else, the server
 //! and its directory when it is ours.
 
 mod signals;
@@ -22,6 +22,7 @@ use super::watch::{self, Declared, Plan, Watching};
 use super::{CommandError, print, runtime};
 use crate::app::Fault;
 use crate::cli::{Demo, Global};
+use crate::commands::tap;
 use crate::demo::sample;
 use crate::demo::scenario::load::{Known, read};
 use crate::demo::scenario::{STORE, STORE_FILE, Scenario};
@@ -29,7 +30,7 @@ use crate::demo::server::{self, Server};
 use crate::demo::simulation::{self, Simulation};
 use crate::demo::store::{self, Store, StoreError};
 use crate::model::command::ProbeLevel;
-use crate::model::id::{Name, SourceId};
+use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::observation::SourceState;
 use crate::model::snapshot::{Origin, Snapshot, TopologyState};
 use crate::report::json;
@@ -51,8 +52,12 @@ const END_WITHIN: Duration = Duration::from_millis(200);
 const SEED: u64 = 1;
 /// Said on the screen of a simulation.
 const HOW_TO_GET_REAL: &str = "simulated; for real: nats-server on PATH, or --broker URL";
-/// Said on the screen of a server of our own, when acknowledgements are listened to.
+/// Said on the screen of a server of our own, when all that can be heard is.
+const ALL_HEARD: &str = "tap: acknowledgements are heard, and the messages of ORDERS (8)";
+/// The same without the messages.
 const ALL_ACKS: &str = "acks: every acknowledgement is heard, so delays are exact";
+/// The channel whose messages are shown from the start, where nobody else is.
+const TAPPED: &str = "ORDERS";
 /// Said on the screen of somebody else's broker, when they are not.
 const NO_ACKS: &str = "passive: nothing is listened to; --probe acks measures delays exactly";
 
@@ -169,11 +174,12 @@ enum Stage {
 impl Stage {
     /// What is good to know at the start.
     fn notice(&self, probe: ProbeLevel) -> Option<&'static str> {
-        let listens = probe >= ProbeLevel::Acks;
-        match self {
-            Self::Simulated => Some(HOW_TO_GET_REAL),
-            Self::Ours(_) => listens.then_some(ALL_ACKS),
-            Self::Theirs(_) => (!listens).then_some(NO_ACKS),
+        match (self, probe) {
+            (Self::Simulated, _) => Some(HOW_TO_GET_REAL),
+            (Self::Ours(_), ProbeLevel::Tap) => Some(ALL_HEARD),
+            (Self::Ours(_), ProbeLevel::Acks) => Some(ALL_ACKS),
+            (Self::Theirs(_), ProbeLevel::Passive) => Some(NO_ACKS),
+            (Self::Ours(_), ProbeLevel::Passive) | (Self::Theirs(_), _) => None,
         }
     }
 
@@ -203,7 +209,7 @@ fn level(global: &Global, stage: &Stage) -> ProbeLevel {
     match stage {
         _ if global.probe.is_some() => said,
         Stage::Theirs(_) => ProbeLevel::Passive,
-        Stage::Simulated | Stage::Ours(_) => ProbeLevel::Acks,
+        Stage::Simulated | Stage::Ours(_) => ProbeLevel::Tap,
     }
 }
 
@@ -251,17 +257,23 @@ impl Running {
         topology: Topology,
         scenario: Arc<Scenario>,
     ) -> Result<Self, CommandError> {
-        match (stage, server) {
-            (Stage::Theirs(options), _) => Self::open(*options, None, probe, topology, scenario).await,
-            (_, None) => Ok(Self::simulate(demo.seed.unwrap_or(SEED), probe, &topology, &scenario)),
+        let running = match (stage, server) {
+            (Stage::Theirs(options), _) => {
+                return Self::open(*options, None, probe, topology, scenario).await;
+            }
+            (_, None) => Self::simulate(demo.seed.unwrap_or(SEED), probe, &topology, &scenario),
             (_, Some(server)) => {
                 let options = NatsOptions::new(SourceId::from(BROKER), server.url());
                 let mut options = options.map_err(|error| CommandError::Usage(error.to_string()))?;
                 options.monitors = vec![server.monitor().to_owned()];
                 options.fate = server.fate();
-                Self::open(options, Some(server), probe, topology, scenario).await
+                Self::open(options, Some(server), probe, topology, scenario).await?
             }
+        };
+        if probe >= ProbeLevel::Tap {
+            tap::ask(&running.watching.commands, vec![ChannelId::named(&SourceId::from(BROKER), TAPPED)]);
         }
+        Ok(running)
     }
 
     /// Real services on a real server.
@@ -387,8 +399,9 @@ mod tests {
             (level, stage.notice(level))
         };
         let ours = Stage::Ours("nats-server".into());
-        assert_eq!(of(&ours, None), (ProbeLevel::Acks, Some(ALL_ACKS)));
-        assert_eq!(of(&Stage::Simulated, None), (ProbeLevel::Acks, Some(HOW_TO_GET_REAL)));
+        assert_eq!(of(&ours, None), (ProbeLevel::Tap, Some(ALL_HEARD)));
+        assert_eq!(of(&ours, Some(Probe::Acks)), (ProbeLevel::Acks, Some(ALL_ACKS)));
+        assert_eq!(of(&Stage::Simulated, None), (ProbeLevel::Tap, Some(HOW_TO_GET_REAL)));
         assert_eq!(of(&theirs(), None), (ProbeLevel::Passive, Some(NO_ACKS)));
         assert_eq!(of(&theirs(), Some(Probe::Acks)), (ProbeLevel::Acks, None));
         assert_eq!(of(&ours, Some(Probe::Passive)), (ProbeLevel::Passive, None));

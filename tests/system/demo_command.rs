@@ -120,7 +120,7 @@ fn with_a_server_on_the_path_it_is_real_and_leaves_nothing() {
     // Programs that are no service of the store would be services of their own.
     assert_eq!(picture["services"].as_array().unwrap().len(), 10);
     assert_eq!(demo.left().len(), 1, "the server's directory");
-    assert_eq!(picture["probe"], "acks", "nobody else is there");
+    assert_eq!(picture["probe"], "tap", "nobody else is there");
     assert!(demo.exact() > 10);
     let status = demo.signal(Signal::TERM);
     assert_eq!(status.code(), Some(143));
@@ -189,7 +189,7 @@ fn without_a_server_it_is_simulated() {
     let nothing = tempfile::tempdir().unwrap();
     let mut demo = Demo::start(nothing.path(), &["--seed", "7"]);
     let picture = demo.living();
-    assert_eq!(picture["probe"], "acks");
+    assert_eq!(picture["probe"], "tap");
     assert!(demo.exact() > 10);
     // Nothing real is there that could have a state.
     assert_eq!(headwater::row(&picture, "sources", "main")["state"], "up");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, consumer};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::support::{Broker, Config, headwater, jet, wait_until};
@@ -263,4 +264,51 @@ async fn what_came_of_a_message_is_found_across_channels() {
 async fn what_came_of_a_message_is_found_where_messages_come_one_by_one() {
     let Some(broker) = Broker::start_old(Config::jetstream()) else { return };
     what_came_of_an_order(&broker).await;
+}
+
+/// What the channel removed before a consumer had it is missed; who had it before has passed it; who came later is not judged.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_unread_is_missed() {
+    let broker = Broker::start(Config::jetstream());
+    let client = broker.connect_as("test").await;
+    let config = jetstream::stream::Config {
+        name: "ORDERS".into(),
+        subjects: vec!["orders.>".into()],
+        max_messages: 10,
+        ..Default::default()
+    };
+    let orders = jet::stream_with(&client, config).await;
+    let (quick, _slow) = (jet::pull(&orders, "quick").await, jet::pull(&orders, "slow").await);
+    jet::publish(&client, "orders.created", 5).await;
+    for message in jet::fetch(&quick, 5).await {
+        message.double_ack().await.unwrap();
+    }
+    let mut questions = broker.connect_as("spy").await.subscribe("$JS.API.>").await.unwrap();
+    let line = "--stream ORDERS --seq 3 --for 20s --format json";
+    let running = tokio::spawn(headwater::ended(args(&broker, line)));
+    // It is removed while it is followed, after its consumers were looked at since: the messages come only then.
+    let mut looks = None;
+    let looked = async {
+        while let (Some(question), true) = (questions.next().await, looks != Some(2)) {
+            match (&mut looks, question.subject.as_str()) {
+                (None, "$JS.API.STREAM.MSG.GET.ORDERS") => looks = Some(0),
+                (Some(looks), "$JS.API.CONSUMER.LIST.ORDERS") => *looks += 1,
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(SOON, looked).await.expect("its consumers are looked at");
+    jet::publish(&client, "orders.created", 12).await;
+    let document = running.await.unwrap().document();
+    assert_valid(&document);
+    let slow = leg(&document, "slow");
+    assert_eq!(slow["state"], "missed", "{slow:#}");
+    assert_eq!(slow["why"], "removed before it was delivered; the channel keeps #8 and later");
+    assert_eq!(leg(&document, "quick")["state"], "passed");
+    // And whoever looks for it afterwards is told what is kept.
+    let error = headwater::ended(args(&broker, "--stream ORDERS --seq 3")).await.err;
+    assert!(error.contains("#3 is not there (1 message, 0 B read); it keeps #8 to #17"), "{error}");
+    let error = headwater::ended(args(&broker, "--stream ORDERS --key user_id=1")).await.err;
+    assert!(error.contains("what it had before #8 it no longer keeps"), "{error}");
+    assert!(error.contains("its last message came"), "{error}");
 }
