@@ -24,6 +24,7 @@ use crate::model::time::Stamp;
 use crate::topology::Topology;
 use crate::topology::declared::Address;
 
+mod calls;
 mod causes;
 mod changes;
 mod channels;
@@ -37,7 +38,6 @@ mod health;
 mod heard;
 mod identity;
 mod ownership;
-mod pairs;
 mod plans;
 mod progress;
 mod rates;

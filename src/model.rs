@@ -4,6 +4,7 @@
 //! ask of sources. Anyone may use this room; it uses none.
 
 pub mod acks;
+pub mod calls;
 pub mod command;
 pub mod histogram;
 pub mod id;
@@ -11,6 +12,7 @@ pub mod measured;
 pub mod message;
 pub mod number;
 pub mod observation;
+pub(crate) mod pairs;
 pub mod series;
 pub mod snapshot;
 pub mod subject;

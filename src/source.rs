@@ -5,6 +5,7 @@
 //! that counts are never dropped and memory does not queue up.
 
 pub mod accumulate;
+pub mod calls;
 pub mod fold;
 pub mod health;
 pub mod nats;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use crate::model::acks::{Acks, Processing};
+use crate::model::calls::Calls;
 use crate::model::id::SourceId;
 use crate::model::observation::{Batch, Observation, Observed, Span};
 use crate::model::time::{Mono, Stamp, Timestamp, nanos};
@@ -110,6 +112,11 @@ impl Outbox {
     /// The samples of processing times of the pending batch.
     pub fn processing(&mut self) -> &mut Processing {
         &mut self.pending.processing
+    }
+
+    /// The requests of the pending batch that were heard with their answers.
+    pub fn calls(&mut self) -> &mut Calls {
+        &mut self.pending.calls
     }
 
     /// Hands the pending batch over, if there is anything in it and the engine has room.

@@ -25,6 +25,8 @@ mod nats_discovery;
 mod nats_lag;
 #[path = "system/nats_processing.rs"]
 mod nats_processing;
+#[path = "system/nats_requests.rs"]
+mod nats_requests;
 #[path = "system/nats_rights.rs"]
 mod nats_rights;
 #[path = "system/nats_tap.rs"]

@@ -22,7 +22,7 @@ const TWICE: Duration = Duration::from_secs(10);
 pub(super) struct Changes {
     list: VecDeque<Change>,
     /// When a thing was last made, changed or removed, by list or notice: both tell of it.
-    #[serde(with = "super::pairs")]
+    #[serde(with = "crate::model::pairs")]
     told: BTreeMap<(Thing, NoticeKind), Stamp>,
 }
 

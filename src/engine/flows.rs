@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::consumers::ConsumerState;
-use super::delay;
 use super::plans::{FlowPlan, Numbers, SubjectPlan};
 use super::rates::{Meter, Rates, Windows, rates_together};
 use super::state::State;
 use super::words;
+use super::{calls, delay};
 use crate::model::id::{ChannelId, SourceId};
 use crate::model::measured::{Bounds, Measured};
 use crate::model::observation::{ChannelKind, ChannelReport, Retention};
@@ -43,7 +43,13 @@ pub(super) fn row(plan: &FlowPlan, state: &State) -> Flow {
         Numbers::Channel { only } => appended(plan, *only, state, windows),
         Numbers::Unknown(why) => nothing(why, state.structure_at.wall),
     };
-    flow(plan, figures)
+    let mut row = flow(plan, figures);
+    if let Some(asked) = calls::asked(&plan.asked, state, windows) {
+        // Each request's own time says more than a mean.
+        row.delay = calls::delay(&asked.all).or(row.delay);
+        row.asked = Some(Arc::new(asked));
+    }
+    row
 }
 
 /// The row of a flow whose numbers are those of its consumer; `at` tells since when it is known that there is none.
@@ -61,6 +67,7 @@ fn flow(plan: &FlowPlan, figures: Figures) -> Flow {
         delay: figures.delay,
         history: figures.history,
         last_seen: figures.last_seen,
+        asked: None,
     }
 }
 

@@ -84,13 +84,24 @@ impl<T: Sum> Heard<T> {
         *self = Self::default();
     }
 
+    /// What [`Self::window`] says, added up anew: of what is seldom looked at.
+    pub(super) fn over(&self, window: Duration, now: Mono) -> Option<T> {
+        let mut sum = T::default();
+        if window == Duration::MAX {
+            sum.add(&self.total);
+        } else {
+            let from = first_slot(window, now);
+            self.slots.iter().filter(|(slot, _)| *slot >= from).for_each(|(_, tally)| sum.add(tally));
+        }
+        (!sum.is_nothing()).then_some(sum)
+    }
+
     /// Everything heard in the window that ends `now`; `None` when that is nothing.
     pub(super) fn window(&mut self, window: Duration, now: Mono) -> Option<T> {
         let sum = if window == Duration::MAX {
             self.total.clone()
         } else {
-            let slots = u64::try_from(window.as_nanos() / SLOT.as_nanos()).unwrap_or(u64::MAX);
-            let from = slot_of(now).saturating_sub(slots);
+            let from = first_slot(window, now);
             let (upto, filling) = self.slots.back()?;
             let mut sum = match &self.complete {
                 Some(known) if (known.from, known.upto) == (from, *upto) => known.sum.clone(),
@@ -115,19 +126,34 @@ fn slot_of(at: Mono) -> u64 {
     at.0 / SLOT.as_nanos() as u64
 }
 
+fn first_slot(window: Duration, now: Mono) -> u64 {
+    let slots = u64::try_from(window.as_nanos() / SLOT.as_nanos()).unwrap_or(u64::MAX);
+    slot_of(now).saturating_sub(slots)
+}
+
+/// When the window that ends `now` begins: it is as sharp as its slots.
+pub(super) fn begins(window: Duration, now: Mono) -> Mono {
+    Mono(first_slot(window, now).saturating_mul(SLOT.as_nanos() as u64))
+}
+
 /// The figures of a tally: within [`crate::model::histogram::RELATIVE_ERROR`] and its clock's error of the truth.
 pub(super) fn delay(tally: &AckTally) -> Delay {
-    let figure = |q: f64| tally.delays.quantile(q).map(Quantile::middle);
+    exact(&tally.delays, tally.acknowledged, tally.error)
+}
+
+/// The figures of exact times, of `count` messages, that may each be wrong by `error`.
+pub(super) fn exact(times: &Histogram, count: u64, error: Duration) -> Delay {
+    let figure = |q: f64| times.quantile(q).map(Quantile::middle);
     Delay {
         p50: figure(0.50),
         p95: figure(0.95),
         p99: figure(0.99),
-        max: Histogram::max(&tally.delays),
-        count: tally.acknowledged,
+        max: times.max(),
+        count,
         method: DelayMethod::Exact,
-        error: (!tally.delays.is_empty()).then_some(tally.error),
+        error: (!times.is_empty()).then_some(error),
         errors: None,
-        negative: tally.delays.negative(),
+        negative: times.negative(),
         left_out: false,
     }
 }

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
 
+mod asked;
 mod declared;
 mod requests;
 
+use super::calls::Requester;
 use super::identity::Identity;
 use super::state::State;
 use super::subjects::is_internal;
 use super::wiring::{Wiring, likely_producer};
+use crate::model::calls::CallKey;
 use crate::model::id::{ChannelId, ConsumerId, EntityId, FlowId, Name, ServiceId, SourceId, escape};
 use crate::model::measured::Evidence;
 use crate::model::observation::{ChannelKind, Delivery};
@@ -28,6 +31,8 @@ pub(super) struct FlowPlan {
     /// Shared by all its rows.
     pub(super) route: Arc<Route>,
     pub(super) numbers: Numbers,
+    /// Who was heard to ask, of one by request.
+    pub(super) asked: Vec<Requester>,
 }
 
 impl FlowPlan {
@@ -106,6 +111,7 @@ pub(super) fn plan(state: &State, identity: &Identity<'_>, wiring: &mut Wiring) 
             plan.numbers = Numbers::Consumer { shared: true };
         }
     }
+    asked::add(state, wiring, &mut flows);
     limits(identity, &flows, wiring);
     for plan in flows.values() {
         for service in &*plan.from {
@@ -126,6 +132,7 @@ pub(super) struct Index {
     pub(super) consumers: HashMap<ConsumerId, Vec<usize>>,
     pub(super) channels: HashMap<ChannelId, Vec<usize>>,
     pub(super) meters: HashMap<(SourceId, TrafficKey), Vec<usize>>,
+    pub(super) calls: HashMap<(SourceId, CallKey), Vec<usize>>,
     pub(super) subjects: HashMap<(SourceId, TrafficKey), ChannelId>,
     /// Flows by request.
     pub(super) requests: Vec<usize>,
@@ -153,6 +160,9 @@ impl Index {
                     }
                 }
                 _ => {}
+            }
+            for requester in &plan.asked {
+                index.calls.entry(requester.of.clone()).or_default().push(at);
             }
             match (plan.kind, &plan.channel) {
                 (FlowKind::Request, _) => index.requests.push(at),
@@ -252,6 +262,7 @@ fn undeclared_reads(state: &State, wiring: &Wiring, taken: &BTreeMap<ConsumerId,
         evidence.extend(bound.into_iter().flat_map(|b| b.evidence.iter().cloned()));
         evidence.extend(producers.into_iter().flat_map(|p| p.evidence.iter().cloned()));
         plans.push(FlowPlan {
+            asked: Vec::new(),
             numbers: Numbers::Consumer { shared: false },
             route: Arc::new(Route {
                 id: FlowId::new(format!("consumer:{consumer}")),
@@ -351,6 +362,7 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                 )];
                 evidence.extend(from.evidence.iter().filter(|_| not_itself).cloned());
                 plans.push(FlowPlan {
+                    asked: Vec::new(),
                     numbers: Numbers::Delivered(counters(state, wiring, source, service, &s.subject)),
                     route: Arc::new(Route {
                         id: id("subject", channel.as_str(), service.as_str()),
@@ -383,6 +395,7 @@ fn upstreams(state: &State, wiring: &Wiring) -> Vec<FlowPlan> {
             let only = channel.report.fed_by.len() == 1
                 && (channel.report.subjects.is_empty() || &*fed.how == "mirror");
             plans.push(FlowPlan {
+                asked: Vec::new(),
                 numbers: Numbers::Channel { only },
                 route: Arc::new(Route {
                     id: id("upstream", fed.channel.as_str(), down.as_str()),

@@ -247,7 +247,9 @@ impl Cache {
         let index = &wiring.index;
         let of_channels = dirty.channels.iter().filter_map(|id| index.channels.get(id));
         let of_meters = dirty.meters.iter().filter_map(|key| index.meters.get(key));
-        let changed: BTreeSet<usize> = of_channels.chain(of_meters).flatten().copied().collect();
+        let of_calls = dirty.calls.iter().filter_map(|key| index.calls.get(key));
+        let changed: BTreeSet<usize> =
+            of_channels.chain(of_meters).chain(of_calls).flatten().copied().collect();
         for at in changed {
             if let Some(plan) = wiring.flows.get(at) {
                 put(&mut self.flows, at, flows::row(plan, state));

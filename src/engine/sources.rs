@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::Called;
 use super::changes::Changes;
 use super::rates::{Counter, Meter, Windows};
 use super::words;
+use crate::model::calls::CallKey;
 use crate::model::id::{Name, SourceId};
 use crate::model::measured::Measured;
 use crate::model::observation::{
@@ -41,7 +43,7 @@ pub(super) struct SourceMemory {
     was_up: bool,
     pub(super) lost_since: Option<Stamp>,
     /// Clock offsets by server; `None` is the one that answers.
-    #[serde(with = "super::pairs")]
+    #[serde(with = "crate::model::pairs")]
     pub(super) clocks: BTreeMap<Option<Name>, ClockOffset>,
     requests: Counter,
     messages: Counter,
@@ -50,15 +52,18 @@ pub(super) struct SourceMemory {
     pub(super) listened: Option<Span>,
     pub(super) channels_listed: Option<Stamp>,
     pub(super) clients_listed: Option<Stamp>,
-    #[serde(with = "super::pairs")]
+    #[serde(with = "crate::model::pairs")]
     pub(super) clients: BTreeMap<ClientKey, Arc<ClientReport>>,
     /// Groups that were connected and are not now.
-    #[serde(with = "super::pairs")]
+    #[serde(with = "crate::model::pairs")]
     pub(super) left: BTreeMap<ClientKey, Left>,
     /// The connection is back and was lost at this time: who is connected again has not been listed yet.
     back_from: Option<Timestamp>,
     pub(super) responders: BTreeMap<Name, Arc<ResponderReport>>,
-    #[serde(with = "super::pairs")]
+    /// Requests that were heard with their answers.
+    #[serde(default, with = "crate::model::pairs")]
+    pub(super) calls: BTreeMap<CallKey, Called>,
+    #[serde(with = "crate::model::pairs")]
     pub(super) traffic: BTreeMap<TrafficKey, Meter>,
 }
 
@@ -102,6 +107,7 @@ impl SourceMemory {
             left: BTreeMap::new(),
             back_from: None,
             responders: BTreeMap::new(),
+            calls: BTreeMap::new(),
             traffic: BTreeMap::new(),
         }
     }
@@ -300,7 +306,7 @@ impl SourceMemory {
     pub(super) fn forget(&mut self, now: &Stamp) -> bool {
         let before = self.traffic.len();
         self.traffic.retain(|_, meter| now.mono.since(meter.counted.mono) < FORGET);
-        before != self.traffic.len()
+        self.forget_calls(now.mono.before(FORGET)) | (before != self.traffic.len())
     }
 
     pub(super) fn row(&self, id: &SourceId, windows: Windows, now: &Stamp) -> Source {

@@ -19,6 +19,7 @@ use super::sources::SourceMemory;
 use super::taps::Taps;
 use super::totals::TotalsState;
 use super::traces::Traces;
+use crate::model::calls::CallKey;
 use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use crate::model::observation::{
@@ -38,6 +39,8 @@ pub(super) struct Dirty {
     pub(super) consumers: Vec<Stale>,
     pub(super) channels: Vec<ChannelId>,
     pub(super) meters: Vec<(SourceId, TrafficKey)>,
+    /// Of whom requests were heard.
+    pub(super) calls: Vec<(SourceId, CallKey)>,
     /// What searches came to.
     pub(super) searches: bool,
     /// What is heard on tapped channels.
@@ -149,6 +152,14 @@ impl State {
             let counted = batch.traffic.counts.keys();
             self.dirty.services |= counted.clone().any(|key| matches!(key, TrafficKey::Published { .. }));
             self.dirty.meters.extend(counted.map(|key| (source.clone(), key.clone())));
+        }
+        if !batch.calls.is_empty()
+            && let Some(memory) = self.sources.get_mut(source)
+        {
+            if memory.hear_calls(&batch.calls, batch.at) {
+                self.structure = self.revision;
+            }
+            self.dirty.calls.extend(batch.calls.keys().map(|key| (source.clone(), key.clone())));
         }
         if self.structure == self.revision {
             self.structure_at = batch.at;

@@ -16,7 +16,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// What is remembered of tapped channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Taps {
-    #[serde(with = "super::pairs")]
+    #[serde(with = "crate::model::pairs")]
     reports: BTreeMap<ChannelId, Arc<TapReport>>,
     /// The newest last.
     heard: VecDeque<Arc<HeardMessage>>,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::acks::{AckStep, Acks, Processing};
+use super::calls::Calls;
 use super::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use super::measured::Bounds;
 use super::message::{MessageReport, PursuitReport, SearchReport};
@@ -40,6 +41,9 @@ pub struct Batch {
     /// What brokers told of consumers' own processing times since the last batch.
     #[serde(default, skip_serializing_if = "Processing::is_empty")]
     pub processing: Processing,
+    /// Requests that were heard with their answers since the last batch.
+    #[serde(default, skip_serializing_if = "Calls::is_empty", with = "super::pairs")]
+    pub calls: Calls,
 }
 
 impl Batch {
@@ -53,6 +57,7 @@ impl Batch {
             acks: Acks::new(),
             listened: None,
             processing: Processing::new(),
+            calls: Calls::new(),
         }
     }
 
@@ -62,6 +67,7 @@ impl Batch {
             && self.traffic.is_empty()
             && self.acks.is_empty()
             && self.processing.is_empty()
+            && self.calls.is_empty()
     }
 
     /// Adds a later batch of the same source: nothing is dropped, state stays in order, counters add up.
@@ -75,6 +81,9 @@ impl Batch {
         self.listen(later.listened);
         for (consumer, times) in later.processing {
             self.processing.entry(consumer).or_default().merge(&times);
+        }
+        for (key, tally) in later.calls {
+            self.calls.entry(key).or_default().merge(&tally);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::acks::AckTally;
+use super::calls::Asked;
 use super::command::ProbeLevel;
 use super::id::{
     ChannelId, ConsumerId, DomainId, EntityId, FlowId, Name, ServiceId, SourceId, StoreId, TeamId,
@@ -558,6 +559,8 @@ pub struct Flow {
     pub history: History,
     /// When traffic was last seen on it.
     pub last_seen: Option<Timestamp>,
+    /// Of one by request: who was heard to ask, and how it went.
+    pub asked: Option<Arc<Asked>>,
 }
 
 impl Flow {

@@ -75,7 +75,7 @@ impl Count {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// By key.
-    #[serde(with = "pairs")]
+    #[serde(with = "super::pairs")]
     pub counts: BTreeMap<TrafficKey, Count>,
     /// Messages that were counted under [`OTHER`] because of the cap, so that the loss of detail is visible.
     pub folded_away: u64,
@@ -98,25 +98,6 @@ impl Traffic {
             self.add(key, &count);
         }
         self.folded_away = self.folded_away.saturating_add(other.folded_away);
-    }
-}
-
-/// Maps with structured keys as lists of pairs: JSON has text keys only.
-mod pairs {
-    use super::{BTreeMap, Count, TrafficKey};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<TrafficKey, Count>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        s.collect_seq(map)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<BTreeMap<TrafficKey, Count>, D::Error> {
-        Ok(Vec::<(TrafficKey, Count)>::deserialize(d)?.into_iter().collect())
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::model::calls::Asker;
 use crate::model::measured::{Bounds, Evidence, Measured};
 use crate::model::observation::{ChannelKind, SourceReport, SourceState};
 use crate::model::snapshot::{
@@ -291,9 +292,24 @@ struct FlowRow {
     bytes_rate: Option<f64>,
     errors_rate: Option<f64>,
     delay_ms: Option<DelayRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    asked_by: Vec<AskerRow>,
     evidence: Vec<EvidenceRow>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_exact: BTreeMap<&'static str, NotExact>,
+}
+
+/// Requests of one program, as they were heard over the delay's window.
+#[derive(Serialize)]
+struct AskerRow {
+    name: Option<String>,
+    services: Vec<String>,
+    rate: f64,
+    answered: u64,
+    failed: u64,
+    unanswered: u64,
+    not_followed: u64,
+    delay_ms: Option<DelayRow>,
 }
 
 /// What a plain subject does not tell.
@@ -637,8 +653,22 @@ fn flow(flow: &Flow, moment: Moment) -> FlowRow {
         bytes_rate: inexact.rate("bytes_rate", &flow.bytes_rate),
         errors_rate: inexact.rate("errors_rate", &flow.errors_rate),
         delay_ms: inexact.delay(flow.delay.as_ref()),
+        asked_by: flow.asked.iter().flat_map(|asked| asked.by.iter()).map(asker).collect(),
         evidence: flow.evidence.iter().map(evidence).collect(),
         not_exact: inexact.notes,
+    }
+}
+
+fn asker(asker: &Asker) -> AskerRow {
+    AskerRow {
+        name: asker.name.as_deref().map(ToOwned::to_owned),
+        services: asker.services.iter().map(ToString::to_string).collect(),
+        rate: asker.rate,
+        answered: asker.tally.answered,
+        failed: asker.tally.failed,
+        unanswered: asker.tally.unanswered,
+        not_followed: asker.tally.unfollowed,
+        delay_ms: asker.delay.as_ref().map(delay),
     }
 }
 

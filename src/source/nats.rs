@@ -109,7 +109,7 @@ pub async fn run(
         if options.servers.is_empty() {
             std::future::pending::<()>().await;
         }
-        let asked = Asked { level: watch::channel(options.probe).0, taps: Taps::new(&options) };
+        let asked = Asked { level: watch::channel(options.probe).0, taps: Taps::new(&options, desk.clock()) };
         let mut instead_of = None;
         loop {
             let side = Side { systems: &systems, instead_of: instead_of.as_ref() };

@@ -3,6 +3,7 @@
 //!
 //! A page is built as lines ([`page::Page`]) and scrolled; one file for each kind of thing.
 
+mod asked;
 mod channel;
 mod consumer;
 mod entity;

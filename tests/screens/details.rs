@@ -1,9 +1,16 @@
 //! The pane that tells everything of one thing, for each kind of thing.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use headwater::app::{Action, View};
+use headwater::model::calls::{Asked, Asker, CallTally};
+use headwater::model::histogram::{Histogram, Quantile};
+use headwater::model::id::ServiceId;
 use headwater::model::measured::Measured;
-use headwater::model::observation::HealthState;
-use headwater::model::snapshot::{Consumer, Processing, Service};
+use headwater::model::observation::{HealthState, Span};
+use headwater::model::snapshot::{Consumer, Delay, DelayMethod, Processing, Service};
+use headwater::model::time::Mono;
 
 use crate::fixture;
 use crate::stage::{Dress, Stage};
@@ -68,6 +75,60 @@ fn a_service_that_is_down() {
 #[test]
 fn a_flow_that_fails() {
     insta::assert_snapshot!("detail-flow", page(View::Flows, "accounts.user.get", false));
+}
+
+/// Who asks, how often, how long it takes, and what is not answered.
+#[test]
+fn a_request_whose_answers_are_heard() {
+    let mut snapshot = fixture::bad_day();
+    fixture::store::edit(
+        &mut snapshot.flows,
+        |flow| &*flow.label == "accounts.user.get",
+        |flow| {
+            let tally = |ms: &[i64], failed: u64, unanswered: u64, unfollowed: u64| {
+                let mut times = Histogram::default();
+                ms.iter().for_each(|ms| times.record(ms * 1_000_000));
+                let span = Span { from: Mono(0), to: Mono(58_000_000_000) };
+                let error = Duration::from_micros(300);
+                CallTally { answered: times.count(), times, error, failed, unanswered, unfollowed, span }
+            };
+            let asker = |name: Option<&str>, services: &[&str], rate: f64, tally: CallTally| {
+                let figure = |q| tally.times.quantile(q).map(Quantile::middle);
+                let delay = (!tally.times.is_empty()).then(|| Delay {
+                    p50: figure(0.5),
+                    p95: figure(0.95),
+                    p99: figure(0.99),
+                    max: tally.times.max(),
+                    count: tally.answered,
+                    method: DelayMethod::Exact,
+                    error: Some(tally.error),
+                    errors: None,
+                    negative: 0,
+                    left_out: false,
+                });
+                let services = services.iter().map(|id| ServiceId::from(*id)).collect();
+                Asker { name: name.map(Into::into), services, rate, delay, tally }
+            };
+            let web = tally(&[4, 5, 5, 6, 7, 9, 40], 2, 1, 0);
+            let by = [
+                asker(Some("web-1"), &["web"], 12.4, web.clone()),
+                asker(
+                    Some("\u{1b}[31m混雑した長い名前のサービス-20240115T101112"),
+                    &[],
+                    3.0,
+                    tally(&[6], 0, 0, 12),
+                ),
+                asker(None, &[], 0.2, tally(&[], 0, 3, 0)),
+            ];
+            let mut all = web;
+            by.iter().skip(1).for_each(|one| all.merge(&one.tally));
+            flow.asked = Some(Arc::new(Asked { by: by.into(), all }));
+        },
+    );
+    let mut stage = Stage::new(snapshot, View::Flows);
+    stage.filter("accounts.user.get").press(&[Action::Top, Action::Open, Action::Open]);
+    insta::assert_snapshot!("detail-flow-asked", stage.text((100, 90), Dress::Default));
+    insta::assert_snapshot!("detail-flow-asked-narrow", stage.text((60, 60), Dress::Mono));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use headwater::model::acks::{AckStep, Acks, Processing};
+use headwater::model::calls::Calls;
 use headwater::model::command::Command;
 use headwater::model::id::SourceId;
 use headwater::model::message::{MessageReport, SearchReport};
@@ -50,6 +51,8 @@ pub struct World {
     pub taps: BTreeMap<String, TapReport>,
     pub tap_reports: Vec<TapReport>,
     pub heard: Vec<HeardMessage>,
+    /// Requests that were heard with their answers.
+    pub calls: Calls,
     /// Every count as it came, for rates.
     pub every_count: Vec<(TrafficKey, Count)>,
     pub first_consumers_after: Option<Duration>,
@@ -105,6 +108,9 @@ impl World {
         }
         for (consumer, times) in batch.processing {
             self.processing.entry(consumer).or_default().merge(&times);
+        }
+        for (key, tally) in batch.calls {
+            self.calls.entry(key).or_default().merge(&tally);
         }
         self.listened = batch.listened;
         for (key, count) in batch.traffic.counts {

@@ -27,7 +27,7 @@ const HEALTH: &str = "health";
 /// The version of the server whose rules the simulation follows.
 const SERVER: &str = "2.15.1";
 /// The round trip to a broker that is not there: as on one machine.
-const ROUND_TRIP: Duration = Duration::from_micros(300);
+pub(super) const ROUND_TRIP: Duration = Duration::from_micros(300);
 /// Questions in a second that the source may ask.
 const BUDGET: u32 = 50;
 /// The first health checks are spread over this time.

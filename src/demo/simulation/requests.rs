@@ -147,6 +147,8 @@ impl World {
         let takes = if responder.works { self.random.time(&operation.answering.takes, 1.0) } else { REFUSAL };
         self.calls_made += 1;
         let call = self.calls_made;
+        let requester = self.services.get(asker).and_then(|service| service.instances.get(instance));
+        self.overheard.asked(now, call, &operation.subject, requester.map(|instance| &instance.name));
         let life = responder.life;
         let made = Call { operation: place, began: now, parent, awaited: true, asked: None, life, content };
         self.calls.insert(call, made);
@@ -203,6 +205,7 @@ impl World {
             operation.last_error = Some(error.into());
         }
         self.sent(service, 1, BYTES);
+        self.overheard.answered(now, id, !good);
         self.follow(&outlets, Some(&call.content), now, agenda, scenario);
         if call.awaited {
             self.returned(call.parent, good, now, agenda, scenario);

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::content::Content;
 use super::nanos;
-use super::observe::Watch;
+use super::observe::{ROUND_TRIP, Watch};
 use super::work::World;
+use crate::model::calls::CallKey;
 use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, Name, escape};
 use crate::model::observation::{Batch, Observation, Observed};
 use crate::model::tap::{HeardMessage, Payload, TapReport, TapState};
+use crate::model::time::Mono;
+use crate::source::calls::CallBook;
 use crate::source::redact::{self, Fields, Sensitive};
 use crate::topology::Topology;
 
@@ -59,6 +62,14 @@ pub(super) struct Sent {
 pub(super) struct Overheard {
     targets: Vec<Target>,
     sent: Vec<Sent>,
+    calls: Vec<(u64, Step)>,
+}
+
+/// A step of a request, by its number.
+#[derive(Debug)]
+enum Step {
+    Asked(u64, CallKey),
+    Answered(u64, bool),
 }
 
 impl Overheard {
@@ -67,6 +78,25 @@ impl Overheard {
         if self.targets.contains(target) {
             self.sent.push(sent());
         }
+    }
+
+    /// Writes down that a request was made, if somebody listens.
+    pub(super) fn asked(&mut self, now: u64, call: u64, subject: &Name, requester: Option<&Name>) {
+        if self.targets.iter().any(|target| matches!(target, Target::Subject(on) if on == subject)) {
+            let key = CallKey { subject: subject.clone(), requester: requester.cloned() };
+            self.calls.push((now, Step::Asked(call, key)));
+        }
+    }
+
+    /// Writes down that a request was answered.
+    pub(super) fn answered(&mut self, now: u64, call: u64, failed: bool) {
+        if self.hears_requests() {
+            self.calls.push((now, Step::Answered(call, failed)));
+        }
+    }
+
+    fn hears_requests(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Subject(_)))
     }
 }
 
@@ -89,6 +119,8 @@ pub(super) struct Taps {
     once: Vec<TapReport>,
     /// What the topology declares of the fields of messages.
     pub(super) fields: Fields,
+    /// Requests and their answers.
+    calls: CallBook,
     reported: u64,
 }
 
@@ -96,7 +128,7 @@ impl Taps {
     pub(super) fn new(topology: &Topology) -> Self {
         let sensitive = Sensitive::of(topology.sensitive()).into();
         let fields = Fields { sensitive, keys: topology.keys().into() };
-        Self { open: BTreeMap::new(), once: Vec::new(), fields, reported: 0 }
+        Self { open: BTreeMap::new(), once: Vec::new(), fields, calls: CallBook::new(Mono(0)), reported: 0 }
     }
 }
 
@@ -197,6 +229,7 @@ impl Watch {
     /// Tells what was sent since the last time, and how listening goes.
     pub(super) fn overhear(&mut self, world: &mut World, now: u64, batch: &mut Batch) {
         self.guard(world, now);
+        self.pair(world, now, batch);
         let sent = std::mem::take(&mut world.overheard.sent);
         self.load.messages += sent.len() as u64;
         for sent in sent {
@@ -232,6 +265,22 @@ impl Watch {
                 tell(tap.report.clone());
             }
         }
+    }
+
+    /// Tells which requests were answered since the last time, and how soon.
+    fn pair(&mut self, world: &mut World, now: u64, batch: &mut Batch) {
+        for (at, step) in std::mem::take(&mut world.overheard.calls) {
+            let at = self.stamp(at, false).mono;
+            match step {
+                Step::Asked(call, key) => self.taps.calls.asked(&call.to_string(), key, true, at),
+                Step::Answered(call, failed) => self.taps.calls.answered(&call.to_string(), failed, at),
+            }
+        }
+        if !world.overheard.hears_requests() {
+            self.taps.calls.lose("");
+        }
+        self.taps.calls.set_error(ROUND_TRIP);
+        batch.calls = self.taps.calls.close(self.stamp(now, false).mono);
     }
 
     /// Ends the taps on subjects where nobody answers any more.

@@ -87,6 +87,7 @@ pub(super) fn reads(
             from.channel.is_some_and(|on| c.report.subjects.iter().all(|s| subject::covers(on, s)))
         });
         plans.push(FlowPlan {
+            asked: Vec::new(),
             numbers: if channel.is_some() {
                 Numbers::Channel { only }
             } else {
@@ -197,7 +198,7 @@ fn declared_read(
         declared: true,
         evidence: evidence.into(),
     };
-    FlowPlan { route: Arc::new(route), numbers }
+    FlowPlan { route: Arc::new(route), numbers, asked: Vec::new() }
 }
 
 /// Why nothing is known of a declared flow.

@@ -24,6 +24,7 @@ pub(super) fn operations(
     // By service and operation's subject: counters, evidence, the name that people use.
     let mut operations: BTreeMap<(ServiceId, Name), FlowPlan> = BTreeMap::new();
     let blank = |service: &ServiceId, on: &Name| FlowPlan {
+        asked: Vec::new(),
         numbers: Numbers::Answered(Vec::new()),
         route: Arc::new(Route {
             id: FlowId::new(format!("request:{}/{}", escape(service.as_str()), escape(on))),

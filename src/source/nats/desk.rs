@@ -21,6 +21,7 @@ use super::lenient::one_line;
 use super::options::Fate;
 use super::processing::Samples;
 use super::tap::inboxes::Inboxes;
+use crate::model::calls::Calls;
 use crate::model::id::{ChannelId, Name, SourceId};
 use crate::model::message::MessageId;
 use crate::model::observation::{
@@ -497,6 +498,20 @@ impl Desk {
         // The way there and back costs the broker nothing; what is above it is its work (and ours).
         state.busy += length.saturating_sub(shortest);
         state.bytes += bytes as u64;
+    }
+
+    /// Tells of requests that were heard with their answers.
+    pub(super) fn tell_calls(&self, calls: Calls) {
+        let mut outbox = locked(&self.outbox);
+        for (key, tally) in calls {
+            outbox.calls().entry(key).or_default().merge(&tally);
+        }
+    }
+
+    /// The shortest way to the server and back: no message is on its way to us for longer than another by more than this, while
+    /// neither end is busy.
+    pub(super) fn round_trip(&self) -> Duration {
+        locked(&self.state).report.rtt.unwrap_or_default()
     }
 
     /// An answer came whose cost is not counted.

@@ -3,10 +3,12 @@
 //! A subscription is interest, and interest changes what others see: with it, a request that nobody serves waits for its time-out
 //! instead of failing at once. So each tap is guarded: of a stream it listens only while the stream is there to take the messages,
 //! of a bare subject only while somebody else listens to the same. [`guard`] asks before listening and every second after it; what
-//! may never be listened to says [`forbidden`]. [`book`] counts and tells what is heard, [`inboxes`] knows who sent it.
+//! may never be listened to says [`forbidden`]. [`book`] counts and tells what is heard, [`inboxes`] knows who sent it, [`answers`] pairs
+//! requests with their answers.
 //!
 //! What was asked for outlives a connection and a change of level.
 
+mod answers;
 mod book;
 mod forbidden;
 mod guard;
@@ -21,6 +23,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::answers::Answers;
 use self::book::{Book, Ear, locked};
 use self::guard::{Guard, Target, Verdict};
 use super::acks;
@@ -33,8 +36,8 @@ use crate::model::id::{ChannelId, Name};
 use crate::model::observation::{Notice, NoticeKind, Observation};
 use crate::model::tap::{TapReport, TapState};
 use crate::model::time::{Mono, Timestamp};
-use crate::source::BATCH_EVERY;
 use crate::source::redact::Watched;
+use crate::source::{BATCH_EVERY, Clock};
 
 /// The guard looks this often.
 const GUARD_EVERY: Duration = Duration::from_secs(1);
@@ -69,6 +72,7 @@ pub(super) struct Taps {
     ends: Mutex<u64>,
     sensitive: Watched,
     inbox_prefix: Option<String>,
+    answers: Arc<Answers>,
 }
 
 /// One of them.
@@ -114,6 +118,11 @@ impl Tap {
             not_before: Mono::default(),
             told: None,
         }
+    }
+
+    /// It is a subject on which requests may come, and it is listened to.
+    fn hears_requests(&self) -> bool {
+        matches!(self.target, Target::Subject(_)) && self.state == TapState::Listening
     }
 
     fn goes(&mut self, state: TapState, why: &str, now: Timestamp) {
@@ -180,7 +189,7 @@ impl Tap {
 }
 
 impl Taps {
-    pub(super) fn new(options: &NatsOptions) -> Self {
+    pub(super) fn new(options: &NatsOptions, clock: Clock) -> Self {
         Self {
             asked: Mutex::default(),
             look: Notify::new(),
@@ -188,6 +197,7 @@ impl Taps {
             ends: Mutex::new(0),
             sensitive: options.sensitive.clone(),
             inbox_prefix: options.inbox_prefix.clone(),
+            answers: Answers::new(clock),
         }
     }
 
@@ -201,6 +211,10 @@ impl Taps {
                 tap.listening.clear();
                 tap.goes(TapState::Ended, NOT_ASKED, now);
                 tap.tell(channel, desk);
+            }
+            if taps.is_empty() {
+                self.answers.stop();
+                self.tell_calls(desk);
             }
         } else if let Some(tap) = taps.get_mut(channel) {
             tap.not_before = Mono::default();
@@ -222,6 +236,8 @@ impl Taps {
     /// Ends all listening at once.
     fn stop(&self, desk: &Desk, why: &str) {
         *locked(&self.ends) += 1;
+        self.answers.stop();
+        self.tell_calls(desk);
         let now = desk.clock().now().wall;
         for (channel, tap) in locked(&self.asked).iter_mut() {
             tap.stop(why, now);
@@ -255,7 +271,14 @@ impl Taps {
             tap.not_before = now.mono + RETRY_DENIED;
             ours = true;
         }
-        ours
+        ours || self.answers.denied(subject)
+    }
+
+    /// Tells what was learnt of requests and their answers.
+    fn tell_calls(&self, desk: &Desk) {
+        let (calls, heard) = self.answers.close(desk.round_trip());
+        desk.heard(heard);
+        desk.tell_calls(calls);
     }
 
     /// A message for this subscription was lost, because we were too slow.
@@ -265,6 +288,7 @@ impl Taps {
                 locked(&tap.book).drop_one();
             }
         }
+        self.answers.overflowed(sid);
     }
 
     /// Listens to what may be listened to, while the connection lasts.
@@ -283,6 +307,7 @@ impl Taps {
                 }
                 ticks.tick().await;
                 locked(&self.asked).iter_mut().for_each(|(channel, tap)| tap.tell(channel, api.desk));
+                self.tell_calls(api.desk);
             }
         };
         tokio::select! {
@@ -349,6 +374,11 @@ impl Taps {
             }
         }))
         .await;
+        if locked(&self.asked).values().any(Tap::hears_requests) {
+            self.answers.round(api, &guard).await;
+        } else {
+            self.answers.stop();
+        }
     }
 
     /// It may not be listened to, or no longer.
@@ -401,6 +431,7 @@ impl Taps {
                 clock: desk.clock(),
                 sensitive: self.sensitive.clone(),
                 inboxes: desk.inboxes(),
+                answers: matches!(tap.target, Target::Subject(_)).then(|| Arc::clone(&self.answers)),
             };
             let sid = sid(&subscriber);
             let task = acks::tap::Listening(tokio::spawn(ear.listen(subscriber)));
@@ -409,7 +440,9 @@ impl Taps {
         let now = desk.clock().now().wall;
         let mut taps = locked(&self.asked);
         if let Some(tap) = self.still(&mut taps, channel, since) {
-            tap.goes(TapState::Listening, while_, now);
+            let answers =
+                if matches!(tap.target, Target::Subject(_)) { self.answers.words() } else { String::new() };
+            tap.goes(TapState::Listening, &format!("{while_}{answers}"), now);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::theme::{Glyph, Role};
 use crate::ui::widget::{Cell, number};
 use crate::ui::{Ctx, flows, phrase, signs};
 
+use super::asked;
 use super::page::Page;
 
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
@@ -44,6 +45,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
         page.fact("usual rate", &number::rate(rate));
     }
     page.delay(it.delay.as_ref(), "nobody measures it here", None);
+    if let Some(asked) = &it.asked {
+        asked::fill(page, asked);
+    }
     page.chart(ctx, "RATE", &it.history, number::rate);
     if let Some(consumer) = it.consumer.as_ref().and_then(|id| ctx.snapshot.consumer(id)) {
         page.heading("READ BY THE CONSUMER");

@@ -47,6 +47,10 @@ impl<'a> Page<'a> {
         self.look
     }
 
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     fn glyphs(&self) -> Glyphs {
         self.look.glyphs
     }

@@ -5,9 +5,11 @@ use crate::demo::sample;
 use crate::demo::scenario::load::{Known, read};
 use crate::demo::scenario::{STORE, STORE_FILE};
 use crate::demo::simulation::{Options, Simulation, Truth};
+use crate::model::calls::CallTally;
 use crate::model::command::Command;
 use crate::model::tap::Content as Told;
 use crate::model::time::{Mono, Timestamp};
+use crate::model::traffic::{Count, TrafficKey};
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -184,6 +186,38 @@ fn requests_are_heard_while_somebody_answers() {
         (reports.len(), reports[0].state, &*reports[0].why),
         (1, TapState::Refused, "nobody answers there now, and who asks is told so at once")
     );
+}
+
+/// What the responder counts and takes is what was heard: no request is lost, none invented.
+#[test]
+fn requests_and_answers_are_those_of_the_responder() {
+    let mut simulation = simulation();
+    advance(&mut simulation, 10_000);
+    tap(&mut simulation, "main/subject:accounts.session.check", true);
+    let batches = simulation.advance(Mono(40_000_000_000));
+    let (mut sum, mut count) = (CallTally::default(), Count::default());
+    for batch in &batches {
+        for (key, tally) in &batch.calls {
+            assert_eq!(
+                (&*key.subject, key.requester.as_deref()),
+                ("accounts.session.check", Some("gateway-1"))
+            );
+            sum.merge(tally);
+        }
+        for (key, told) in &batch.traffic.counts {
+            if matches!(key, TrafficKey::Answered { subject, .. } if &**subject == "accounts.session.check") {
+                count.add(told);
+            }
+        }
+    }
+    assert!(sum.answered > 500, "{sum:?}");
+    assert_eq!((sum.unanswered, sum.unfollowed, sum.times.negative()), (0, 0, 0));
+    // Polls end a little earlier or later than listening.
+    let (heard, counted) = (sum.answered as f64, count.messages as f64);
+    assert!((heard - counted).abs() < counted / 10.0, "{heard} heard, {counted} counted");
+    let mean = count.busy_ns as f64 / counted;
+    let p50 = sum.times.quantile(0.5).unwrap().middle() as f64;
+    assert!(p50 > mean / 2.0 && p50 < mean * 2.0, "p50 {p50}, mean {mean}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_nats::{HeaderMap, Message, Subscriber};
 use futures_util::StreamExt;
 
+use super::answers::Answers;
 use super::inboxes::Inboxes;
 use crate::model::id::{ChannelId, Name};
 use crate::model::subject::{covers, overlap};
@@ -22,6 +23,8 @@ const BYTES: f64 = 4.0 * 1024.0 * 1024.0;
 const AT_A_TIME: usize = 256;
 /// The header by which CloudEvents name their source.
 const CE_SOURCE: &str = "ce-source";
+/// How the address begins to which a delivered message is acknowledged: it asks for no answer.
+const ACK: &str = "$JS.ACK.";
 /// The longest name of a source that is told.
 const LONGEST_NAME: usize = 256;
 
@@ -119,6 +122,8 @@ pub(super) struct Ear {
     pub clock: Clock,
     pub sensitive: Watched,
     pub inboxes: Arc<Mutex<Arc<Inboxes>>>,
+    /// Who pairs requests with their answers, where requests may come.
+    pub answers: Option<Arc<Answers>>,
 }
 
 impl Ear {
@@ -136,6 +141,11 @@ impl Ear {
                     }
                     book.count(now.mono, message.payload.len())
                 };
+                if let (Some(answers), Some(reply)) = (&self.answers, message.reply.as_deref())
+                    && !reply.starts_with(ACK)
+                {
+                    answers.asked(&message.subject, reply, &inboxes, now.mono);
+                }
                 if let Some(number) = number {
                     let heard = self.read(&message, number, now, &sensitive, &inboxes);
                     locked(&self.book).waiting.push((now, heard));
@@ -173,7 +183,7 @@ impl Ear {
             subject: message.subject.as_str().into(),
             publisher,
             publisher_by: publisher_by.into(),
-            asks: !reply.is_empty() && !reply.starts_with("$JS.ACK."),
+            asks: !reply.is_empty() && !reply.starts_with(ACK),
             // The client counts the two addresses too.
             bytes: message.length.saturating_sub(message.subject.len() + reply.len()) as u64,
             headers,

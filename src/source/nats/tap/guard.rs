@@ -246,7 +246,7 @@ impl Guard<'_> {
     }
 
     /// What others listen to that has to do with a subject, and their names.
-    async fn others(&self, subject: &str) -> Result<BTreeSet<(String, Name)>, Failure> {
+    pub(super) async fn others(&self, subject: &str) -> Result<BTreeSet<(String, Name)>, Failure> {
         let Api { wire, desk, .. } = self.api;
         let body = json!({
             "subscriptions": true, "subscriptions_detail": true, "auth": false,

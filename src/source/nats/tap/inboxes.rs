@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::id::Name;
 use crate::source::nats::connections::{ServerPicture, is_inbox};
+use crate::source::nats::options::CONNECTION_NAME;
 
 /// The part of a client's unique names that all of one generator share (NUID).
 const SHARED: usize = 12;
@@ -17,6 +18,8 @@ pub(in crate::source::nats) struct Inboxes {
     exact: HashMap<String, Option<Name>>,
     /// The first part of the unique names that a program makes.
     makers: HashMap<String, Option<Name>>,
+    /// The inboxes for all answers to a program, as it subscribes to them, by their address.
+    kept: HashMap<String, String>,
 }
 
 impl Inboxes {
@@ -28,6 +31,10 @@ impl Inboxes {
         let mut inboxes = Self::default();
         for connection in pictures.into_iter().flat_map(|picture| &picture.connections) {
             let name = connection.name();
+            // Headwater, ours or another, listens to answers that others await.
+            if name.as_deref() == Some(CONNECTION_NAME) {
+                continue;
+            }
             for subject in connection.subjects().filter(|subject| is_inbox(subject, own_prefix)) {
                 let address =
                     subject.strip_suffix(".*").or_else(|| subject.strip_suffix(".>")).unwrap_or(subject);
@@ -36,12 +43,21 @@ impl Inboxes {
                     continue;
                 }
                 add(&mut inboxes.exact, address, name.as_ref());
+                if subject.ends_with(".*") {
+                    inboxes.kept.insert(address.to_owned(), subject.to_owned());
+                }
                 if let Some(maker) = maker(address) {
                     add(&mut inboxes.makers, maker, name.as_ref());
                 }
             }
         }
         inboxes
+    }
+
+    /// The inbox that this is an address of, if a program keeps it for all its answers: as it is subscribed to.
+    pub(super) fn kept(&self, reply: &str) -> Option<&str> {
+        let (address, _) = reply.rsplit_once('.')?;
+        self.kept.get(address).map(String::as_str)
     }
 
     /// The program whose inbox this is, if that is certain.
@@ -105,6 +121,7 @@ mod tests {
             { "cid": 2, "name": "web", "subscriptions_list_detail": list(&["_INBOX.BBBBBBBBBBBB2222222222"]) },
             { "cid": 3, "name": "one", "subscriptions_list_detail": list(&["_INBOX.CCCCCCCCCCCC3333333333.*"]) },
             { "cid": 4, "name": "two", "subscriptions_list_detail": list(&["_INBOX.CCCCCCCCCCCC4444444444.*"]) },
+            { "cid": 7, "name": "headwater", "subscriptions_list_detail": list(&["_INBOX.AAAAAAAAAAAA1111111111.*"]) },
             { "cid": 6, "name": "recorder", "subscriptions_list_detail": list(&["_INBOX.>", "_R_.*"]) },
             { "cid": 5, "subscriptions_list_detail": list(&["_INBOX.DDDDDDDDDDDD5555555555.*"]) },
         ]));
@@ -120,6 +137,13 @@ mod tests {
         assert_eq!(whose("_INBOX.CCCCCCCCCCCC9999999999"), None, "two share a maker");
         assert_eq!(whose("_INBOX.DDDDDDDDDDDD5555555555.1"), None, "it has no name");
         assert_eq!(whose("_INBOX.EEEEEEEEEEEE6666666666.1"), None, "who listens to all inboxes did not ask");
+        assert_eq!(inboxes.kept("_INBOX.AAAAAAAAAAAA1111111111.x7"), Some("_INBOX.AAAAAAAAAAAA1111111111.*"));
+        assert_eq!(inboxes.kept("_INBOX.BBBBBBBBBBBB2222222222"), None, "for one answer");
+        assert_eq!(
+            inboxes.kept("_INBOX.EEEEEEEEEEEE6666666666.1"),
+            None,
+            "who listens to all inboxes did not ask"
+        );
         assert_eq!(whose("orders.created"), None);
         assert_eq!(whose(""), None);
     }

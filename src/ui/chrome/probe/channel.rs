@@ -38,6 +38,9 @@ fn begin(ctx: &Ctx<'_>, tapping: &Tapping) -> Vec<(&'static str, String)> {
                 .to_owned(),
         ),
     ];
+    if !is_kept(ctx, tapping) {
+        out.insert(4, ("answers", ANSWERS.to_owned()));
+    }
     let level = ctx.snapshot.probe;
     if level < ProbeLevel::Tap {
         let also = match level {
@@ -49,11 +52,18 @@ fn begin(ctx: &Ctx<'_>, tapping: &Tapping) -> Vec<(&'static str, String)> {
     out
 }
 
+fn is_kept(ctx: &Ctx<'_>, tapping: &Tapping) -> bool {
+    let channel = ctx.snapshot.channel(&tapping.channel);
+    channel.is_some_and(|channel| channel.report.kind != ChannelKind::Subject)
+}
+
+/// What else is listened to where requests come.
+const ANSWERS: &str = "of those who ask are heard too, each at the inbox that it keeps for them, while it is connected; never at an \
+                       inbox where messages of streams are pulled";
+
 /// What is different for others.
 fn changes(ctx: &Ctx<'_>, tapping: &Tapping) -> &'static str {
-    let channel = ctx.snapshot.channel(&tapping.channel);
-    let kept = channel.is_some_and(|channel| channel.report.kind != ChannelKind::Subject);
-    if kept {
+    if is_kept(ctx, tapping) {
         "one thing for others, if the stream is deleted meanwhile: it is rechecked every second, and for up to that second \
          a publisher waits for its time-out instead of \"no responders\""
     } else {
