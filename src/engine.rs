@@ -57,6 +57,7 @@ mod tests;
 mod totals;
 mod traces;
 mod trend;
+mod unread;
 mod wiring;
 mod words;
 
@@ -104,7 +105,7 @@ impl EngineOptions {
     /// Rates and delays cover everything since watching began: for a single look of fixed length.
     #[must_use]
     pub fn whole_run(self) -> Self {
-        Self { windows: Windows { rate: Duration::MAX, delay: Duration::MAX }, ..self }
+        Self { windows: Windows { rate: Duration::MAX, delay: Duration::MAX, heard: Duration::MAX }, ..self }
     }
 }
 
@@ -195,6 +196,12 @@ impl Engine {
         }
     }
 
+    /// Figures of what is heard cover so long from now on; [`Duration::MAX`] is all that was heard.
+    pub fn set_window(&mut self, window: Duration) {
+        self.options.windows.heard = window;
+        self.state.set_window(window);
+    }
+
     /// Takes what a source saw.
     pub fn ingest(&mut self, batch: &Batch) {
         self.state.ingest(batch, self.options.probe);
@@ -236,6 +243,7 @@ impl Engine {
             generation: self.state.generation,
             taken_at: now.wall,
             window,
+            heard_window: self.options.windows.heard,
             watched,
             probe: self.options.probe,
             origin: self.options.origin,

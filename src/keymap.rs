@@ -70,6 +70,7 @@ pub const BINDINGS: &[Binding] = &[
     footer(10, &["y"], Action::Copy),
     footer(14, &["e"], Action::Export),
     main(&["r"], Action::Refresh),
+    main(&["w"], Action::Window),
     main(&["t"], Action::Zone),
     main(&["M"], Action::Mouse),
     footer(4, &[":"], Action::Palette),

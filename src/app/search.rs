@@ -2,6 +2,8 @@
 //!
 //! An answer is known from an older one to the same question by being one more: reports have no number of their own.
 
+use std::time::Duration;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -257,6 +259,18 @@ impl App {
         });
     }
 
+    /// Figures of what is heard cover the next longer time, or the shortest again.
+    pub(super) fn next_window(&mut self, latest: &Snapshot, now: Moment) -> Effect {
+        let longer = WINDOWS.into_iter().find(|window| *window > latest.heard_window);
+        let window = longer.unwrap_or(WINDOWS[0]);
+        let said = match window {
+            Duration::MAX => "figures cover all that was heard".to_owned(),
+            window => format!("figures of what is heard cover the last {} minutes", window.as_secs() / 60),
+        };
+        self.say(Said::done(said.replace("last 1 minutes", "last minute")), now);
+        Effect::Command(Command::Window(window))
+    }
+
     pub(super) fn change_probe(&mut self, level: ProbeLevel, now: Moment) -> Effect {
         let said = match level {
             ProbeLevel::Passive => "listening ends; delays become intervals between two polls",
@@ -268,6 +282,10 @@ impl App {
         Effect::Command(Command::Probe(level))
     }
 }
+
+/// What figures of what is heard may cover: as much as is kept in slots, and the whole run.
+const WINDOWS: [Duration; 4] =
+    [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(600), Duration::MAX];
 
 /// The consumer that feeds the copy that a row of an entity points at, else its first copy that has one.
 pub(super) fn feeds<'a>(entity: &'a Entity, row: &RowId) -> Option<&'a ConsumerId> {

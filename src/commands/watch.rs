@@ -200,9 +200,14 @@ pub fn start(plan: Plan) -> Watching {
     }
     tasks.spawn(async move {
         while let Some(command) = asked.recv().await {
-            if let Command::Probe(level) = command {
+            let input = match command {
+                Command::Probe(level) => Some(Input::Probe(level)),
+                Command::Window(window) => Some(Input::Window(window)),
+                _ => None,
+            };
+            if let Some(input) = input {
                 // An engine that has ended needs no telling.
-                let _ = probed.send(Input::Probe(level)).await;
+                let _ = probed.send(input).await;
             }
             // Nobody listens while there is no source.
             let _ = told.send(command);

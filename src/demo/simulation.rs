@@ -237,7 +237,7 @@ impl Simulation {
             Command::LetGo(of) => self.watch.let_go(of),
             Command::Follow(id) => self.watch.follow(id.clone()),
             Command::Tap { channel, on } => self.watch.tap(channel, *on, &mut self.world, self.now),
-            Command::Reconnect(_) => {}
+            Command::Reconnect(_) | Command::Window(_) => {}
         }
     }
 

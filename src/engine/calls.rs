@@ -72,9 +72,9 @@ pub(super) fn asked(requesters: &[Requester], state: &State, windows: Windows) -
         let Some(called) = state.sources.get(source).and_then(|memory| memory.calls.get(key)) else {
             continue;
         };
-        let Some(tally) = called.heard.over(windows.delay, now) else { continue };
+        let Some(tally) = called.heard.over(windows.heard, now) else { continue };
         // The window begins with a slot, or with the first request.
-        let seconds = now.since(heard::begins(windows.delay, now).max(called.first)).as_secs_f64();
+        let seconds = now.since(heard::begins(windows.heard, now).max(called.first)).as_secs_f64();
         all.merge(&tally);
         by.push(Asker {
             name: key.requester.clone(),

@@ -150,7 +150,11 @@ mod tests {
     use crate::engine::sample::{at, channel, filled};
     use std::time::Duration;
 
-    const WINDOWS: Windows = Windows { rate: Duration::from_secs(5), delay: Duration::from_secs(60) };
+    const WINDOWS: Windows = Windows {
+        rate: Duration::from_secs(5),
+        delay: Duration::from_secs(60),
+        heard: Duration::from_secs(60),
+    };
 
     #[test]
     fn the_rate_is_what_was_appended_over_time() {

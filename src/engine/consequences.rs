@@ -33,7 +33,7 @@ pub(super) struct Stories<'a> {
     /// The record of each, if it is a version of one.
     records: BTreeMap<&'a MessageId, Record>,
     /// All that is declared to be read.
-    uses: Vec<Use<'a>>,
+    pub(super) uses: Vec<Use<'a>>,
 }
 
 impl<'a> Stories<'a> {

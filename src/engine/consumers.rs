@@ -424,6 +424,11 @@ impl ConsumerState {
         self.settled = false;
     }
 
+    /// Its figures are to be worked out anew.
+    pub(super) fn unsettle(&mut self) {
+        self.settled = false;
+    }
+
     /// What polls say of the delays of single messages.
     pub(super) fn intervals(&self) -> Vec<DelayInterval> {
         self.delays.intervals().collect()
@@ -513,7 +518,7 @@ impl ConsumerState {
     /// Works out what its polls amount to.
     fn measure(&mut self, windows: Windows, stretch: Option<Span>) {
         let now = self.polled.map(|at| at.mono).max(self.listened);
-        let acks = now.and_then(|now| self.heard.window(windows.delay, now)).map(Arc::new);
+        let acks = now.and_then(|now| self.heard.window(windows.heard, now)).map(Arc::new);
         let delay = match &acks {
             Some(acks) => Some(heard::delay(acks)),
             None => self.polled.and_then(|at| self.delays.distribution(windows.delay, at.mono)),
@@ -595,7 +600,7 @@ impl ConsumerState {
             // It was sampled, and is not any more.
             None => "sampled by the broker".to_owned(),
         };
-        if let Some(times) = now.and_then(|now| self.processing.window(windows.delay, now)) {
+        if let Some(times) = now.and_then(|now| self.processing.window(windows.heard, now)) {
             return Measured::exact(heard::processing(&times), at, by());
         }
         let Some(report) = &self.report else { return Measured::unknown(words::NAME_ONLY.clone(), at) };

@@ -22,13 +22,15 @@ use crate::model::traffic::Count;
 pub struct Windows {
     /// Rates.
     pub rate: Duration,
-    /// Distributions of delays, and their counts.
+    /// Distributions of delays as polls tell them, and their counts.
     pub delay: Duration,
+    /// The same of what was heard: one person looks at the last minute, another at the whole run.
+    pub heard: Duration,
 }
 
 impl Default for Windows {
     fn default() -> Self {
-        Self { rate: super::RATE_WINDOW, delay: super::DELAY_WINDOW }
+        Self { rate: super::RATE_WINDOW, delay: super::DELAY_WINDOW, heard: super::DELAY_WINDOW }
     }
 }
 

@@ -190,6 +190,21 @@ impl State {
         }
     }
 
+    /// Figures of what is heard cover another time.
+    pub(super) fn set_window(&mut self, window: Duration) {
+        self.revision += 1;
+        self.windows.heard = window;
+        for consumer in self.consumers.values_mut() {
+            consumer.unsettle();
+            self.dirty.consumer(consumer);
+        }
+        let calls = self
+            .sources
+            .iter()
+            .flat_map(|(id, memory)| memory.calls.keys().map(|key| (id.clone(), key.clone())));
+        self.dirty.calls.extend(calls);
+    }
+
     /// Acknowledgements are not listened to any more.
     pub(super) fn unhear(&mut self) {
         self.revision += 1;

@@ -26,6 +26,8 @@ pub enum Input {
     Topology(Option<Arc<Topology>>, Option<TopologyState>),
     /// What the sources may do has changed.
     Probe(ProbeLevel),
+    /// Figures of what is heard are to cover so long.
+    Window(Duration),
     /// Somebody wants a picture of this very moment.
     Now,
 }
@@ -65,6 +67,10 @@ pub async fn drive(
                 }
                 Some(Input::Probe(probe)) => {
                     engine.set_probe(probe);
+                    news = true;
+                }
+                Some(Input::Window(window)) => {
+                    engine.set_window(window);
                     news = true;
                 }
                 Some(Input::Now) => {

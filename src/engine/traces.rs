@@ -14,6 +14,7 @@ use super::consequences::{Applied, Stories};
 use super::consumers::ConsumerState;
 use super::identity::Identity;
 use super::state::{State, consumers_of};
+use super::unread;
 use super::wiring::Wiring;
 use crate::model::acks::{AckKind, AckStep};
 use crate::model::id::{ConsumerId, Name};
@@ -233,7 +234,7 @@ fn row<'a>(followed: &'a Followed, abandoned: &HashSet<(&ConsumerId, u64)>, stor
     let Stories { state, wiring, .. } = *stories;
     let message = &followed.message;
     let record = stories.record(followed).cloned();
-    let legs: Vec<Leg> = consumers_of(&state.consumers, &message.id.channel)
+    let mut legs: Vec<Leg> = consumers_of(&state.consumers, &message.id.channel)
         .map(|consumer| {
             let bound = wiring.consumers.get(&consumer.id);
             let services = bound.map(|bound| bound.services.to_vec()).unwrap_or_default();
@@ -269,6 +270,7 @@ fn row<'a>(followed: &'a Followed, abandoned: &HashSet<(&ConsumerId, u64)>, stor
             }
         })
         .collect();
+    legs.extend(unread::legs(stories, message));
     let owed = legs.iter().filter(|leg| leg.state != LegState::NotForIt);
     let heard =
         |leg: &Leg| leg.delay.is_some() && matches!(leg.state, LegState::Acknowledged | LegState::Applied);

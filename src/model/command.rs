@@ -1,5 +1,7 @@
 //! What the person asks of sources: the only thing that flows against the data.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::id::{ChannelId, Name, SourceId};
@@ -39,6 +41,8 @@ pub enum Command {
     Reconnect(SourceId),
     /// Do as much as this to learn, and no more.
     Probe(ProbeLevel),
+    /// Let figures of what is heard cover so long; [`Duration::MAX`] is all that was heard. Nothing is asked of a source for it.
+    Window(Duration),
     /// Look for a message on a channel; when it is found, follow it.
     Find {
         /// Where.

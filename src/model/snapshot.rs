@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub taken_at: Timestamp,
     /// The time that its rates and delays cover.
     pub window: Duration,
+    /// The time that figures of what was heard cover: delays of acknowledgements, requests. [`Duration::MAX`]: all of it.
+    pub heard_window: Duration,
     /// How long has been watched.
     pub watched: Duration,
     /// What the sources may do to learn.
@@ -650,6 +652,7 @@ impl Snapshot {
             generation: 0,
             taken_at: at,
             window: Duration::ZERO,
+            heard_window: Duration::from_secs(60),
             watched: Duration::ZERO,
             probe: ProbeLevel::Passive,
             origin: Origin::Live,

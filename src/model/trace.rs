@@ -186,6 +186,8 @@ pub enum LegState {
     GaveUp,
     /// Removed from the channel before it was delivered: it will never have it.
     Missed,
+    /// The topology declares a reader, and the channel has no consumer of its name.
+    NoConsumer,
     /// The consumer's filter does not match it.
     NotForIt,
     /// Not known.
@@ -203,6 +205,7 @@ impl LegState {
                 | Self::Terminated
                 | Self::GaveUp
                 | Self::Missed
+                | Self::NoConsumer
                 | Self::NotForIt
         )
     }
@@ -217,13 +220,14 @@ impl LegState {
         match self {
             Self::GaveUp => 0,
             Self::Missed => 1,
-            Self::Terminated => 2,
-            Self::Waiting => 3,
-            Self::InFlight => 4,
-            Self::Unknown => 5,
-            Self::Applied | Self::Acknowledged => 6,
-            Self::Passed => 7,
-            Self::NotForIt => 8,
+            Self::NoConsumer => 2,
+            Self::Terminated => 3,
+            Self::Waiting => 4,
+            Self::InFlight => 5,
+            Self::Unknown => 6,
+            Self::Applied | Self::Acknowledged => 7,
+            Self::Passed => 8,
+            Self::NotForIt => 9,
         }
     }
 
@@ -238,6 +242,7 @@ impl LegState {
             Self::Terminated => "terminated",
             Self::GaveUp => "gave up",
             Self::Missed => "missed",
+            Self::NoConsumer => "no consumer",
             Self::NotForIt => "not for it",
             Self::Unknown => "unknown",
         }

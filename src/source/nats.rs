@@ -470,7 +470,7 @@ async fn follow_commands(
                 drop(questions.pursuits.try_send(pursue::Asked::Pursue(pursuit)));
             }
             Ok(Command::LetGo(of)) => drop(questions.pursuits.try_send(pursue::Asked::LetGo(of))),
-            Ok(Command::Reconnect(_) | Command::Fault { .. })
+            Ok(Command::Reconnect(_) | Command::Fault { .. } | Command::Window(_))
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

@@ -38,6 +38,7 @@ pub fn leg(snapshot: &Snapshot, leg: &Leg) -> (Glyph, Role) {
         }
         LegState::Terminated => (Glyph::Failed, Role::StateGaveUp),
         LegState::GaveUp | LegState::Missed => (Glyph::GaveUp, Role::StateGaveUp),
+        LegState::NoConsumer => (Glyph::Down, Role::StateDown),
         LegState::Unknown => (Glyph::Unknown, Role::StateUnknown),
     }
 }

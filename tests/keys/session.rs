@@ -1,6 +1,7 @@
 //! Pausing, the palette, the help, copying, faults, words that come and go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater::app::list::ListId;
 use headwater::app::{Effect, Fault, Input, Layer, Options, Said, View};
@@ -196,6 +197,13 @@ fn small_switches() {
     assert!(desk.app.evidence());
     desk.keys("r");
     assert_eq!(desk.effects.last(), Some(&Effect::Command(Command::Refresh)));
+    // From the last minute, the next longer one; after the longest comes the shortest.
+    desk.keys("w");
+    assert_eq!(desk.effects.last(), Some(&Effect::Command(Command::Window(Duration::from_secs(300)))));
+    assert!(desk.said().contains("cover the last 5 minutes"), "{}", desk.said());
+    desk.change(|snapshot| snapshot.heard_window = Duration::MAX);
+    desk.keys("w");
+    assert_eq!(desk.effects.last(), Some(&Effect::Command(Command::Window(Duration::from_secs(60)))));
     desk.keys("e");
     assert_eq!(desk.effects.last(), Some(&Effect::Export("headwater-overview".to_owned())));
     desk.keys("ctrl-z");

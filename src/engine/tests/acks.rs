@@ -190,3 +190,23 @@ fn what_a_service_takes_of_its_own_is_told_at_every_level_and_beside_the_delay()
         Some("it does not acknowledge each message by itself: there is nothing to sample")
     );
 }
+
+/// A chosen window covers what was heard in it, and the next tick shows it though nothing new came.
+#[test]
+fn figures_cover_the_window_that_was_chosen() {
+    let mut run = Run::new();
+    run.steps(900, 1);
+    let count = |run: &mut Run| {
+        let snapshot = run.engine.tick(at(run.at));
+        billing(&snapshot).acks.as_ref().map(|acks| acks.acknowledged)
+    };
+    let minute = count(&mut run).unwrap();
+    assert!((600..=650).contains(&minute), "{minute}");
+    run.engine.set_window(Duration::from_secs(300));
+    assert_eq!(count(&mut run), Some(900));
+    run.engine.set_window(Duration::MAX);
+    assert_eq!(count(&mut run), Some(900));
+    run.engine.set_window(Duration::from_secs(60));
+    assert_eq!(count(&mut run), Some(minute));
+    assert_eq!(run.engine.tick(at(run.at)).heard_window, Duration::from_secs(60));
+}

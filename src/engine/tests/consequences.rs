@@ -307,3 +307,36 @@ fn of_a_record_the_newest_versions_stay() {
     let kept: Vec<u64> = traces.iter().map(|trace| trace.message.id.seq).collect();
     assert_eq!(kept, [60, 72, 73, 74, 75, 76, 77, 78, 79]);
 }
+
+/// A consumer of another name than the declared one: the declared reader will never have it.
+#[test]
+fn a_declared_reader_whose_consumer_is_not_there_is_told() {
+    let shop = |there: &str, told: u64| {
+        let topology =
+            SHOP.replace("stream: ORDERS, durable: billing }", "stream: ORDERS, durable: billing-v2 }");
+        let mut engine = engine();
+        engine.set_topology(Some(super::super::sample::topology(&topology)), None);
+        let orders = ChannelReport { consumers: Some(told), ..stream("ORDERS", "orders.>") };
+        let report: ConsumerReport = consumed(&consumer("main", "ORDERS", there), 100, 0, 0);
+        let readers = Observation::Consumers {
+            channel: report.channel.clone(),
+            listing: Listing { entries: vec![report], complete: true },
+            missing: Vec::new(),
+        };
+        let listing = Observation::Channels(Listing { entries: vec![orders], complete: true });
+        engine.ingest(&batch("main", 1_000, vec![listing, readers]));
+        let traces = follow(&mut engine, vec![message("ORDERS", 50, "orders.created", 0)]);
+        traces[0]
+            .legs
+            .iter()
+            .map(|leg| (leg.name.to_string(), leg.state, leg.why.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let legs = shop("billing", 1);
+    assert_eq!((legs.len(), legs[1].0.as_str(), legs[1].1), (2, "billing-v2", LegState::NoConsumer));
+    let why = "ORDERS has no consumer of this name; its service reads by billing, which is not declared";
+    assert!(legs[1].2.starts_with("declared in ") && legs[1].2.ends_with(why), "{}", legs[1].2);
+    // Where it is there, or perhaps there, nothing is said.
+    assert_eq!(shop("billing-v2", 1).len(), 1);
+    assert_eq!(shop("billing", 2).len(), 1, "one of its consumers is not listed yet");
+}

@@ -39,7 +39,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     page.delay(it.delay.as_ref(), why_not, it.max_delay);
     page.processing(&it.processing);
     visibility(ctx, page, it);
-    page.chart(ctx, "LAG", &it.lag_history, |v| number::count(v.round().max(0.0) as u64));
+    page.chart(ctx, "LAG", &it.lag_history, messages);
     page.chart(ctx, "STALENESS", &it.staleness_history, seconds);
     readers(ctx, page, it);
     if let Some(report) = &it.report {
@@ -52,7 +52,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
 /// The curve of delays where each message's is known; else what would give it.
 fn visibility(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
     match &it.acks {
-        Some(acks) => page.visibility(acks, it.max_delay),
+        Some(acks) => page.visibility(ctx, "", acks, it.max_delay),
         None if ctx.snapshot.probe == ProbeLevel::Passive && it.report.is_some() => {
             let key = keymap::key_of(Layer::Main, Action::Probe).unwrap_or_default();
             page.text(
@@ -62,6 +62,11 @@ fn visibility(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
         }
         None => {}
     }
+}
+
+/// A lag as its history keeps it.
+pub(super) fn messages(v: f64) -> String {
+    number::count(v.round().max(0.0) as u64)
 }
 
 /// A staleness as its history keeps it.

@@ -7,6 +7,7 @@ use crate::theme::{Glyph, Role};
 use crate::ui::widget::{Cell, number};
 use crate::ui::{Ctx, blank, phrase, signs};
 
+use super::consumer::{messages, seconds};
 use super::page::Page;
 
 /// An owner that has said nothing for so long is quiet.
@@ -67,6 +68,9 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
             );
         }
     }
+    for replica in &it.replicas {
+        freshness(ctx, page, replica);
+    }
     if ctx.snapshot.topology.is_none() {
         page.next(&[blank::TOPOLOGY.to_owned()]);
     } else if !it.conflicts.is_empty() {
@@ -74,6 +78,17 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Entity) {
             "agree on one owner and one identifier, and say so in the services' topology files".to_owned()
         ]);
     }
+}
+
+/// How soon a copy has what its owner changed, beside how old it may be; and how old it was, and how far behind.
+fn freshness(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Replica) {
+    let Some(fed) = it.consumer.as_ref().and_then(|id| ctx.snapshot.consumer(id)) else { return };
+    let whose = it.service.as_str();
+    if let Some(acks) = &fed.acks {
+        page.visibility(ctx, whose, acks, it.max_staleness);
+    }
+    page.chart(ctx, &format!("STALENESS  {whose}"), &fed.staleness_history, seconds);
+    page.chart(ctx, &format!("CHANGES BEHIND  {whose}"), &fed.lag_history, messages);
 }
 
 fn store(ctx: &Ctx<'_>, page: &mut Page<'_>, id: Option<&crate::model::id::StoreId>) {

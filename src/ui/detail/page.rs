@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::app::{Action, Layer};
+use crate::keymap;
 use crate::model::acks::AckTally;
 use crate::model::id::Name;
 use crate::model::measured::{Bounds, Evidence, Measured};
@@ -274,12 +276,25 @@ impl<'a> Page<'a> {
     }
 
     /// How soon messages are processed: the share of them within each time, beside what the topology allows.
-    pub(super) fn visibility(&mut self, acks: &AckTally, limit: Option<Duration>) {
+    /// `whose` is named where several are on one page.
+    pub(super) fn visibility(
+        &mut self,
+        ctx: &Ctx<'_>,
+        whose: &str,
+        acks: &AckTally,
+        limit: Option<Duration>,
+    ) {
         let delays = &acks.delays;
         if delays.is_empty() {
             return;
         }
-        self.heading("PROCESSED WITHIN");
+        let over = match ctx.snapshot.heard_window {
+            Duration::MAX => "all that was heard".to_owned(),
+            window => format!("the last {}", number::limit(window)),
+        };
+        let key = keymap::key_of(Layer::Main, Action::Window).unwrap_or_default();
+        let whose = if whose.is_empty() { String::new() } else { format!("{whose}, ") };
+        self.heading_of("PROCESSED WITHIN", &format!("{whose}{over} ({key})"));
         let curve = Curve { delays, limit, width: self.width.min(100), height: CHART_ROWS + 1 };
         self.lines.extend(curve.lines(self.glyphs()));
         if let Some(limit) = limit {

@@ -106,6 +106,7 @@ pub fn verdict(trace: &Trace) -> String {
     };
     let parts = [
         ("lost to", of(&[LegState::GaveUp, LegState::Missed, LegState::Terminated])),
+        ("no consumer:", of(&[LegState::NoConsumer])),
         ("waits:", of(&[LegState::Waiting])),
         ("in flight:", of(&[LegState::InFlight])),
         ("not known:", of(&[LegState::Unknown])),
@@ -213,4 +214,66 @@ fn some(names: &[&str]) -> String {
     let more = names.len().saturating_sub(MOST);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     format!("{}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::measured::Measured;
+    use crate::model::observation::{ChannelKind, ChannelReport, Retention};
+    use crate::model::series::History;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_100_000);
+
+    fn channel(first: u64, last: u64, last_at: Option<u64>) -> Channel {
+        let unknown = || Measured::unknown("", NOW);
+        Channel {
+            report: ChannelReport {
+                id: "main/ORDERS".into(),
+                name: "ORDERS".into(),
+                kind: ChannelKind::Stream,
+                subjects: Vec::new(),
+                fed_by: Vec::new(),
+                messages: None,
+                bytes: None,
+                first_seq: Some(first),
+                last_seq: Some(last),
+                first_at: None,
+                last_at: last_at.map(|ago| NOW.offset(-(ago as i64) * 1_000_000_000)),
+                created_at: None,
+                retention: Retention::default(),
+                leader: None,
+                replicas: None,
+                distinct_subjects: None,
+                consumers: None,
+                description: None,
+                metadata: BTreeMap::new(),
+            },
+            source: "main".into(),
+            rate: unknown(),
+            bytes_rate: unknown(),
+            history: History::default(),
+            producers: Vec::new(),
+            evidence: crate::model::measured::Evidence::inferred(""),
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_says_what_the_channel_keeps_and_whether_anything_comes() {
+        let field = Search::Field { name: "user_id".into(), value: "42".into() };
+        let said = |channel: &Channel, search: &Search| absent(channel, search, NOW);
+        assert_eq!(said(&channel(1, 0, None), &field), "; nothing was ever published on it");
+        assert_eq!(said(&channel(1, 9, Some(75)), &field), "; its last message came 1m15 ago");
+        assert_eq!(
+            said(&channel(5, 9, Some(75)), &field),
+            "; its last message came 1m15 ago; what it had before #5 it no longer keeps"
+        );
+        assert_eq!(
+            said(&channel(10, 9, Some(75)), &field),
+            "; its last message came 1m15 ago; it keeps no message any more"
+        );
+        assert_eq!(said(&channel(5, 9, Some(75)), &Search::Seq(3)), "; it keeps #5 to #9");
+    }
 }
