@@ -73,6 +73,7 @@ actions! {
     SortNext = "sort", "sort", "sort by the next column";
     SortReverse = "reverse", "reverse", "reverse the order";
     SortDefault = "sort-worst-first", "worst first", "back to the opening order: what needs a person first";
+    Pullers = "name-pullers", "who pulls", "listen for 35 s to which program pulls from which consumer (level tap)";
     Window = "window", "window", "figures of what is heard cover the last 1, 5 or 10 minutes, or all of it";
     Fold = "fold", "fold", "show or fold services that are known only by a consumer's name";
     Pause = "pause", "pause", "let the picture stand still, or go on";

@@ -259,6 +259,22 @@ impl App {
         });
     }
 
+    /// Asks who pulls, if the level allows to hear it.
+    pub(super) fn name_pullers(&mut self, latest: &Snapshot, now: Moment) -> Option<Effect> {
+        if latest.probe < ProbeLevel::Tap {
+            let why = format!(
+                "who pulls is heard at the level tap, and this is {}: --probe tap",
+                latest.probe.word()
+            );
+            self.say(Said::failed(why), now);
+            return None;
+        }
+        let said =
+            "listening for 35 s to who pulls; meanwhile a pull on a deleted consumer waits for its time-out";
+        self.say(Said::done(said), now);
+        Some(Effect::Command(Command::Pullers))
+    }
+
     /// Figures of what is heard cover the next longer time, or the shortest again.
     pub(super) fn next_window(&mut self, latest: &Snapshot, now: Moment) -> Effect {
         let longer = WINDOWS.into_iter().find(|window| *window > latest.heard_window);

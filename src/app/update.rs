@@ -132,6 +132,7 @@ impl App {
                 return Some(Effect::Command(Command::Refresh));
             }
             Action::Reconnect => return self.reconnect(latest, now),
+            Action::Pullers => return self.name_pullers(latest, now),
             Action::Window => return Some(self.next_window(latest, now)),
             Action::Zone => {
                 self.utc = !self.utc;

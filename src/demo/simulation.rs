@@ -234,6 +234,7 @@ impl Simulation {
                 self.watch.find(channel.clone(), search.clone(), *before);
             }
             Command::Pursue(pursuit) => self.watch.pursue(pursuit.clone()),
+            Command::Pullers => self.watch.name_pullers(),
             Command::LetGo(of) => self.watch.let_go(of),
             Command::Follow(id) => self.watch.follow(id.clone()),
             Command::Tap { channel, on } => self.watch.tap(channel, *on, &mut self.world, self.now),

@@ -268,16 +268,22 @@ fn bind_consumer(
             }
         }
     }
-    if binding.services.is_empty() {
-        for member in report.map(|r| r.members.as_slice()).unwrap_or_default() {
+    let members = report.map(|r| r.members.as_slice()).unwrap_or_default();
+    if (binding.likely || binding.services.is_empty()) && !members.is_empty() {
+        // Who is its member is known, or was heard: that is more than what names let conclude.
+        let mut by = Binding::default();
+        for member in members {
             let of = identity.topology.bind(&[Clue::Name(NameKind::NatsClientName, member)], known);
-            binding.likely |= of.likely;
-            for service in of.services {
-                if !binding.services.contains(&service) {
-                    binding.services.push(service);
-                }
-            }
-            binding.evidence.extend(of.evidence);
+            by.likely |= of.likely;
+            by.services.extend(of.services);
+            by.evidence.extend(of.evidence);
+        }
+        by.services.sort();
+        by.services.dedup();
+        if !by.services.is_empty() {
+            let from = format!("its members: {}", members.join(", "));
+            by.evidence.insert(0, Evidence::observed(from, consumer.seen.wall));
+            binding = by;
         }
     }
     binding.services.sort();

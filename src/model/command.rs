@@ -43,6 +43,8 @@ pub enum Command {
     Probe(ProbeLevel),
     /// Let figures of what is heard cover so long; [`Duration::MAX`] is all that was heard. Nothing is asked of a source for it.
     Window(Duration),
+    /// Listen for a while to who pulls from which consumer; only at the level [`ProbeLevel::Tap`].
+    Pullers,
     /// Look for a message on a channel; when it is found, follow it.
     Find {
         /// Where.

@@ -470,7 +470,7 @@ pub struct ConsumerReport {
     pub created_at: Option<Timestamp>,
     /// The server that leads it.
     pub leader: Option<Name>,
-    /// Members by name, where the broker knows (Kafka, Redis, RabbitMQ).
+    /// Members by name: where the broker knows (Kafka, Redis, RabbitMQ), or programs that were heard to pull.
     pub members: Vec<Name>,
     /// Share of acknowledgements that it samples, in percent.
     pub sampling: Option<u8>,

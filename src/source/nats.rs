@@ -30,6 +30,7 @@ mod parse_tests;
 pub mod permissions;
 mod poll;
 mod processing;
+mod pullers;
 mod pursue;
 mod reference;
 mod search;
@@ -216,7 +217,7 @@ async fn follow(
     let advisories = listen(&client, options).await;
     let (search, searches) = mpsc::channel(SEARCHES_WAITING);
     let (pursue, pursuits) = mpsc::channel(SEARCHES_WAITING);
-    let questions = Questions { searches: search, pursuits: pursue };
+    let questions = Questions { searches: search, pursuits: pursue, pullers: Notify::new() };
     let api = Api { wire: &wire, desk, prefix: &options.js_api };
     tokio::select! {
         () = acks::tap::run(&client, desk, level.subscribe()) => {}
@@ -227,6 +228,7 @@ async fn follow(
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, taps, advisories) => {}
         () = processing::run(&client, desk, &options.js_event) => {}
+        () = pullers::run(&client, desk, &options.js_api, &questions.pullers, level.subscribe()) => {}
         () = follow_events(&mut events, &tell_connected, &wire, desk, taps, link) => {}
         () = follow_commands(commands, &client, desk, &refresh, asked, &questions) => {}
         () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
@@ -389,6 +391,15 @@ async fn follow_events(
                         desk.deaf_to_acks(subject);
                     } else if subject.ends_with(processing::SUBJECT) {
                         desk.deaf_to_samples(subject);
+                    } else if subject.ends_with(pullers::SUBJECT) {
+                        let why = format!("permission denied to subscribe to {subject}");
+                        desk.missing(
+                            Part::Pullers,
+                            "who pulls",
+                            &why,
+                            "allow this user to subscribe to it",
+                            false,
+                        );
                     } else if !taps.denied(desk, subject) && !wire.deny_subscription(subject) {
                         deaf_to.insert(subject.to_owned());
                         let all: Vec<_> = deaf_to.iter().map(String::as_str).collect();
@@ -439,6 +450,8 @@ async fn look(api: &Api<'_>, mut searches: mpsc::Receiver<Wanted>, declared: &Wa
 struct Questions {
     searches: mpsc::Sender<Wanted>,
     pursuits: mpsc::Sender<pursue::Asked>,
+    /// Who pulls is to be heard.
+    pullers: Notify,
 }
 
 /// What the person asks.
@@ -469,6 +482,7 @@ async fn follow_commands(
             Ok(Command::Pursue(pursuit)) => {
                 drop(questions.pursuits.try_send(pursue::Asked::Pursue(pursuit)));
             }
+            Ok(Command::Pullers) => questions.pullers.notify_one(),
             Ok(Command::LetGo(of)) => drop(questions.pursuits.try_send(pursue::Asked::LetGo(of))),
             Ok(Command::Reconnect(_) | Command::Fault { .. } | Command::Window(_))
             | Err(broadcast::error::RecvError::Lagged(_)) => {}

@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::{self, consumer, stream};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A file stream on subjects, everything else as the server has it.
@@ -110,4 +110,20 @@ pub async fn stream_info(client: &async_nats::Client, stream: &str) -> Value {
 /// `$JS.API.CONSUMER.INFO` as the server says it.
 pub async fn consumer_info(client: &async_nats::Client, stream: &str, consumer: &str) -> Value {
     request(client, &format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"), &Value::Null).await
+}
+
+/// Subjects that connections of this name listen to, as the server says.
+pub async fn subscriptions(client: &async_nats::Client, name: &str) -> Vec<String> {
+    let answer =
+        request(client, "$SYS.REQ.ACCOUNT.PING.CONNZ", &json!({ "subscriptions": true, "limit": 100 })).await;
+    let connections = answer["data"]["connections"].as_array().unwrap().clone();
+    let of_name = connections.into_iter().filter(|one| one["name"] == name);
+    let subjects = of_name.flat_map(|one| one["subscriptions_list"].as_array().cloned().unwrap_or_default());
+    subjects.filter_map(|subject| subject.as_str().map(str::to_owned)).collect()
+}
+
+/// Whether a request fails at once because nobody serves the subject.
+pub async fn fails_at_once(client: &async_nats::Client, subject: &'static str) -> bool {
+    let request = tokio::time::timeout(Duration::from_millis(500), client.request(subject, "".into())).await;
+    matches!(request, Ok(Err(error)) if error.kind() == async_nats::client::RequestErrorKind::NoResponders)
 }

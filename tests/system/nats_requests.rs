@@ -216,15 +216,11 @@ async fn requests_and_answers_are_those_of_the_programs() {
     }
 }
 
-/// Subjects that Headwater listens to, inboxes of its own aside.
+/// Inboxes of connections of this name.
 async fn inboxes(client: &Client, of: &str) -> Vec<String> {
-    let list = json!({ "subscriptions": true, "limit": 100 });
-    let answer = jet::request(client, "$SYS.REQ.ACCOUNT.PING.CONNZ", &list).await;
-    let connections = answer["data"]["connections"].as_array().unwrap().clone();
-    let of_name = connections.into_iter().filter(|one| one["name"] == of);
-    let subjects = of_name.flat_map(|one| one["subscriptions_list"].as_array().cloned().unwrap_or_default());
-    let subjects = subjects.filter_map(|subject| subject.as_str().map(str::to_owned));
-    subjects.filter(|subject| subject.starts_with("_INBOX.")).collect()
+    let mut subjects = jet::subscriptions(client, of).await;
+    subjects.retain(|subject| subject.starts_with("_INBOX."));
+    subjects
 }
 
 /// The inbox of a program, and whether Headwater listens there too.
@@ -359,4 +355,72 @@ async fn who_asks_is_told_in_json() {
     assert!(web["rate"].as_f64().unwrap() > 1.0, "{web}");
     asking.abort();
     stock.abort();
+}
+
+/// Pulls as client libraries do: each time by an inbox of its own, whose name begins like that of all of this program.
+async fn pull_again_and_again(client: Client, next: &'static str) {
+    let kept = client.subscribe("_INBOX.PullerPuller0000000001.*").await.unwrap();
+    for n in 2_u64.. {
+        let inbox = format!("_INBOX.PullerPuller{n:010}");
+        let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+        let body = json!({ "batch": 1, "expires": ns(Duration::from_millis(100)) }).to_string();
+        client.publish_with_reply(next, inbox, body.into()).await.unwrap();
+        answers.next().await.unwrap();
+    }
+    drop(kept);
+}
+
+/// Who pulls is told after it was asked for, at the level that allows it; and a pull on a consumer that is gone fails at once
+/// again when listening has ended.
+#[tokio::test]
+async fn who_pulls_is_named_on_asking() {
+    for broker in brokers() {
+        let admin = broker.connect_as("admin").await;
+        let orders = jet::stream(&admin, "ORDERS", &["orders.>"]).await;
+        jet::pull(&orders, "c-17").await;
+        // Old servers let who pulls from nothing wait, whoever listens.
+        let at_once = jet::fails_at_once(&admin, "$JS.API.CONSUMER.MSG.NEXT.ORDERS.nobody").await;
+        let worker = broker.connect_as("billing-worker").await;
+        let pulling = tokio::spawn(pull_again_and_again(worker, "$JS.API.CONSUMER.MSG.NEXT.ORDERS.c-17"));
+        let mut watch = watch_at(&broker.url());
+        watch.until(SOON, "the consumer", |world| world.consumer("nats/ORDERS/c-17").map(drop)).await;
+        let next = "$JS.API.CONSUMER.MSG.NEXT.>";
+        let hears =
+            || async { jet::subscriptions(&admin, "headwater").await.iter().any(|subject| subject == next) };
+
+        // Below the level nothing is heard, whatever is asked.
+        watch.commands.send(Command::Probe(ProbeLevel::Acks)).unwrap();
+        watch.commands.send(Command::Pullers).unwrap();
+        let polls = watch.world.clients_polls;
+        watch
+            .until(SOON, "polls go on", |world| {
+                if world.clients_polls > polls + 1 { Ok(()) } else { Err("no".into()) }
+            })
+            .await;
+        assert!(!hears().await);
+        assert!(watch.world.consumer("nats/ORDERS/c-17").unwrap().members.is_empty());
+
+        watch.commands.send(Command::Probe(ProbeLevel::Tap)).unwrap();
+        watch.commands.send(Command::Pullers).unwrap();
+        watch
+            .until(SOON, "its puller is named", |world| {
+                let members = &world.consumer("nats/ORDERS/c-17")?.members;
+                if *members == ["billing-worker".into()] { Ok(()) } else { Err(format!("{members:?}")) }
+            })
+            .await;
+        assert!(
+            watch.world.source.remarks.iter().any(|remark| remark.contains("who pulls")),
+            "it says so meanwhile"
+        );
+        assert!(hears().await);
+        watch.commands.send(Command::Probe(ProbeLevel::Passive)).unwrap();
+        wait_until(SOON, "listening has ended", || async { !hears().await }).await;
+        pulling.abort();
+        orders.delete_consumer("c-17").await.unwrap();
+        wait_until(SOON, "a pull on it fails as soon as before", || async {
+            jet::fails_at_once(&admin, "$JS.API.CONSUMER.MSG.NEXT.ORDERS.c-17").await == at_once
+        })
+        .await;
+        watch.end().await;
+    }
 }

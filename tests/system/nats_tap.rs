@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::client::RequestErrorKind;
+use async_nats::HeaderMap;
 use async_nats::jetstream::{self, stream};
-use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use headwater::model::command::{Command, ProbeLevel};
@@ -57,17 +56,6 @@ async fn goes(watch: &mut Watch, channel: &ChannelId, state: TapState) -> TapRep
 async fn listen(watch: &mut Watch, channel: &ChannelId) -> TapReport {
     ask(watch, channel, true);
     goes(watch, channel, TapState::Listening).await
-}
-
-/// Subjects that connections of this name listen to, as the server says.
-async fn subscriptions(client: &Client, name: &str) -> Vec<String> {
-    let answer =
-        jet::request(client, "$SYS.REQ.ACCOUNT.PING.CONNZ", &json!({ "subscriptions": true, "limit": 100 }))
-            .await;
-    let connections = answer["data"]["connections"].as_array().unwrap().clone();
-    let of_name = connections.into_iter().filter(|one| one["name"] == name);
-    let subjects = of_name.flat_map(|one| one["subscriptions_list"].as_array().cloned().unwrap_or_default());
-    subjects.filter_map(|subject| subject.as_str().map(str::to_owned)).collect()
 }
 
 fn text(message: &HeardMessage) -> &str {
@@ -153,7 +141,7 @@ async fn messages_of_a_stream_are_told_with_all_that_may_be_told() {
             (7, 7, 0, "it is no longer asked for")
         );
         wait_until(SOON, "it listens no longer", || async {
-            !subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned())
+            !jet::subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned())
         })
         .await;
         watch.end().await;
@@ -207,12 +195,6 @@ async fn responder(broker: &Broker, name: &str, to: &'static str) -> tokio::task
     })
 }
 
-/// Whether a request fails at once because nobody serves the subject.
-async fn fails_at_once(client: &Client, subject: &'static str) -> bool {
-    let request = tokio::time::timeout(Duration::from_millis(500), client.request(subject, "".into())).await;
-    matches!(request, Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders)
-}
-
 #[tokio::test]
 async fn a_request_fails_at_once_when_its_responder_has_left() {
     for broker in brokers() {
@@ -222,7 +204,7 @@ async fn a_request_fails_at_once_when_its_responder_has_left() {
         ask(&watch, &channel, true);
         let refused = goes(&mut watch, &channel, TapState::Refused).await;
         assert_eq!(&*refused.why, "nobody else listens to accounts.get: a request to it must fail at once");
-        assert!(fails_at_once(&client, "accounts.get").await);
+        assert!(jet::fails_at_once(&client, "accounts.get").await);
 
         let accounts = responder(&broker, "accounts", "accounts.get").await;
         let report = goes(&mut watch, &channel, TapState::Listening).await;
@@ -238,7 +220,8 @@ async fn a_request_fails_at_once_when_its_responder_has_left() {
         let ended = goes(&mut watch, &channel, TapState::Ended).await;
         assert_eq!(ended.why, refused.why);
         assert!(ended.subjects.is_empty());
-        wait_until(SOON, "a request fails at once again", || fails_at_once(&client, "accounts.get")).await;
+        wait_until(SOON, "a request fails at once again", || jet::fails_at_once(&client, "accounts.get"))
+            .await;
 
         let accounts = responder(&broker, "accounts", "accounts.*").await;
         goes(&mut watch, &channel, TapState::Listening).await;
@@ -257,14 +240,14 @@ async fn of_a_wide_subject_only_what_others_listen_to_is_listened_to() {
         let report = listen(&mut watch, &channel).await;
         assert_eq!(report.subjects.iter().map(|one| &**one).collect::<Vec<_>>(), ["svc.accounts"]);
         assert_eq!(&*report.why, "the parts of it that accounts listens to, looked at every second");
-        assert!(fails_at_once(&client, "svc.billing").await);
+        assert!(jet::fails_at_once(&client, "svc.billing").await);
         // Another observer of the same kind is no reason to listen.
         let mut other = watch_at(&broker.url());
         listen(&mut other, &channel).await;
         accounts.abort();
         goes(&mut watch, &channel, TapState::Ended).await;
         goes(&mut other, &channel, TapState::Ended).await;
-        wait_until(SOON, "a request fails at once", || fails_at_once(&client, "svc.accounts")).await;
+        wait_until(SOON, "a request fails at once", || jet::fails_at_once(&client, "svc.accounts")).await;
         other.end().await;
         watch.end().await;
     }
@@ -278,7 +261,7 @@ async fn a_publisher_learns_at_once_that_its_stream_is_gone() {
         let mut watch = watch_at(&broker.url());
         listen(&mut watch, &ORDERS.into()).await;
         jet::request(&client, "$JS.API.STREAM.DELETE.ORDERS", &Value::Null).await;
-        wait_until(SOON, "a publish fails at once", || fails_at_once(&client, "orders.created")).await;
+        wait_until(SOON, "a publish fails at once", || jet::fails_at_once(&client, "orders.created")).await;
         let ended = goes(&mut watch, &ORDERS.into(), TapState::Ended).await;
         assert_eq!(
             &*ended.why,
@@ -294,7 +277,7 @@ async fn a_publisher_learns_at_once_that_its_stream_is_gone() {
             ..Default::default()
         };
         jetstream::new(client.clone()).update_stream(config).await.unwrap();
-        wait_until(SOON, "the old subject is let go", || fails_at_once(&client, "orders.a")).await;
+        wait_until(SOON, "the old subject is let go", || jet::fails_at_once(&client, "orders.a")).await;
         watch
             .until(SOON, "the new one is listened to", |world| {
                 let subjects: Vec<&str> = world.taps[ORDERS].subjects.iter().map(|one| &**one).collect();
@@ -356,7 +339,7 @@ async fn what_would_harm_is_refused_and_says_why() {
         assert!(!watch.world.taps.contains_key("other/ORDERS"));
         let push = jet::consumer_info(&client, "ORDERS", "search").await;
         assert_eq!((&push["num_pending"], &push["num_ack_pending"]), (&json!(3), &json!(0)), "not activated");
-        let own = subscriptions(&client, "headwater").await;
+        let own = jet::subscriptions(&client, "headwater").await;
         let taps: Vec<&String> =
             own.iter().filter(|one| !one.starts_with("$JS.") && !one.starts_with("_INBOX.")).collect();
         assert_eq!(taps, ["orders.>"]);
@@ -386,7 +369,7 @@ async fn the_level_and_the_connection_come_and_go() {
         watch.commands.send(Command::Probe(ProbeLevel::Acks)).unwrap();
         goes(&mut watch, &ORDERS.into(), TapState::Ended).await;
         wait_until(SOON, "it listens no longer", || async {
-            !subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned())
+            !jet::subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned())
         })
         .await;
         watch.commands.send(Command::Probe(ProbeLevel::Tap)).unwrap();
@@ -461,7 +444,7 @@ async fn a_channel_is_named_on_the_command_line() {
         panic!("not told: {}", stream.errors());
     })
     .await;
-    assert!(subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned()));
+    assert!(jet::subscriptions(&client, "headwater").await.contains(&"orders.>".to_owned()));
     drop(stream);
     for (args, why) in [
         (
@@ -493,6 +476,6 @@ async fn in_a_cluster_every_server_is_asked_who_else_listens() {
     assert_eq!(&*report.why, "while accounts listens too, looked at every second");
     accounts.abort();
     goes(&mut watch, &channel, TapState::Ended).await;
-    wait_until(SOON, "a request fails at once", || fails_at_once(&client, "accounts.get")).await;
+    wait_until(SOON, "a request fails at once", || jet::fails_at_once(&client, "accounts.get")).await;
     watch.end().await;
 }

@@ -9,6 +9,7 @@ use super::tapped::Taps;
 use super::work::{Reader, Service, Told, World};
 use super::{Options, WARM_UP, nanos};
 use crate::demo::scenario::Times;
+use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, Name, ServiceId, SourceId};
 use crate::model::measured::Bounds;
 use crate::model::observation::{
@@ -68,6 +69,8 @@ pub(super) struct Watch {
     polled: Option<u64>,
     pub(super) load: Load,
     refresh: bool,
+    /// Who pulls was listened to.
+    pulled: bool,
     pub(super) listening: Listening,
     pub(super) taps: Taps,
 }
@@ -113,6 +116,7 @@ impl Watch {
             polled: None,
             load: Load { budget_per_s: BUDGET, ..Load::default() },
             refresh: false,
+            pulled: false,
             listening: Listening::default(),
             taps: Taps::new(topology),
         }
@@ -126,6 +130,11 @@ impl Watch {
     pub(super) fn first_checks(&self) -> Vec<(Duration, usize)> {
         let n = self.checks.len().max(1) as u32;
         (0..self.checks.len()).map(|at| (SPREAD * at as u32 / n, at)).collect()
+    }
+
+    /// Listens to who pulls, where the level allows it.
+    pub(super) fn name_pullers(&mut self) {
+        self.pulled |= self.options.probe >= ProbeLevel::Tap;
     }
 
     /// Polls at the next look at conditions.
@@ -297,6 +306,8 @@ impl Watch {
         let service = world.services.get(reader.service);
         let runs = service.is_some_and(|service| service.runs);
         let stream = world.streams.get(consumer.stream);
+        let pullers = service.filter(|_| self.pulled && runs && reader.deliver_subject.is_none());
+        let pullers = pullers.map(|service| &service.instances);
         let subject = |at: &usize| stream.and_then(|stream| stream.subjects.get(*at)).cloned();
         let position = |(consumer_seq, channel_seq): (u64, u64), last: Option<u64>| {
             Some(Position { consumer_seq, channel_seq, last_active: last.map(|at| self.broker_time(at)) })
@@ -333,7 +344,7 @@ impl Watch {
             paused: None,
             created_at: Some(self.broker_time(0)),
             leader: None,
-            members: Vec::new(),
+            members: pullers.into_iter().flatten().map(|instance| instance.name.clone()).collect(),
             sampling: None,
             description: None,
             metadata: BTreeMap::new(),

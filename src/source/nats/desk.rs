@@ -20,6 +20,7 @@ use super::clock::{Clocks, Reading, RoundTrip};
 use super::lenient::one_line;
 use super::options::Fate;
 use super::processing::Samples;
+use super::pullers::Pullers;
 use super::tap::inboxes::Inboxes;
 use crate::model::calls::Calls;
 use crate::model::id::{ChannelId, Name, SourceId};
@@ -68,6 +69,7 @@ pub(super) enum Part {
     Advisories,
     Acks,
     Samples,
+    Pullers,
     Monitoring(Name),
 }
 
@@ -95,6 +97,7 @@ pub(super) struct Desk {
     heard_bytes: AtomicU64,
     /// Whose inboxes there are; shared with the tasks that listen.
     inboxes: Arc<Mutex<Arc<Inboxes>>>,
+    pullers: Pullers,
 }
 
 /// Whether something has been reached.
@@ -182,7 +185,7 @@ impl State {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -235,6 +238,7 @@ impl Desk {
             refusals: AtomicU64::new(0),
             heard_bytes: AtomicU64::new(0),
             inboxes: Arc::default(),
+            pullers: Pullers::default(),
         }
     }
 
@@ -579,6 +583,11 @@ impl Desk {
         let lists = |part: &Part| matches!(part, Part::Streams | Part::Consumers(_));
         let missing = state.unavailable.iter().find(|(part, (_, trouble))| lists(part) && *trouble);
         missing.map(|(_, (entry, _))| entry.why.clone())
+    }
+
+    /// Who was heard to pull.
+    pub(super) fn pullers(&self) -> &Pullers {
+        &self.pullers
     }
 
     /// Whose inboxes there are, as the connections were last listed; for the tasks that listen.

@@ -24,11 +24,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::answers::Answers;
-use self::book::{Book, Ear, locked};
+use self::book::{Book, Ear};
 use self::guard::{Guard, Target, Verdict};
 use super::acks;
 use super::api::Api;
-use super::desk::Desk;
+use super::desk::{Desk, locked};
 use super::options::NatsOptions;
 use super::poll::Link;
 use crate::model::command::ProbeLevel;

@@ -10,7 +10,7 @@ use super::patience::Retry;
 use super::{BUSY_WEIGHT, STREAMS_PER_TURN, remedy};
 use crate::model::id::{ChannelId, ConsumerId, Name};
 use crate::model::measured::Bounds;
-use crate::model::observation::{BacklogReport, Listing, Observation};
+use crate::model::observation::{BacklogReport, ConsumerReport, Listing, Observation};
 use crate::model::time::{Mono, Stamp};
 use crate::source::nats::api::{Api, MessageReply, codes};
 use crate::source::nats::backlog::{Found, Look, Memory, Question, Work, look, unread};
@@ -397,7 +397,9 @@ impl<'a> JetStream<'a> {
                     let consumer = ConsumerId::named(desk.source(), stream, &info.name);
                     backlogs.push(Backlog { stream: stream.clone(), consumer, at, work });
                 }
-                reports.insert(info.name.clone(), info.report(desk.source(), stream));
+                let members = desk.pullers().of(stream, &info.name);
+                let report = ConsumerReport { members, ..info.report(desk.source(), stream) };
+                reports.insert(info.name.clone(), report);
             }
         }
         desk.know_consumers(stream, reports.values());

@@ -17,7 +17,6 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use super::book::locked;
 use super::guard::Guard;
 use super::inboxes::Inboxes;
 use super::{RETRY_DENIED, sid};
@@ -30,6 +29,7 @@ use crate::source::calls::CallBook;
 use crate::source::fold::fold;
 use crate::source::nats::acks::tap::Listening;
 use crate::source::nats::api::Api;
+use crate::source::nats::desk::locked;
 use crate::source::nats::lenient::one_line;
 use crate::source::nats::wire::Failure;
 

@@ -1,7 +1,7 @@
 //! What is heard on one channel: all of it counted, and as much told as a person can read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_nats::{HeaderMap, Message, Subscriber};
 use futures_util::StreamExt;
@@ -13,6 +13,7 @@ use crate::model::subject::{covers, overlap};
 use crate::model::tap::HeardMessage;
 use crate::model::time::{Mono, Stamp};
 use crate::source::Clock;
+use crate::source::nats::desk::locked;
 use crate::source::redact::{self, Sensitive, Watched};
 
 /// Messages of one channel that are told per second in the long run, and at once.
@@ -27,10 +28,6 @@ const CE_SOURCE: &str = "ce-source";
 const ACK: &str = "$JS.ACK.";
 /// The longest name of a source that is told.
 const LONGEST_NAME: usize = 256;
-
-pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The counts of one channel since it was asked for, and what waits to be told.
 #[derive(Default)]

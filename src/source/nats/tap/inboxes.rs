@@ -61,7 +61,7 @@ impl Inboxes {
     }
 
     /// The program whose inbox this is, if that is certain.
-    pub(super) fn whose(&self, reply: &str) -> Option<Name> {
+    pub(in crate::source::nats) fn whose(&self, reply: &str) -> Option<Name> {
         let mut address = reply;
         loop {
             if let Some(name) = self.exact.get(address) {
