@@ -44,8 +44,12 @@ impl Clock {
     /// Now, on both of the observer's clocks.
     pub fn now(&self) -> Stamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mono = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Stamp { wall: Timestamp(nanos(since_epoch)), mono: Mono(mono), ..Stamp::default() }
+        Stamp { wall: Timestamp(nanos(since_epoch)), mono: self.mono(), ..Stamp::default() }
+    }
+
+    /// Now, on the monotonic clock alone: for what is asked tens of thousands of times a second.
+    pub fn mono(&self) -> Mono {
+        Mono(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
 

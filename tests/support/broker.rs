@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::{
     binaries::{self, Version},
     config::{Config, SYSTEM_USER},
+    ports::ClosedPort,
 };
 
 /// How long a server may take to open its ports on a busy machine.
@@ -29,6 +30,8 @@ pub struct Broker {
     /// 0 until the first start has chosen one.
     port: u16,
     monitor_port: u16,
+    /// Its ports, kept for it while it is dead.
+    kept: Vec<ClosedPort>,
 }
 
 impl Broker {
@@ -55,7 +58,7 @@ impl Broker {
         // async-nats and reqwest both want the one provider of the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = tempfile::Builder::new().prefix("headwater-nats-").tempdir().unwrap();
-        Self { config, binary, directory, child: None, port: 0, monitor_port: 0 }
+        Self { config, binary, directory, child: None, port: 0, monitor_port: 0, kept: Vec::new() }
     }
 
     /// A server whose ports are already decided; returns whether it came up.
@@ -155,6 +158,7 @@ impl Broker {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+            self.keep_ports();
         }
     }
 
@@ -163,7 +167,12 @@ impl Broker {
         self.signal(rustix::process::Signal::TERM);
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
+            self.keep_ports();
         }
+    }
+
+    fn keep_ports(&mut self) {
+        self.kept = [self.port, self.monitor_port].into_iter().filter_map(ClosedPort::keep).collect();
     }
 
     /// Stops the server's clock without closing a connection (SIGSTOP), as a hung machine would.
@@ -218,6 +227,7 @@ impl Broker {
             .append(true)
             .open(directory.join("log"))
             .map_err(|error| error.to_string())?;
+        self.kept.clear();
         let port = |port: u16| if port == 0 { "-1".to_owned() } else { port.to_string() };
         let mut child = Command::new(&self.binary)
             .args(["-a", "127.0.0.1", "-p", &port(self.port), "-m", &port(self.monitor_port)])

@@ -15,6 +15,7 @@ pub mod headwater;
 pub mod http;
 pub mod jet;
 pub mod jwt;
+pub mod ports;
 pub mod tls;
 pub mod wait;
 pub mod watch;

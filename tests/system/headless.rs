@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{self, consumer, stream};
 use serde_json::{Value, json};
 
-use crate::support::{Broker, Config, User, headwater, jet, wait_until};
+use crate::support::{Broker, Config, User, headwater, jet, ports::ClosedPort, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -315,8 +315,8 @@ async fn an_edit_of_the_topology_is_taken_while_running_and_a_bad_one_is_said() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_server_is_exit_code_3_and_one_line_that_names_it() {
-    // A port that was free a moment ago: nobody listens.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = ClosedPort::new();
+    let port = closed.number();
     let url = format!("nats://127.0.0.1:{port}");
     let told = refused(&["once", "--for", "1s", "--nats", &url]).await;
     assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("refused"), "{told}");
@@ -354,8 +354,9 @@ fn what_stays_refused_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_servers_is_enough_and_the_other_is_named_as_missing() {
     let broker = Broker::start(Config::jetstream());
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let args = ["--for".to_owned(), "2s".into(), "--nats".into(), format!("far=nats://127.0.0.1:{port}")];
+    let closed = ClosedPort::new();
+    let far = format!("far=nats://127.0.0.1:{}", closed.number());
+    let args = ["--for".to_owned(), "2s".into(), "--nats".into(), far];
     let url = format!("near={}", broker.url());
     let document = headwater::beside(move || {
         headwater::once(&url, &args.iter().map(String::as_str).collect::<Vec<_>>())
@@ -423,8 +424,8 @@ async fn output_that_cannot_be_written_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn monitoring_alone_names_the_monitoring_endpoint_and_no_server() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
+    let closed = ClosedPort::new();
+    let url = format!("http://127.0.0.1:{}", closed.number());
     let told = refused(&["once", "--for", "100ms", "--monitor", &url]).await;
     assert!(told.contains(&url) && !told.contains("nats://"), "{told}");
 }
@@ -513,11 +514,9 @@ async fn credentials_that_are_taken_away_while_it_streams_are_said_and_may_be_gi
 
 #[test]
 fn a_server_that_is_not_there_is_not_waited_for_as_long_as_it_is_to_be_watched() {
-    let url = |name: &str| {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        format!("{name}=nats://127.0.0.1:{port}")
-    };
-    let args = ["once", "--for", "1h", "--nats", &url("a"), "--nats", &url("b")];
+    let (a, b) = (ClosedPort::new(), ClosedPort::new());
+    let url = |name: &str, closed: &ClosedPort| format!("{name}=nats://127.0.0.1:{}", closed.number());
+    let args = ["once", "--for", "1h", "--nats", &url("a", &a), "--nats", &url("b", &b)];
     let (told, code) = headwater::ends(&args, Duration::from_secs(60));
     assert_eq!((code, told.lines().count()), (Some(3), 2), "{told}");
     assert!(told.lines().all(|line| line.ends_with(": connection refused")), "{told}");

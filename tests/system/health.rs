@@ -22,7 +22,7 @@ use headwater::{
 };
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::support::tls::Certificates;
+use crate::support::{ports::ClosedPort, tls::Certificates};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -126,10 +126,8 @@ fn endpoint(service: &str, url: &str) -> Endpoint {
 
 #[tokio::test]
 async fn every_kind_of_endpoint_gets_one_clear_line() {
-    let closed = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let nobody = ClosedPort::new();
+    let closed = nobody.number();
     let spring =
         r#"{"status":"DOWN","components":{"accounts-db":{"status":"DOWN","details":{"error":"refused"}}}}"#;
     let versions = r#"{"status":"UP","feeds":{"user":{"version":7}}}"#;

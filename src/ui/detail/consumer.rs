@@ -196,7 +196,8 @@ fn readers(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Consumer) {
             }
         }
         if !report.members.is_empty() {
-            page.fact("members", &report.members.join(", "));
+            let word = if report.delivery == Delivery::Pull { "pulled by" } else { "members" };
+            page.fact(word, &report.members.join(", "));
         }
     }
     if !it.feeds.is_empty() {

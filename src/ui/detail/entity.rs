@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::series::History;
 use crate::model::snapshot::{Entity, Replica, Thing};
 use crate::theme::{Glyph, Role};
 use crate::ui::widget::{Cell, number};
@@ -87,8 +88,14 @@ fn freshness(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Replica) {
     if let Some(acks) = &fed.acks {
         page.visibility(ctx, whose, acks, it.max_staleness);
     }
-    page.chart(ctx, &format!("STALENESS  {whose}"), &fed.staleness_history, seconds);
-    page.chart(ctx, &format!("CHANGES BEHIND  {whose}"), &fed.lag_history, messages);
+    // A line of zeros says no more than the number above.
+    let moved = |history: &History| history.last(10, 60, ctx.mono()).into_iter().any(|value| value > 0.0);
+    if moved(&fed.staleness_history) {
+        page.chart(ctx, &format!("STALENESS  {whose}"), &fed.staleness_history, seconds);
+    }
+    if moved(&fed.lag_history) {
+        page.chart(ctx, &format!("CHANGES BEHIND  {whose}"), &fed.lag_history, messages);
+    }
 }
 
 fn store(ctx: &Ctx<'_>, page: &mut Page<'_>, id: Option<&crate::model::id::StoreId>) {

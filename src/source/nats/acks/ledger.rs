@@ -52,6 +52,8 @@ struct Book {
     /// An acknowledgement covers everything before it.
     all: bool,
     created: Option<Timestamp>,
+    /// The clock by which its messages are stamped, once known.
+    clock: Option<Reading>,
     settled: Settled,
     /// The last acknowledgement of one that covers what is before it.
     covered: Option<Covered>,
@@ -117,6 +119,9 @@ impl Ledger {
 
     /// The clocks that stamp, by stream: whenever one of them is better known than before.
     pub(in crate::source::nats) fn set_clocks(&mut self, clocks: HashMap<Name, Reading>) {
+        for book in &mut self.books {
+            book.clock = clocks.get(&book.stream).copied();
+        }
         self.clocks = clocks;
     }
 
@@ -142,7 +147,7 @@ impl Ledger {
             return;
         };
         let Some(book) = self.books.get_mut(at) else { return };
-        let clock = self.clocks.get(&book.stream).copied();
+        let clock = book.clock;
         if !book.open {
             book.open = true;
             self.open.push(at);
@@ -194,6 +199,7 @@ impl Ledger {
             stream: stream.into(),
             all: false,
             created: None,
+            clock: self.clocks.get(stream).copied(),
             settled: Settled::default(),
             covered: None,
             tally: AckTally::default(),
@@ -230,7 +236,7 @@ impl Ledger {
         let (mut acks, mut still) = (Acks::new(), Vec::new());
         for at in std::mem::take(&mut self.open) {
             let Some(book) = self.books.get_mut(at) else { continue };
-            if let Some(clock) = self.clocks.get(&book.stream).copied() {
+            if let Some(clock) = book.clock {
                 let unmeasured = std::mem::take(&mut book.unmeasured);
                 unmeasured.into_iter().for_each(|(stored, at)| book.measure(stored, at, clock));
             }

@@ -54,7 +54,7 @@ async fn listen(subscriber: Subscriber, ledger: Arc<Mutex<Ledger>>, clock: Clock
     while let Some(chunk) = chunks.next().await {
         let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
         for message in chunk {
-            ledger.hear(&message.subject, &message.payload, clock.now().mono);
+            ledger.hear(&message.subject, &message.payload, clock.mono());
         }
     }
 }
