@@ -124,6 +124,13 @@ pub struct Global {
     #[arg(long, value_name = "[NAME=]URL", global = true, help_heading = "Connection")]
     pub monitor: Vec<String>,
 
+    /// The subject on which the account has the server trace messages (its msg_trace.dest, nats-server 2.11 and later).
+    ///
+    /// It is listened to at the probe level 'tap': the traces name who sends messages that ask for no answer. NAME says
+    /// which source it belongs to when there are several. In a topology: message_traces of the broker.
+    #[arg(long, value_name = "[NAME=]SUBJECT", global = true, help_heading = "Connection")]
+    pub message_traces: Vec<String>,
+
     /// A directory of topology files: who owns what. See 'headwater topology'.
     #[arg(long, value_name = "DIR", global = true, help_heading = "What is shown")]
     pub topology: Option<PathBuf>,

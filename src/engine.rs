@@ -44,6 +44,7 @@ mod rates;
 mod rows;
 #[cfg(test)]
 mod sample;
+mod senders;
 mod services;
 mod sources;
 mod staleness;

@@ -13,6 +13,7 @@ pub mod message;
 pub mod number;
 pub mod observation;
 pub(crate) mod pairs;
+pub mod senders;
 pub mod series;
 pub mod snapshot;
 pub mod subject;

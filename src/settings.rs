@@ -100,6 +100,8 @@ pub struct DeclaredBroker {
     pub servers: Vec<String>,
     /// Its monitoring endpoint.
     pub monitor: Option<String>,
+    /// The subject of its message traces.
+    pub message_traces: Option<String>,
 }
 
 /// Everything that was wanted, checked.
@@ -168,6 +170,9 @@ pub enum SettingsError {
     /// A certificate without its key, or the other way round.
     #[error("{0} and {1} belong together, and only {0} is set")]
     HalfCertificate(&'static str, &'static str),
+    /// The subject of message traces.
+    #[error("--message-traces '{0}': {1}")]
+    MessageTraces(String, String),
     /// A monitoring endpoint.
     #[error("--monitor '{shown}': {why}")]
     Monitor {

@@ -20,6 +20,7 @@ use crate::model::acks::{Acks, Processing};
 use crate::model::calls::Calls;
 use crate::model::id::SourceId;
 use crate::model::observation::{Batch, Observation, Observed, Span};
+use crate::model::senders::Sends;
 use crate::model::time::{Mono, Stamp, Timestamp, nanos};
 use crate::model::traffic::Traffic;
 
@@ -121,6 +122,11 @@ impl Outbox {
     /// The requests of the pending batch that were heard with their answers.
     pub fn calls(&mut self) -> &mut Calls {
         &mut self.pending.calls
+    }
+
+    /// Who was heard to send, of the pending batch.
+    pub fn sends(&mut self) -> &mut Sends {
+        &mut self.pending.sends
     }
 
     /// Hands the pending batch over, if there is anything in it and the engine has room.

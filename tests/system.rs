@@ -29,6 +29,8 @@ mod nats_processing;
 mod nats_requests;
 #[path = "system/nats_rights.rs"]
 mod nats_rights;
+#[path = "system/nats_senders.rs"]
+mod nats_senders;
 #[path = "system/nats_tap.rs"]
 mod nats_tap;
 #[path = "system/nats_trouble.rs"]

@@ -729,7 +729,7 @@ fn services_of<'a>(thing: &'a Thing, snapshot: &'a Snapshot) -> Vec<&'a ServiceI
             snapshot.flow(id).map(|row| row.from.iter().chain(&*row.to).collect()).unwrap_or_default()
         }
         Thing::Channel(id) => {
-            snapshot.channel(id).map(|row| row.producers.iter().collect()).unwrap_or_default()
+            snapshot.channel(id).map(|row| row.producers.services.iter().collect()).unwrap_or_default()
         }
         Thing::Source(_) => Vec::new(),
     }

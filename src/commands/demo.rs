@@ -126,6 +126,7 @@ fn refuse_what_has_no_meaning(global: &Global, demo: &Demo) -> Result<(), Comman
         (global.tls_ca.is_some(), "--tls-ca"),
         (global.tls_cert.is_some(), "--tls-cert"),
         (!global.monitor.is_empty(), "--monitor"),
+        (!global.message_traces.is_empty(), "--message-traces"),
     ];
     match given.iter().find(|(given, _)| *given) {
         None => match about_a_broker.iter().find(|(given, _)| *given && demo.broker.is_none()) {

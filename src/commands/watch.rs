@@ -143,6 +143,7 @@ fn brokers(topology: &Topology) -> Vec<DeclaredBroker> {
         kind: broker.kind.word().to_owned(),
         servers: broker.servers.iter().map(|address| address.secret().to_owned()).collect(),
         monitor: broker.monitor.as_ref().map(|address| address.secret().to_owned()),
+        message_traces: broker.message_traces.as_ref().map(ToString::to_string),
     });
     declared.collect()
 }

@@ -6,6 +6,7 @@ use super::consumers::ConsumerState;
 use super::plans::{FlowPlan, Numbers, SubjectPlan};
 use super::rates::{Meter, Rates, Windows, rates_together};
 use super::state::State;
+use super::wiring::Wiring;
 use super::words;
 use super::{calls, delay};
 use crate::model::id::{ChannelId, SourceId};
@@ -216,7 +217,13 @@ fn appended(plan: &FlowPlan, only: bool, state: &State, windows: Windows) -> Fig
 /// Its rate: what a tap saw; else what one group got, as each group gets every message once. Programs
 /// without a group get every message on each of their connections. The largest of these is the estimate: a group that
 /// joined late counts less.
-pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, windows: Windows) -> Channel {
+pub(super) fn subject_row(
+    id: &ChannelId,
+    plan: &SubjectPlan,
+    state: &State,
+    wiring: &Wiring,
+    windows: Windows,
+) -> Channel {
     let memory = state.sources.get(&plan.source);
     let mut rate: Option<(f64, Timestamp)> = None;
     let mut bytes = 0.0;
@@ -270,7 +277,8 @@ pub(super) fn subject_row(id: &ChannelId, plan: &SubjectPlan, state: &State, win
         },
         rate: rate.map_or_else(unknown, |(messages, _)| measured(messages)),
         history,
-        producers: Vec::new(),
+        producers: wiring.producers.get(id).cloned().unwrap_or_default(),
+        senders: super::senders::of_channel(state, wiring, &plan.source, id),
         evidence: plan.evidence.clone(),
     }
 }

@@ -354,7 +354,10 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                 if explained || !wiring.subjects.contains_key(&channel) || !done.insert(channel.clone()) {
                     continue;
                 }
-                let from = likely_producer(&s.subject, std::slice::from_ref(&s.subject), wiring);
+                let from =
+                    wiring.producers.get(&channel).cloned().unwrap_or_else(|| {
+                        likely_producer(&s.subject, std::slice::from_ref(&s.subject), wiring)
+                    });
                 let not_itself = !from.services.contains(service);
                 let mut evidence = vec![Evidence::observed(
                     format!("subscription on {}", s.subject),
@@ -369,7 +372,7 @@ fn listened(state: &State, wiring: &Wiring, heard: &BTreeSet<(SourceId, Name, Se
                         kind: FlowKind::Event,
                         kind_likely: true,
                         from: if not_itself { from.services } else { [].into() },
-                        from_likely: not_itself,
+                        from_likely: not_itself && from.likely,
                         to: [service.clone()].into(),
                         channel: Some(channel),
                         label: s.subject.clone(),

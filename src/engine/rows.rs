@@ -214,13 +214,14 @@ impl Cache {
                 rate: channel.rate(windows),
                 bytes_rate: channel.bytes_rate(windows),
                 history: channel.history.clone(),
-                producers: wiring.producers.get(id).map(|p| p.services.to_vec()).unwrap_or_default(),
+                producers: wiring.producers.get(id).cloned().unwrap_or_default(),
+                senders: super::senders::of_channel(state, wiring, &channel.source, id),
                 evidence,
             }))
         };
         let bare = |id: &ChannelId| {
             let plan = wiring.subjects.get(id)?;
-            Some(Arc::new(flows::subject_row(id, plan, state, windows)))
+            Some(Arc::new(flows::subject_row(id, plan, state, wiring, windows)))
         };
         if rewired {
             let kept = state.channels.keys().filter_map(|id| Some((id.clone(), row(id)?)));
@@ -229,7 +230,7 @@ impl Cache {
             return;
         }
         for id in &dirty.channels {
-            if let Some(row) = row(id) {
+            if let Some(row) = row(id).or_else(|| bare(id)) {
                 self.channels.insert(id.clone(), row);
             }
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::Called;
 use super::changes::Changes;
 use super::rates::{Counter, Meter, Windows};
+use super::senders::Sent;
 use super::words;
 use crate::model::calls::CallKey;
 use crate::model::id::{Name, SourceId};
@@ -16,6 +17,7 @@ use crate::model::measured::Measured;
 use crate::model::observation::{
     ClientReport, ClockOffset, Listing, ResponderReport, SIMULATION, SourceReport, SourceState, Span,
 };
+use crate::model::senders::SenderKey;
 use crate::model::snapshot::Source;
 use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::{Traffic, TrafficKey};
@@ -63,6 +65,9 @@ pub(super) struct SourceMemory {
     /// Requests that were heard with their answers.
     #[serde(default, with = "crate::model::pairs")]
     pub(super) calls: BTreeMap<CallKey, Called>,
+    /// Who was heard to send to what.
+    #[serde(default, with = "crate::model::pairs")]
+    pub(super) sends: BTreeMap<SenderKey, Sent>,
     #[serde(with = "crate::model::pairs")]
     pub(super) traffic: BTreeMap<TrafficKey, Meter>,
 }
@@ -108,6 +113,7 @@ impl SourceMemory {
             back_from: None,
             responders: BTreeMap::new(),
             calls: BTreeMap::new(),
+            sends: BTreeMap::new(),
             traffic: BTreeMap::new(),
         }
     }
@@ -306,7 +312,8 @@ impl SourceMemory {
     pub(super) fn forget(&mut self, now: &Stamp) -> bool {
         let before = self.traffic.len();
         self.traffic.retain(|_, meter| now.mono.since(meter.counted.mono) < FORGET);
-        self.forget_calls(now.mono.before(FORGET)) | (before != self.traffic.len())
+        let since = now.mono.before(FORGET);
+        self.forget_calls(since) | self.forget_sends(since) | (before != self.traffic.len())
     }
 
     pub(super) fn row(&self, id: &SourceId, windows: Windows, now: &Stamp) -> Source {

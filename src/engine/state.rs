@@ -161,6 +161,14 @@ impl State {
             }
             self.dirty.calls.extend(batch.calls.keys().map(|key| (source.clone(), key.clone())));
         }
+        if !batch.sends.is_empty()
+            && let Some(memory) = self.sources.get_mut(source)
+        {
+            if memory.hear_sends(&batch.sends, batch.at) {
+                self.structure = self.revision;
+            }
+            self.dirty.channels.extend(batch.sends.keys().map(|key| key.channel.clone()));
+        }
         if self.structure == self.revision {
             self.structure_at = batch.at;
         }

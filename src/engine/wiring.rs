@@ -18,6 +18,7 @@ use super::subjects::{first_word, same_word};
 use crate::model::id::{ChannelId, ConsumerId, EntityId, Name, ServiceId, SourceId};
 use crate::model::measured::Evidence;
 use crate::model::observation::Delivery;
+use crate::model::snapshot::Producers;
 use crate::model::subject;
 use crate::topology::Topology;
 use crate::topology::bind::{Binding, Clue};
@@ -77,14 +78,6 @@ pub(super) struct Bound {
     /// Entities whose copies it feeds.
     pub(super) feeds: Arc<[EntityId]>,
     pub(super) max_delay: Option<std::time::Duration>,
-}
-
-/// Who sends to a channel.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Producers {
-    pub(super) services: Arc<[ServiceId]>,
-    pub(super) likely: bool,
-    pub(super) evidence: Vec<Evidence>,
 }
 
 /// Builds the wiring. `before` is the one before, if it was built with the same topology: what it found out of consumers that
@@ -316,10 +309,11 @@ fn presence(
     Presence::Gone
 }
 
-/// Who sends to each channel: as declared; else, as a guess, the service whose name is the first word of all its subjects or
-/// of its own name.
+/// Who sends to each channel: as declared, and who was seen to send besides; else what its messages say of themselves; else, as a
+/// guess, the service whose name is the first word of all its subjects or of its own name.
 fn producers(state: &State, identity: &Identity<'_>, wiring: &Wiring) -> BTreeMap<ChannelId, Producers> {
-    let mut out: BTreeMap<ChannelId, Producers> = BTreeMap::new();
+    // Channels that keep nothing are known by what was heard alone.
+    let mut out = super::senders::heard(state, wiring);
     for (id, channel) in &state.channels {
         let report = &channel.report;
         let mut services = Vec::new();
@@ -343,10 +337,18 @@ fn producers(state: &State, identity: &Identity<'_>, wiring: &Wiring) -> BTreeMa
                 }
             }
         }
-        let found = if services.is_empty() {
-            likely_producer(&report.name, &report.subjects, wiring)
-        } else {
-            Producers { services: services.into(), likely: false, evidence }
+        let heard = out.remove(id).unwrap_or_default();
+        let found = match (services.is_empty(), heard.services.is_empty()) {
+            (true, true) => likely_producer(&report.name, &report.subjects, wiring),
+            (true, false) => heard,
+            (false, _) => {
+                evidence.extend(heard.evidence);
+                // What a message says of itself adds nobody to those who are declared.
+                services.extend(heard.services.iter().filter(|_| !heard.likely).cloned());
+                let mut once = BTreeSet::new();
+                services.retain(|service| once.insert(service.clone()));
+                Producers { services: services.into(), likely: false, evidence }
+            }
         };
         if !found.services.is_empty() {
             out.insert(id.clone(), found);

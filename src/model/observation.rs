@@ -14,6 +14,7 @@ use super::calls::Calls;
 use super::id::{ChannelId, ConsumerId, Name, ServiceId, SourceId};
 use super::measured::Bounds;
 use super::message::{MessageReport, PursuitReport, SearchReport};
+use super::senders::Sends;
 use super::tap::{HeardMessage, TapReport};
 use super::time::{Mono, Stamp, Timestamp};
 use super::traffic::Traffic;
@@ -44,6 +45,9 @@ pub struct Batch {
     /// Requests that were heard with their answers since the last batch.
     #[serde(default, skip_serializing_if = "Calls::is_empty", with = "super::pairs")]
     pub calls: Calls,
+    /// Who was heard to send what since the last batch.
+    #[serde(default, skip_serializing_if = "Sends::is_empty", with = "super::pairs")]
+    pub sends: Sends,
 }
 
 impl Batch {
@@ -58,6 +62,7 @@ impl Batch {
             listened: None,
             processing: Processing::new(),
             calls: Calls::new(),
+            sends: Sends::new(),
         }
     }
 
@@ -68,6 +73,7 @@ impl Batch {
             && self.acks.is_empty()
             && self.processing.is_empty()
             && self.calls.is_empty()
+            && self.sends.is_empty()
     }
 
     /// Adds a later batch of the same source: nothing is dropped, state stays in order, counters add up.
@@ -84,6 +90,9 @@ impl Batch {
         }
         for (key, tally) in later.calls {
             self.calls.entry(key).or_default().merge(&tally);
+        }
+        for (key, messages) in later.sends {
+            *self.sends.entry(key).or_default() += messages;
         }
     }
 }

@@ -21,6 +21,7 @@ use super::observation::{
     ChannelReport, ClientReport, ComponentHealth, ConsumerReport, HealthState, Library, ResponderReport,
     SourceReport,
 };
+use super::senders::Sender;
 use super::series::History;
 use super::tap::{HeardMessage, TapReport};
 use super::time::Timestamp;
@@ -372,9 +373,22 @@ pub struct Channel {
     /// Rate over time.
     pub history: History,
     /// Who sends to it, as far as is known.
-    pub producers: Vec<ServiceId>,
-    /// How it is known.
+    pub producers: Producers,
+    /// Who was heard to send to it.
+    pub senders: Arc<[Sender]>,
+    /// How it is known that it exists.
     pub evidence: Evidence,
+}
+
+/// Who sends to a channel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Producers {
+    /// Empty: unknown.
+    pub services: Arc<[ServiceId]>,
+    /// Whether `services` is a conclusion: shown with `~`.
+    pub likely: bool,
+    /// By what they are known.
+    pub evidence: Vec<Evidence>,
 }
 
 /// Who a consumer is: what stays from one poll to the next.

@@ -56,6 +56,12 @@ pub fn wrong_subject(channel: &str) -> Option<&'static str> {
     None
 }
 
+/// Whether it is one NATS subject, without wildcards.
+pub fn is_literal(subject: &str) -> bool {
+    wrong_subject(subject).is_none()
+        && subject.split('.').all(|part| part != "*" && part != ">" && !is_any(part))
+}
+
 /// Why a text is no name of a stream or consumer on NATS, if it is none.
 pub fn wrong_name(name: &str) -> Option<&'static str> {
     if name.contains(char::is_whitespace) {

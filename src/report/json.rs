@@ -8,13 +8,15 @@
 //! rate is a statement about the present, so one that was measured longer ago than rates cover stays as a number, and
 //! `not_exact` says that what it is now is `unknown`.
 
+mod heard;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::calls::Asker;
+use self::heard::{AskerRow, SenderRow, asker, sender};
 use crate::model::measured::{Bounds, Evidence, Measured};
 use crate::model::observation::{ChannelKind, SourceReport, SourceState};
 use crate::model::snapshot::{
@@ -218,6 +220,10 @@ struct ChannelRow {
     kind: &'static str,
     subjects: Vec<String>,
     fed_by: Vec<String>,
+    sent_by: Vec<String>,
+    sent_by_likely: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    senders: Vec<SenderRow>,
     messages: Option<u64>,
     first_seq: Option<u64>,
     last_seq: Option<u64>,
@@ -297,19 +303,6 @@ struct FlowRow {
     evidence: Vec<EvidenceRow>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_exact: BTreeMap<&'static str, NotExact>,
-}
-
-/// Requests of one program, as they were heard over the delay's window.
-#[derive(Serialize)]
-struct AskerRow {
-    name: Option<String>,
-    services: Vec<String>,
-    rate: f64,
-    answered: u64,
-    failed: u64,
-    unanswered: u64,
-    not_followed: u64,
-    delay_ms: Option<DelayRow>,
 }
 
 /// What a plain subject does not tell.
@@ -588,6 +581,9 @@ fn channel(channel: &Channel, moment: Moment) -> ChannelRow {
         kind: channel_word(report.kind),
         subjects: report.subjects.iter().map(ToString::to_string).collect(),
         fed_by: report.fed_by.iter().map(|f| f.channel.to_string()).collect(),
+        sent_by: channel.producers.services.iter().map(ToString::to_string).collect(),
+        sent_by_likely: channel.producers.likely,
+        senders: channel.senders.iter().map(sender).collect(),
         messages: report.messages,
         first_seq: report.first_seq,
         last_seq: report.last_seq,
@@ -656,19 +652,6 @@ fn flow(flow: &Flow, moment: Moment) -> FlowRow {
         asked_by: flow.asked.iter().flat_map(|asked| asked.by.iter()).map(asker).collect(),
         evidence: flow.evidence.iter().map(evidence).collect(),
         not_exact: inexact.notes,
-    }
-}
-
-fn asker(asker: &Asker) -> AskerRow {
-    AskerRow {
-        name: asker.name.as_deref().map(ToOwned::to_owned),
-        services: asker.services.iter().map(ToString::to_string).collect(),
-        rate: asker.rate,
-        answered: asker.tally.answered,
-        failed: asker.tally.failed,
-        unanswered: asker.tally.unanswered,
-        not_followed: asker.tally.unfollowed,
-        delay_ms: asker.delay.as_ref().map(delay),
     }
 }
 

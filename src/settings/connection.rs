@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::{DeclaredBroker, Lookup, NatsSource, Origin, SettingsError, set};
 use crate::cli::Global;
 use crate::model::id::SourceId;
+use crate::model::subject;
 use crate::source::nats::context::{self, Context};
 use crate::source::nats::options::{Auth, DEFAULT_SERVER, NamedFile, NatsOptions};
 use crate::source::nats::secret::{Redacted, Secret};
@@ -42,6 +43,7 @@ pub(super) fn sources(
         seen.push(id);
     }
     monitors(&mut sources, &global.monitor)?;
+    message_traces(&mut sources, &global.message_traces)?;
     Ok(sources)
 }
 
@@ -156,6 +158,7 @@ fn declared(broker: &DeclaredBroker) -> Result<NatsSource, SettingsError> {
     let list = if list.is_empty() { DEFAULT_SERVER } else { &list };
     let mut source = addressed(&broker.id, list, from)?;
     source.options.monitors.extend(broker.monitor.clone());
+    source.options.message_traces.clone_from(&broker.message_traces);
     if broker.servers.is_empty() && broker.monitor.is_some() {
         // As with --monitor alone: no server of this machine is meant.
         source.options.servers.clear();
@@ -335,6 +338,30 @@ fn monitors(sources: &mut [NatsSource], given: &[String]) -> Result<(), Settings
             wrong(format!("say which source it belongs to, --monitor NAME=URL, of: {}", known.join(", ")))
         })?;
         source.options.monitors.push(url.trim_end_matches('/').to_owned());
+    }
+    Ok(())
+}
+
+fn message_traces(sources: &mut [NatsSource], given: &[String]) -> Result<(), SettingsError> {
+    for text in given {
+        let wrong = |why: String| SettingsError::MessageTraces(text.clone(), why);
+        let (name, subject) = split_name(text)?;
+        if !subject::is_literal(subject) {
+            return Err(wrong(
+                "write one subject, without wildcards: the msg_trace.dest of the account".to_owned(),
+            ));
+        }
+        let known: Vec<String> = sources.iter().map(|source| source.options.source.to_string()).collect();
+        let index = match name {
+            None if known.len() == 1 => Some(0),
+            None => None,
+            Some(name) => known.iter().position(|known| known == name),
+        };
+        let source = index.and_then(|index| sources.get_mut(index)).ok_or_else(|| {
+            let all = known.join(", ");
+            wrong(format!("say which source it belongs to, --message-traces NAME=SUBJECT, of: {all}"))
+        })?;
+        source.options.message_traces = Some(subject.to_owned());
     }
     Ok(())
 }

@@ -80,6 +80,7 @@ fn broker(id: &str, kind: &str, servers: &[&str]) -> DeclaredBroker {
         kind: kind.to_owned(),
         servers: servers.iter().map(ToString::to_string).collect(),
         monitor: None,
+        message_traces: None,
     }
 }
 
@@ -384,6 +385,26 @@ fn files_that_cannot_be_used_are_told_with_who_named_them() {
             person.file("ca").display()
         )
     );
+}
+
+#[test]
+fn message_traces_belong_to_a_source() {
+    let person = Person::new();
+    let mut main = broker("main", "nats", &["nats://h"]);
+    main.message_traces = Some("trace.out".to_owned());
+    let options = person.runs("headwater", &[main]).unwrap().sources.remove(0).options;
+    assert_eq!(options.message_traces.as_deref(), Some("trace.out"));
+    let two = "headwater --nats a=nats://h --nats b=nats://i --message-traces";
+    let settings = person.runs(&format!("{two} b=sys.trace"), &[]).unwrap();
+    let told: Vec<_> = settings.sources.iter().map(|one| one.options.message_traces.as_deref()).collect();
+    assert_eq!(told, [None, Some("sys.trace")]);
+    let which = "say which source it belongs to, --message-traces NAME=SUBJECT, of: a, b";
+    let literal = "write one subject, without wildcards: the msg_trace.dest of the account";
+    for (flag, why) in [("trace.out", which), ("c=trace.out", which), ("a=trace.*", literal), ("a=", literal)]
+    {
+        let error = person.runs(&format!("{two} {flag}"), &[]).unwrap_err();
+        assert_eq!(error, format!("--message-traces '{flag}': {why}"));
+    }
 }
 
 #[test]

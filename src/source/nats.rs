@@ -39,6 +39,7 @@ mod stored;
 mod streams;
 pub mod systems;
 mod tap;
+mod traced;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -217,6 +218,7 @@ async fn follow(
     let advisories = listen(&client, options).await;
     let (search, searches) = mpsc::channel(SEARCHES_WAITING);
     let (pursue, pursuits) = mpsc::channel(SEARCHES_WAITING);
+    let traces = options.message_traces.as_deref();
     let questions = Questions { searches: search, pursuits: pursue, pullers: Notify::new() };
     let api = Api { wire: &wire, desk, prefix: &options.js_api };
     tokio::select! {
@@ -228,8 +230,9 @@ async fn follow(
         () = receive(&wire, desk, &mut inbox) => {}
         () = hear(desk, taps, advisories) => {}
         () = processing::run(&client, desk, &options.js_event) => {}
+        () = traced::run(&client, desk, traces, level.subscribe()) => {}
         () = pullers::run(&client, desk, &options.js_api, &questions.pullers, level.subscribe()) => {}
-        () = follow_events(&mut events, &tell_connected, &wire, desk, taps, link) => {}
+        () = follow_events(&mut events, &tell_connected, &wire, desk, (taps, traces), link) => {}
         () = follow_commands(commands, &client, desk, &refresh, asked, &questions) => {}
         () = lost_for_long(link.subscribe()), if systems.several() => systems.not_reached(desk.source()),
     }
@@ -362,7 +365,7 @@ async fn follow_events(
     tell_connected: &(impl Fn() + Sync),
     wire: &Wire,
     desk: &Desk,
-    taps: &Taps,
+    (taps, traces): (&Taps, Option<&str>),
     link: &watch::Sender<Link>,
 ) {
     let mut connections = 0;
@@ -391,6 +394,10 @@ async fn follow_events(
                         desk.deaf_to_acks(subject);
                     } else if subject.ends_with(processing::SUBJECT) {
                         desk.deaf_to_samples(subject);
+                    } else if traces == Some(subject) {
+                        let why = format!("permission denied to subscribe to {subject}");
+                        let remedy = "allow this user to subscribe to it";
+                        desk.missing(Part::MessageTraces, "message traces", &why, remedy, true);
                     } else if subject.ends_with(pullers::SUBJECT) {
                         let why = format!("permission denied to subscribe to {subject}");
                         desk.missing(

@@ -167,6 +167,8 @@ pub struct Broker {
     pub servers: Vec<Address>,
     /// Where its monitoring endpoint is.
     pub monitor: Option<Address>,
+    /// The subject on which the account has the server trace messages.
+    pub message_traces: Option<Name>,
     /// `x-` fields.
     pub extras: Extras,
     /// Where.

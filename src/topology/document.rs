@@ -7,6 +7,7 @@ use super::read::{Fields, Reading, address};
 use super::tree::{Node, Value};
 use super::word::{BrokerKind, Property};
 use crate::model::id::{DomainId, EntityId, ServiceId, TeamId};
+use crate::model::subject;
 
 mod service;
 
@@ -135,7 +136,7 @@ fn schemes(kind: BrokerKind) -> &'static [&'static str] {
 }
 
 fn broker(r: &mut Reading, node: &Node) -> Option<Broker> {
-    let f = r.fields(node, "a broker", &["id", "kind", "servers", "monitor"])?;
+    let f = r.fields(node, "a broker", &["id", "kind", "servers", "monitor", "message_traces"])?;
     let id = f.required(r, "id");
     let kind = f.required_word::<BrokerKind>(r, "kind");
     let allowed = schemes(kind.unwrap_or(BrokerKind::Nats));
@@ -159,7 +160,24 @@ fn broker(r: &mut Reading, node: &Node) -> Option<Broker> {
         }
     }
     let monitor = f.url(r, "monitor", &["http", "https"]);
-    Some(Broker { id: id?, kind: kind?, servers, monitor, extras: f.extras, origin: r.origin(node.at) })
+    let message_traces = f.text(r, "message_traces").filter(|_| f.get("message_traces").is_some());
+    if let (Some(subject), Some(node)) = (&message_traces, f.get("message_traces"))
+        && !(subject::is_literal(subject) && kind.is_none_or(|kind| kind == BrokerKind::Nats))
+    {
+        r.error(
+            node.at,
+            "`message_traces` is no subject of NATS, expected the msg_trace.dest of the account",
+        );
+    }
+    Some(Broker {
+        id: id?,
+        kind: kind?,
+        servers,
+        monitor,
+        message_traces,
+        extras: f.extras,
+        origin: r.origin(node.at),
+    })
 }
 
 const SUBJECTS: [&str; 5] = ["entity", "event", "feed", "operation", "service"];

@@ -118,7 +118,9 @@ fn count(n: usize, what: &str) -> String {
 fn broker(broker: &Broker) -> String {
     let servers = broker.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let monitor = broker.monitor.as_ref().map(|m| format!("  monitoring {m}")).unwrap_or_default();
-    format!("{}  {}  {servers}{monitor}", broker.id, broker.kind)
+    let traces =
+        broker.message_traces.as_ref().map(|on| format!("  message traces on {on}")).unwrap_or_default();
+    format!("{}  {}  {servers}{monitor}{traces}", broker.id, broker.kind)
 }
 
 fn extras(out: &mut String, depth: usize, extras: &Extras) {

@@ -19,6 +19,8 @@ pub struct Config {
     pub operator: Option<Operator>,
     pub tls: Option<Tls>,
     pub system_account: bool,
+    /// Where the account `APP` has the server trace messages.
+    pub message_traces: Option<String>,
     /// Verbatim, at the end of the file.
     pub raw: String,
     pub(super) cluster: Option<Member>,
@@ -155,6 +157,12 @@ impl Config {
         self
     }
 
+    /// The account `APP` has the server trace messages with a sampled `traceparent` (2.11 and later).
+    pub fn message_traces(mut self, subject: &str) -> Self {
+        self.message_traces = Some(subject.to_owned());
+        self
+    }
+
     /// Lines of the server's own configuration language.
     pub fn raw(mut self, lines: &str) -> Self {
         self.raw.push_str(lines);
@@ -202,7 +210,7 @@ impl Config {
         if let Some(operator) = &self.operator {
             out.push_str(&operator.server_config);
         }
-        if self.system_account || !self.users.is_empty() {
+        if self.system_account || self.message_traces.is_some() || !self.users.is_empty() {
             out.push_str(&self.accounts());
         }
         out.push_str(&self.raw);
@@ -224,7 +232,17 @@ impl Config {
                 users.push("{ user: anyone, password: anyone }".to_owned());
             }
             let storage = if self.jetstream { "jetstream: enabled, " } else { "" };
-            let _ = writeln!(out, "  {account} {{ {storage}users: [\n    {}\n  ] }}", users.join("\n    "));
+            let traces = match &self.message_traces {
+                Some(subject) if account == "APP" => {
+                    format!("msg_trace: {{ dest: \"{subject}\", sampling: 100 }}, ")
+                }
+                _ => String::new(),
+            };
+            let _ = writeln!(
+                out,
+                "  {account} {{ {storage}{traces}users: [\n    {}\n  ] }}",
+                users.join("\n    ")
+            );
         }
         if self.system_account {
             let (name, password) = SYSTEM_USER;

@@ -29,6 +29,7 @@ use crate::model::observation::{
     ConsumerReport, Load, Notice, NoticeKind, Observation, Partial, Round, SourceReport, SourceState,
     Unavailable,
 };
+use crate::model::senders::Sends;
 use crate::model::tap::HeardMessage;
 use crate::model::time::{Stamp, Timestamp};
 use crate::model::traffic::{Count, TrafficKey};
@@ -70,6 +71,7 @@ pub(super) enum Part {
     Acks,
     Samples,
     Pullers,
+    MessageTraces,
     Monitoring(Name),
 }
 
@@ -509,6 +511,14 @@ impl Desk {
         let mut outbox = locked(&self.outbox);
         for (key, tally) in calls {
             outbox.calls().entry(key).or_default().merge(&tally);
+        }
+    }
+
+    /// Tells who was heard to send.
+    pub(super) fn tell_sends(&self, sends: Sends) {
+        let mut outbox = locked(&self.outbox);
+        for (key, messages) in sends {
+            *outbox.sends().entry(key).or_default() += messages;
         }
     }
 

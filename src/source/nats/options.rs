@@ -48,6 +48,8 @@ pub struct NatsOptions {
     pub js_event: String,
     /// Monitoring endpoints (`http://host:8222`), each of one server.
     pub monitors: Vec<String>,
+    /// The subject on which the account has the server trace messages: `msg_trace.dest` of its configuration.
+    pub message_traces: Option<String>,
     /// The least time between two turns; `None` for as often as is cheap.
     pub interval: Option<Duration>,
     /// How much to do to learn, at the start.
@@ -157,6 +159,7 @@ impl NatsOptions {
             js_api: "$JS.API".to_owned(),
             js_event: "$JS.EVENT".to_owned(),
             monitors: Vec::new(),
+            message_traces: None,
             interval: None,
             probe: ProbeLevel::Passive,
             sensitive: Watched::default(),

@@ -34,6 +34,7 @@ use super::poll::Link;
 use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, Name};
 use crate::model::observation::{Notice, NoticeKind, Observation};
+use crate::model::senders::SenderKey;
 use crate::model::tap::{TapReport, TapState};
 use crate::model::time::{Mono, Timestamp};
 use crate::source::redact::Watched;
@@ -161,6 +162,11 @@ impl Tap {
     fn tell(&mut self, channel: &ChannelId, desk: &Desk) {
         let (heard, waiting) = locked(&self.book).take();
         desk.heard(heard);
+        let senders = locked(&self.book).take_senders();
+        let named = senders
+            .into_iter()
+            .map(|((name, by), messages)| (SenderKey { channel: channel.clone(), name, by }, messages));
+        desk.tell_sends(named.collect());
         let mut told = 0;
         for (at, message) in waiting {
             told += u64::from(desk.tell_heard(at, message));

@@ -3,6 +3,7 @@
 use crate::model::observation::ChannelKind;
 use crate::model::snapshot::{Channel, Thing};
 use crate::theme::{Glyph, Role};
+use crate::ui::widget::text::clean;
 use crate::ui::widget::{Cell, number};
 use crate::ui::{Ctx, phrase, signs};
 
@@ -27,7 +28,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
     if !report.subjects.is_empty() {
         page.fact("takes in", &report.subjects.join(", "));
     }
-    page.fact_cell("sent by", phrase::services(&look, &it.producers, true));
+    page.fact_cell("sent by", phrase::services(&look, &it.producers.services, it.producers.likely));
     for feed in &report.fed_by {
         let lag =
             feed.lag.map_or_else(String::new, |lag| format!(", {} not yet taken over", number::exact(lag)));
@@ -60,6 +61,8 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
         page.fact("usual rate", &number::rate(rate));
     }
     page.chart(ctx, "RATE", &it.history, number::rate);
+
+    senders(page, it);
 
     page.heading("CONSUMERS");
     let mut any = false;
@@ -97,9 +100,34 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
         page.fact("created", &ctx.date_time(at));
     }
     page.notes("METADATA", report.metadata.iter());
-    page.evidence(std::slice::from_ref(&it.evidence));
-    if it.producers.is_empty() {
+    let known = std::iter::once(&it.evidence).chain(&it.producers.evidence);
+    page.evidence(&known.cloned().collect::<Vec<_>>());
+    if it.producers.services.is_empty() {
         page.item(Glyph::Unknown, Role::StateUnknown, "who sends to it is not known", Role::Muted);
+    }
+}
+
+/// Who was heard to send to it.
+fn senders(page: &mut Page<'_>, it: &Channel) {
+    if it.senders.is_empty() {
+        return;
+    }
+    let look = page.look();
+    page.heading("SENDERS HEARD");
+    for sender in &*it.senders {
+        let mut who = Cell::text(clean(&sender.name));
+        // Most programs bear their service's name.
+        if sender.services.iter().any(|service| service.as_str() != &*sender.name) {
+            who = who.then(" is ", Role::Muted).and(phrase::services(&look, &sender.services, false));
+        }
+        let heard = format!(
+            "  {} {}, by {}, {}",
+            number::exact(sender.messages),
+            if sender.messages == 1 { "message" } else { "messages" },
+            sender.by.word(),
+            phrase::ago(&look, sender.last)
+        );
+        page.cell(who.then(heard, Role::Muted));
     }
 }
 

@@ -255,7 +255,8 @@ mod tests {
             rate: unknown(),
             bytes_rate: unknown(),
             history: History::default(),
-            producers: Vec::new(),
+            producers: crate::model::snapshot::Producers::default(),
+            senders: [].into(),
             evidence: crate::model::measured::Evidence::inferred(""),
         }
     }

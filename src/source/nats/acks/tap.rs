@@ -52,9 +52,11 @@ impl Drop for Listening {
 async fn listen(subscriber: Subscriber, ledger: Arc<Mutex<Ledger>>, clock: Clock) {
     let mut chunks = subscriber.ready_chunks(AT_A_TIME);
     while let Some(chunk) = chunks.next().await {
+        // What is ready together came together: it is not later for having waited for those before it.
+        let now = clock.mono();
         let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
         for message in chunk {
-            ledger.hear(&message.subject, &message.payload, clock.mono());
+            ledger.hear(&message.subject, &message.payload, now);
         }
     }
 }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use super::answers::Answers;
 use super::inboxes::Inboxes;
 use crate::model::id::{ChannelId, Name};
+use crate::model::senders::SentBy;
 use crate::model::subject::{covers, overlap};
 use crate::model::tap::HeardMessage;
 use crate::model::time::{Mono, Stamp};
@@ -28,6 +29,8 @@ const CE_SOURCE: &str = "ce-source";
 const ACK: &str = "$JS.ACK.";
 /// The longest name of a source that is told.
 const LONGEST_NAME: usize = 256;
+/// Senders of one channel that are told apart between two batches.
+const MOST_SENDERS: usize = 256;
 
 /// The counts of one channel since it was asked for, and what waits to be told.
 #[derive(Default)]
@@ -38,10 +41,15 @@ pub(super) struct Book {
     /// Of those heard, not yet counted as load.
     uncounted: u64,
     waiting: Vec<(Stamp, HeardMessage)>,
+    /// Who sent those heard, not yet told.
+    senders: Senders,
     /// By subject, those before it that share messages with it: the server sends each of them a copy.
     shared: BTreeMap<String, Vec<String>>,
     room: Option<Room>,
 }
+
+/// Messages by sender.
+pub(super) type Senders = BTreeMap<(Name, SentBy), u64>;
 
 /// How much may be told.
 struct Room {
@@ -84,9 +92,21 @@ impl Book {
         Some(self.heard)
     }
 
+    /// Counts a message of a sender.
+    fn sent(&mut self, name: &Name, by: SentBy) {
+        if self.senders.len() < MOST_SENDERS || self.senders.contains_key(&(name.clone(), by)) {
+            *self.senders.entry((name.clone(), by)).or_default() += 1;
+        }
+    }
+
     /// What was heard since this was last asked: how many, and what is to be told of it.
     pub(super) fn take(&mut self) -> (u64, Vec<(Stamp, HeardMessage)>) {
         (std::mem::take(&mut self.uncounted), std::mem::take(&mut self.waiting))
+    }
+
+    /// Who sent what was heard since this was last asked.
+    pub(super) fn take_senders(&mut self) -> Senders {
+        std::mem::take(&mut self.senders)
     }
 
     pub(super) fn add_told(&mut self, messages: u64) {
@@ -138,15 +158,19 @@ impl Ear {
                     }
                     book.count(now.mono, message.payload.len())
                 };
-                if let (Some(answers), Some(reply)) = (&self.answers, message.reply.as_deref())
-                    && !reply.starts_with(ACK)
-                {
+                let reply = message.reply.as_deref().filter(|reply| !reply.starts_with(ACK));
+                if let (Some(answers), Some(reply)) = (&self.answers, reply) {
                     answers.asked(&message.subject, reply, &inboxes, now.mono);
                 }
-                if let Some(number) = number {
-                    let heard = self.read(&message, number, now, &sensitive, &inboxes);
-                    locked(&self.book).waiting.push((now, heard));
+                let sender = sender(&message, &inboxes, &sensitive);
+                let heard = number.map(|number| self.read(&message, number, now, &sensitive, sender.clone()));
+                let mut book = locked(&self.book);
+                // Who asks on a bare subject is no source of what is sent there: it is told with the requests.
+                let asks = self.answers.is_some() && reply.is_some();
+                if let Some((name, by)) = sender.filter(|_| !asks) {
+                    book.sent(&name, by);
                 }
+                book.waiting.extend(heard.map(|heard| (now, heard)));
             }
         }
     }
@@ -157,7 +181,7 @@ impl Ear {
         number: u64,
         now: Stamp,
         sensitive: &Sensitive,
-        inboxes: &Inboxes,
+        sender: Option<(Name, SentBy)>,
     ) -> HeardMessage {
         let reply = message.reply.as_deref().unwrap_or_default();
         let (headers, hidden) = message
@@ -166,20 +190,14 @@ impl Ear {
             .map_or_else(Default::default, |headers| redact::headers(in_order(headers), sensitive));
         let mut payload = redact::payload(&message.payload, sensitive);
         payload.redacted.extend(hidden);
-        let (publisher, publisher_by) = match inboxes.whose(reply) {
-            Some(name) => (Some(name), "reply inbox"),
-            None => match cloud_event_source(&headers) {
-                Some(source) => (Some(source), "ce-source header"),
-                None => (None, ""),
-            },
-        };
+        let publisher_by = sender.as_ref().map_or("", |(_, by)| by.word());
         HeardMessage {
             channel: self.channel.clone(),
             number,
             at: now.wall,
             subject: message.subject.as_str().into(),
-            publisher,
             publisher_by: publisher_by.into(),
+            publisher: sender.map(|(name, _)| name),
             asks: !reply.is_empty() && !reply.starts_with(ACK),
             // The client counts the two addresses too.
             bytes: message.length.saturating_sub(message.subject.len() + reply.len()) as u64,
@@ -200,10 +218,20 @@ fn in_order(headers: &HeaderMap) -> Vec<(&str, &str)> {
     all
 }
 
-fn cloud_event_source(headers: &[(Name, Name)]) -> Option<Name> {
-    let (_, source) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CE_SOURCE))?;
-    let known = !source.is_empty() && **source != *redact::MARK;
-    known.then(|| source.chars().take(LONGEST_NAME).collect::<String>().into())
+/// Who sent a message, and by what that is known.
+fn sender(message: &Message, inboxes: &Inboxes, sensitive: &Sensitive) -> Option<(Name, SentBy)> {
+    let whose = message.reply.as_deref().and_then(|reply| inboxes.whose(reply));
+    if let Some(name) = whose {
+        return Some((name, SentBy::ReplyInbox));
+    }
+    let headers = in_order(message.headers.as_ref()?);
+    let source = headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(CE_SOURCE))?;
+    // What may not be told of it, may not be told as a name either.
+    let (told, _) = redact::headers([source], sensitive);
+    let (_, source) = told.into_iter().next()?;
+    let known = !source.is_empty() && *source != *redact::MARK;
+    let name = || source.chars().take(LONGEST_NAME).collect::<String>().into();
+    known.then(|| (name(), SentBy::EventSource))
 }
 
 #[cfg(test)]
