@@ -10,6 +10,7 @@ mod entity;
 mod flow;
 mod heard;
 mod page;
+mod senders;
 mod service;
 mod source;
 mod store;

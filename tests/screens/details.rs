@@ -132,6 +132,14 @@ fn a_request_whose_answers_are_heard() {
 }
 
 #[test]
+fn a_flow_with_the_senders_of_its_channel() {
+    let mut stage = Stage::new(fixture::heard::heard(), View::Flows);
+    stage.filter("OrderPaid").press(&[Action::Top, Action::Open, Action::Open]);
+    insta::assert_snapshot!("detail-flow-senders", stage.text((100, 60), Dress::Default));
+    insta::assert_snapshot!("detail-flow-senders-narrow", stage.text((60, 60), Dress::Mono));
+}
+
+#[test]
 fn an_entity_with_two_owners() {
     insta::assert_snapshot!("detail-entity-conflict", page(View::Ownership, "name=Address", false));
 }

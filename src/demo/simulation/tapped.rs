@@ -14,6 +14,7 @@ use crate::model::calls::CallKey;
 use crate::model::command::ProbeLevel;
 use crate::model::id::{ChannelId, Name, escape};
 use crate::model::observation::{Batch, Observation, Observed};
+use crate::model::senders::{SenderKey, SentBy};
 use crate::model::tap::{HeardMessage, Payload, TapReport, TapState};
 use crate::model::time::Mono;
 use crate::source::calls::CallBook;
@@ -21,17 +22,13 @@ use crate::source::redact::{self, Fields, Sensitive};
 use crate::topology::Topology;
 
 /// Channels that are listened to at a time.
-const MOST_TAPPED: usize = 16;
+const MOST_TAPPED: usize = 32;
 /// At most so many messages of one channel are told in each [`SLICE`]: more a second than that nobody reads.
 const MOST_TOLD: u64 = 20;
 /// The time after which as many are told again.
 const SLICE: Duration = Duration::from_millis(100);
 /// How often it is told how listening goes.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// By what a sender is known that waits for its message to be stored.
-const BY_REPLY: &str = "reply address of its acknowledgement, and the connection list";
-/// The same of one that waits for an answer.
-const BY_REQUEST: &str = "reply address of its request, and the connection list";
 
 /// What can be tapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +52,15 @@ pub(super) struct Sent {
     pub(super) asks: bool,
     pub(super) bytes: u64,
     pub(super) content: Arc<Content>,
+}
+
+impl Sent {
+    /// The program that sent it, where it waits for an answer.
+    fn publisher(&self, world: &World) -> Option<Name> {
+        let (service, instance) = self.by;
+        let service = world.services.get(service).filter(|_| self.replied)?;
+        service.instances.get(instance).map(|instance| instance.name.clone())
+    }
 }
 
 /// What is sent on what is tapped: the world writes, the source reads.
@@ -237,6 +243,10 @@ impl Watch {
                 continue;
             };
             tap.report.heard += 1;
+            if let Some(name) = sent.publisher(world).filter(|_| !sent.asks) {
+                let channel = tap.report.channel.clone();
+                *batch.sends.entry(SenderKey { channel, name, by: SentBy::ReplyInbox }).or_default() += 1;
+            }
             let slice = sent.at / nanos(SLICE);
             if tap.slice.0 != slice {
                 tap.slice = (slice, 0);
@@ -304,8 +314,7 @@ impl Watch {
     /// A message as a source tells it: nothing sensitive is in it any more.
     fn message(&self, world: &World, sent: &Sent, channel: ChannelId, number: u64) -> HeardMessage {
         let time = self.sent_at(sent.at);
-        let (service, instance) = sent.by;
-        let sender = world.services.get(service);
+        let sender = world.services.get(sent.by.0);
         let what = sent.content.outlet.and_then(|outlet| world.outlets.get(outlet));
         let what = what.filter(|_| !sent.asks).map(|outlet| &*outlet.what);
         let id = sender.map_or("", |service| service.plan.id.as_str());
@@ -322,15 +331,14 @@ impl Watch {
         );
         let payload = redact::payload(body.as_bytes(), &self.taps.fields.sensitive);
         redacted.extend(payload.redacted);
-        let publisher = sender.filter(|_| sent.replied).and_then(|service| service.instances.get(instance));
-        let by = if sent.asks { BY_REQUEST } else { BY_REPLY };
+        let publisher = sent.publisher(world);
         HeardMessage {
             channel,
             number,
             at: self.stamp(sent.at, false).wall,
             subject: sent.subject.clone(),
-            publisher: publisher.map(|instance| instance.name.clone()),
-            publisher_by: if publisher.is_some() { by.into() } else { "".into() },
+            publisher_by: publisher.as_ref().map_or("", |_| SentBy::ReplyInbox.word()).into(),
+            publisher,
             asks: sent.asks,
             bytes,
             headers,

@@ -3,11 +3,11 @@
 use crate::model::observation::ChannelKind;
 use crate::model::snapshot::{Channel, Thing};
 use crate::theme::{Glyph, Role};
-use crate::ui::widget::text::clean;
 use crate::ui::widget::{Cell, number};
 use crate::ui::{Ctx, phrase, signs};
 
 use super::page::Page;
+use super::senders;
 
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
     let (look, report) = (page.look(), &it.report);
@@ -62,7 +62,7 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
     }
     page.chart(ctx, "RATE", &it.history, number::rate);
 
-    senders(page, it);
+    senders::fill(page, "", &it.senders);
 
     page.heading("CONSUMERS");
     let mut any = false;
@@ -104,30 +104,6 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Channel) {
     page.evidence(&known.cloned().collect::<Vec<_>>());
     if it.producers.services.is_empty() {
         page.item(Glyph::Unknown, Role::StateUnknown, "who sends to it is not known", Role::Muted);
-    }
-}
-
-/// Who was heard to send to it.
-fn senders(page: &mut Page<'_>, it: &Channel) {
-    if it.senders.is_empty() {
-        return;
-    }
-    let look = page.look();
-    page.heading("SENDERS HEARD");
-    for sender in &*it.senders {
-        let mut who = Cell::text(clean(&sender.name));
-        // Most programs bear their service's name.
-        if sender.services.iter().any(|service| service.as_str() != &*sender.name) {
-            who = who.then(" is ", Role::Muted).and(phrase::services(&look, &sender.services, false));
-        }
-        let heard = format!(
-            "  {} {}, by {}, {}",
-            number::exact(sender.messages),
-            if sender.messages == 1 { "message" } else { "messages" },
-            sender.by.word(),
-            phrase::ago(&look, sender.last)
-        );
-        page.cell(who.then(heard, Role::Muted));
     }
 }
 

@@ -8,6 +8,7 @@ use crate::ui::{Ctx, flows, phrase, signs};
 
 use super::asked;
 use super::page::Page;
+use super::senders;
 
 pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     let look = page.look();
@@ -47,6 +48,13 @@ pub(super) fn fill(ctx: &Ctx<'_>, page: &mut Page<'_>, it: &Flow) {
     page.delay(it.delay.as_ref(), "nobody measures it here", None);
     if let Some(asked) = &it.asked {
         asked::fill(page, asked);
+    }
+    // Who asks is told with the requests.
+    if let Some(channel) = it.channel.as_ref().and_then(|id| ctx.snapshot.channel(id))
+        && it.kind != FlowKind::Request
+    {
+        let of = format!("on {}", phrase::local(channel.report.id.as_str(), ctx.snapshot));
+        senders::fill(page, &of, &channel.senders);
     }
     page.chart(ctx, "RATE", &it.history, number::rate);
     if let Some(consumer) = it.consumer.as_ref().and_then(|id| ctx.snapshot.consumer(id)) {

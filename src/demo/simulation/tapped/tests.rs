@@ -79,7 +79,7 @@ fn every_message_of_a_stream_is_told_with_who_sent_it() {
         assert!(body["order_id"].as_str().unwrap().starts_with("order-"), "{body}");
         let publisher = message.publisher.as_deref().unwrap();
         assert!(publisher.starts_with("orders-"), "{publisher}");
-        assert_eq!(&*message.publisher_by, BY_REPLY);
+        assert_eq!(&*message.publisher_by, SentBy::ReplyInbox.word());
         let source = message.headers.iter().find(|(name, _)| &**name == "ce-source").unwrap();
         assert_eq!(&*source.1, "/orders");
         let length = message.payload.content.len() as u64;
