@@ -21,6 +21,8 @@ mod health;
 mod nats_acks;
 #[path = "system/nats_discovery.rs"]
 mod nats_discovery;
+#[path = "system/nats_intervals.rs"]
+mod nats_intervals;
 #[path = "system/nats_lag.rs"]
 mod nats_lag;
 #[path = "system/nats_processing.rs"]
