@@ -8,10 +8,12 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use headwater::model::command::{Command, ProbeLevel};
 use headwater::model::id::ChannelId;
+use headwater::model::message::{Search, SearchOutcome};
 use headwater::model::tap::{Content, HeardMessage, TapReport, TapState};
 use headwater::source::nats::options::NatsOptions;
 use serde_json::{Value, json};
 
+use crate::support::watch::World;
 use crate::support::{Broker, Cluster, Config, User, Watch, headwater as program, jet, wait_until};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -478,4 +480,35 @@ async fn in_a_cluster_every_server_is_asked_who_else_listens() {
     goes(&mut watch, &channel, TapState::Ended).await;
     wait_until(SOON, "a request fails at once", || jet::fails_at_once(&client, "accounts.get")).await;
     watch.end().await;
+}
+
+/// A message that was heard is found by its header at once, however long ago its stream was listed.
+#[tokio::test]
+async fn what_was_just_heard_is_found() {
+    for broker in brokers() {
+        let client = broker.connect_as("orders").await;
+        jet::stream(&client, "ORDERS", &["orders.>"]).await;
+        jet::publish(&client, "orders.created", 3).await;
+        let options = NatsOptions::new("nats".into(), &broker.url()).unwrap();
+        // It is listed once, and not again while this runs.
+        let interval = Some(Duration::from_secs(3_600));
+        let mut watch = Watch::with(NatsOptions { interval, ..options });
+        let listed = |world: &World| match world.channels.get("ORDERS").and_then(|c| c.last_seq) {
+            Some(3) => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+        watch.until(SOON, "the stream is listed", listed).await;
+        let mut headers = HeaderMap::new();
+        headers.insert("ce-id", "new");
+        let context = jetstream::new(client);
+        context.publish_with_headers("orders.paid", headers, "{}".into()).await.unwrap().await.unwrap();
+        let search = Search::Header { name: "ce-id".into(), value: "new".into() };
+        let find = Command::Find { channel: "nats/ORDERS".into(), search, before: None };
+        watch.commands.send(find).unwrap();
+        let outcome =
+            |world: &World| world.searches.last().cloned().ok_or_else(|| "no answer yet".to_owned());
+        let report = watch.until(SOON, "an answer", outcome).await;
+        assert_eq!((report.outcome, report.looked_at), (SearchOutcome::Found(4), 1));
+        watch.end().await;
+    }
 }

@@ -68,10 +68,24 @@ async fn back(
     reader: &mut Reader,
     declared: &Watched,
 ) -> SearchOutcome {
-    let newest = wanted.before.map_or(kept.last, |before| kept.last.min(before.saturating_sub(1)));
     let first = kept.first.max(1);
     // Everything from here on has been looked at.
-    let mut from = newest + 1;
+    let mut from = kept.last.saturating_add(1);
+    if let Some(before) = wanted.before.filter(|before| *before <= from) {
+        from = before;
+    } else {
+        // What came since the stream was listed is there too: who asks may just have heard it.
+        match reader.newest(api).await {
+            Ok(Some(message)) if wanted.before.is_none_or(|before| message.seq < before) => {
+                if fits(&message, &wanted.search) {
+                    return found(api, &wanted.channel, stream, &message, declared);
+                }
+                from = message.seq;
+            }
+            Ok(newest) => from = wanted.before.filter(|_| newest.is_some()).unwrap_or(from),
+            Err(failure) => return SearchOutcome::Refused(one_line(&failure.to_string()).into()),
+        }
+    }
     while from > first {
         let most = if reader.reads_many() { MOST_AT_ONCE } else { MOST_MESSAGES };
         if reader.messages >= most || reader.bytes >= MOST_BYTES {

@@ -100,6 +100,11 @@ impl Reader {
         self.read(api, &json!({ "seq": seq })).await
     }
 
+    /// The newest message; `None` when there is none, or the newest one was removed.
+    pub(super) async fn newest(&mut self, api: &Api<'_>) -> Result<Option<Stored>, Failure> {
+        self.read(api, &json!({ "last_by_subj": ">" })).await
+    }
+
     /// The first message from a position on, on subjects that this one covers; `None` when there is none.
     pub(super) async fn from(
         &mut self,
