@@ -280,8 +280,11 @@ async fn round() -> Result<(), String> {
         assert_eq!(tally.acknowledged, expected, "{name}");
         assert_eq!(tally.delays.count(), expected, "{name}: the clock was known all the time");
         assert_eq!((tally.redelivered, tally.refused), (diary.redelivered, diary.refused), "{name}");
-        assert_eq!((tally.terminated, tally.delays.negative()), (0, 0), "{name}");
+        assert_eq!(tally.terminated, 0, "{name}");
         assert!(tally.error < Duration::from_millis(20), "{name}: the clock is known: {:?}", tally.error);
+        // Who is done at once is so within the error that the clock is said to have, on either side of zero.
+        let least = i128::from(tally.delays.min().unwrap());
+        assert!(least >= -(tally.error.as_nanos() as i128), "{name}: {least} ns within {:?}", tally.error);
         if let Err(why) = agree(tally, &diary, &late) {
             wrong.push(format!("{name}: {why}"));
         }
