@@ -18,6 +18,7 @@ pub mod commands;
 pub mod demo;
 pub mod engine;
 pub mod keymap;
+pub mod layout;
 pub mod model;
 pub mod report;
 pub mod settings;
