@@ -105,7 +105,6 @@ struct Columns {
     right: Vec<i32>,
     end: Vec<i32>,
     pitch: i32,
-    margin: i32,
 }
 
 impl Columns {
@@ -123,7 +122,6 @@ impl Columns {
             right: Vec::new(),
             end: Vec::new(),
             pitch: spacing.pitch.max(1),
-            margin,
         };
         // Room for the left border of a frame.
         let mut x = if shape.groups.is_empty() { 0 } else { 2 };

@@ -265,7 +265,8 @@ impl<'a> Keep<'a> {
 
     /// The frame in which a pass runs.
     fn pass_inside(&self, item: usize) -> Option<usize> {
-        let (row, layer) = (self.wish[item]?, self.shape.layer_of(item));
+        let Item::Pass { layer, .. } = self.shape.items[item] else { return None };
+        let row = self.wish[item]?;
         (0..self.frames.len()).find(|group| {
             let (first, last) = self.shape.reach[*group];
             let inside = self.frames[*group].is_some_and(|(top, bottom)| top < row && row < bottom - 1);
