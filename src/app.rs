@@ -13,6 +13,8 @@ mod lately;
 pub mod line;
 pub mod list;
 pub mod listen;
+pub mod map;
+mod mapping;
 pub mod order;
 pub mod palette;
 mod prompt;
@@ -21,7 +23,7 @@ mod tapping;
 mod update;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ use list::{List, ListId, RowId, Sort, Take};
 use listen::Tapping;
 use palette::{Known, Palette};
 use search::{Asked, Pursued};
+use map::{Laid, Map, Request};
 pub use view::View;
 
 /// A moment on two clocks.
@@ -65,6 +68,8 @@ pub enum Input {
     Mouse(MouseInput),
     /// How an effect went: shown for a few seconds.
     Say(Said),
+    /// A picture of the map that was laid out.
+    Laid(Laid),
     /// The terminal has another size: what was clicked in the last frame is no longer there.
     Resized,
 }
@@ -154,6 +159,8 @@ pub struct Options {
     pub utc: bool,
     /// Whether the mouse is taken at the start.
     pub mouse: bool,
+    /// Messages on the map stand still at the start.
+    pub still: bool,
     /// Faults that can be caused; empty on a real system.
     pub faults: Vec<Fault>,
     /// Something to say at the start.
@@ -240,6 +247,7 @@ pub struct App {
     unfolded: bool,
     utc: bool,
     mouse: bool,
+    map: Map,
     paused: Option<Paused>,
     said: Option<Shown>,
     faults: Vec<Fault>,
@@ -272,6 +280,7 @@ impl App {
             unfolded: false,
             utc: options.utc,
             mouse: options.mouse,
+            map: Map::new(!options.still),
             paused: None,
             // Shown until something else is said.
             said: options.notice.map(|said| Shown { said, until: Duration::from_secs(15) }),
@@ -474,7 +483,11 @@ impl App {
                 Some("nothing is selected that could be opened")
             }
             Action::Copy if self.selected().is_none() => Some("nothing is selected that could be copied"),
-            Action::Back if self.detail == Detail::Closed && self.filter_text().is_empty() => {
+            Action::Back
+                if self.detail == Detail::Closed
+                    && self.filter_text().is_empty()
+                    && (self.view != View::Map || self.map.focus().is_none()) =>
+            {
                 Some("nothing is open")
             }
             Action::SortNext | Action::SortReverse | Action::SortDefault
@@ -485,6 +498,7 @@ impl App {
                     _ => "this list has one order: what needs a person first",
                 })
             }
+            Action::NextPane | Action::PreviousPane if self.view == View::Map => None,
             Action::NextPane | Action::PreviousPane
                 if self.panes_shown() == 1 && self.detail != Detail::Beside =>
             {
@@ -503,9 +517,44 @@ impl App {
             Action::Faults if self.faults.is_empty() => {
                 Some("faults can be caused in the sample system only: headwater demo")
             }
+            Action::ZoomIn
+            | Action::ZoomOut
+            | Action::Fit
+            | Action::Afresh
+            | Action::FoldDomain
+            | Action::Unfound
+            | Action::Motion
+            | Action::PanLeft
+            | Action::PanRight
+            | Action::PanUp
+            | Action::PanDown
+                if self.view != View::Map =>
+            {
+                Some("this is for the map: 6")
+            }
+            Action::MoreHops | Action::FewerHops if self.view != View::Map || self.map.focus().is_none() => {
+                Some("no service on the map is focused: z")
+            }
+            Action::Unfound if self.filter_text().is_empty() => Some("no filter is set that hides anything: /"),
+            Action::ShowOnMap if self.selected_thing().is_none() => {
+                Some("nothing is selected that could be shown")
+            }
+            Action::Fold | Action::FoldDomain if self.view == View::Map => {
+                self.selected_thing().is_none().then_some("nothing is selected")
+            }
             Action::Fold if self.list(self.current_list()).foldable() == 0 => Some("nothing is folded here"),
             _ => None,
         }
+    }
+
+    /// The map as the person has it.
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// A picture of the map that is wanted: to be laid out where nobody waits, and handed back as [`Input::Laid`].
+    pub fn picture_wanted(&mut self) -> Option<Request> {
+        self.map.request()
     }
 
     // --- what the run loop tells ---------------------------------------------------------------------------
@@ -522,6 +571,10 @@ impl App {
         }
         if let (Some(scroll), Some((lines, height))) = (&mut self.help, hits.overlay_size()) {
             *scroll = (*scroll).min(lines.saturating_sub(height));
+        }
+        if let Some((origin, window)) = hits.map_window() {
+            self.map.origin = Some(origin);
+            self.map.window = window;
         }
         self.hits = hits;
     }
@@ -552,6 +605,10 @@ impl App {
             }
         }
         self.at_once = false;
+        if self.view == View::Map {
+            let found = (!filter.is_empty()).then(|| self.found());
+            self.map.sync(&snapshot, found.as_ref());
+        }
         if let Some(palette) = &mut self.palette {
             palette.refresh(&Known::of(&self.faults, &self.faults_on, latest));
         }
@@ -566,6 +623,16 @@ impl App {
             .filter(|_| !self.is_paused())
             .filter_map(|id| self.lists.get(id).and_then(List::next_move));
         moves.chain(self.said.as_ref().map(|shown| shown.until)).min()
+    }
+
+    /// What the filter of the map leaves.
+    pub fn found(&self) -> BTreeSet<Thing> {
+        self.list(ListId::Map).rows().iter().filter_map(|row| row.thing.clone()).collect()
+    }
+
+    /// Whether the picture moves by itself, so that it has to be drawn again and again.
+    pub fn moves(&self) -> bool {
+        !self.is_paused() && self.view == View::Map && self.hits.moves()
     }
 
     /// Panes of the view that can have the keys.

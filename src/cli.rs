@@ -162,9 +162,25 @@ pub struct Global {
     #[arg(long, value_name = "WHEN", value_enum, global = true, help_heading = "Terminal")]
     pub color: Option<Color>,
 
+    /// Let messages move on the map; 'auto': not over ssh.
+    #[arg(long, value_name = "WHEN", value_enum, global = true, help_heading = "Terminal")]
+    pub motion: Option<Motion>,
+
     /// Leave the mouse to the terminal, so that it selects text.
     #[arg(long, global = true, help_heading = "Terminal")]
     pub no_mouse: bool,
+}
+
+/// Whether messages move on the map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Motion {
+    /// But over ssh: each frame costs bytes.
+    #[default]
+    Auto,
+    /// Over ssh too.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Probe levels as words.

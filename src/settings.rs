@@ -9,7 +9,7 @@ mod connection;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::cli::{Color, Global, Probe};
+use crate::cli::{Color, Global, Motion, Probe};
 use crate::model::command::ProbeLevel;
 use crate::source::nats::context::ContextError;
 use crate::source::nats::options::NatsOptions;
@@ -128,6 +128,8 @@ pub struct TerminalSettings {
     pub color: Color,
     /// The program takes the mouse.
     pub mouse: bool,
+    /// Messages move on the map.
+    pub motion: bool,
 }
 
 /// Wrong or contradictory settings: one line, exit code 2.
@@ -209,6 +211,11 @@ pub fn terminal(global: &Global, environment: Lookup<'_>) -> TerminalSettings {
         ascii: global.ascii,
         color: global.color.unwrap_or_default(),
         mouse: !global.no_mouse,
+        motion: match global.motion.unwrap_or_default() {
+            Motion::On => true,
+            Motion::Off => false,
+            Motion::Auto => !["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| set(environment, name).is_some()),
+        },
     }
 }
 

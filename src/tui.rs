@@ -8,6 +8,7 @@
 
 mod clipboard;
 mod input;
+mod mapper;
 mod panics;
 mod run;
 mod save;

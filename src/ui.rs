@@ -12,6 +12,7 @@ pub mod consumers;
 pub mod detail;
 pub mod flows;
 pub mod listing;
+pub mod map;
 pub mod messages;
 pub mod overview;
 pub mod ownership;
@@ -122,6 +123,11 @@ impl<'a> Ctx<'a> {
         }
         let lost: Option<Vec<_>> = entity.replicas.iter().map(|copy| self.look_at_copy(copy).lost).collect();
         Look { lost: lost.and_then(|times| times.into_iter().max()), ..self.look() }
+    }
+
+    /// The wall clock as a length of time: for what moves.
+    pub fn mono_now(&self) -> std::time::Duration {
+        std::time::Duration::from_nanos(u64::try_from(self.now.0).unwrap_or(0))
     }
 
     /// The snapshot's moment on the clock that histories are kept by.
@@ -269,6 +275,7 @@ fn draw_view(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         View::Consumers => consumers::draw(ctx, buf, area, hits),
         View::Ownership => ownership::draw(ctx, buf, area, hits),
         View::Services => services::draw(ctx, buf, area, hits),
+        View::Map => map::draw(ctx, buf, area, hits),
         View::Propagation => propagation::draw(ctx, buf, area, hits),
         View::Messages => messages::draw(ctx, buf, area, hits),
     }

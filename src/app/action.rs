@@ -61,6 +61,21 @@ actions! {
     Evidence = "evidence", "evidence", "how do we know this: show or hide evidence";
     Export = "export", "export", "write what is on screen to a text file; in the view of messages, the selected one";
 
+    ShowOnMap = "show-on-map", "on the map", "show what is selected on the map; there: as a row of its list";
+    ZoomIn = "zoom-in", "nearer", "map: nearer, with more detail";
+    ZoomOut = "zoom-out", "further", "map: further away, with less detail";
+    Fit = "fit", "fit", "map: as near as the window allows, all of it";
+    Afresh = "lay-out", "lay out anew", "map: lay the picture out from nothing";
+    FoldDomain = "fold-domain", "fold domain", "map: fold the domain of what is selected into one box, or unfold it";
+    MoreHops = "more-hops", "more hops", "map: while focused, neighbours one step further";
+    FewerHops = "fewer-hops", "fewer hops", "map: while focused, one step fewer";
+    Unfound = "hide-rest", "hide rest", "map: leave out what the filter does not find, or draw it faint";
+    Motion = "motion", "motion", "map: let messages move, or stand still";
+    PanLeft = "pan-left", "pan left", "map: move the window left";
+    PanRight = "pan-right", "pan right", "map: move the window right";
+    PanUp = "pan-up", "pan up", "map: move the window up";
+    PanDown = "pan-down", "pan down", "map: move the window down";
+
     Propagation = "follow", "follow message", "follow the newest message of what is selected: who has it, who waits";
     Further = "further", "look further", "go on with a search that has not found its message yet";
     Probe = "probe", "probe level", "listen to acknowledgements, or stop: says first what it does and costs";
@@ -75,7 +90,7 @@ actions! {
     SortDefault = "sort-worst-first", "worst first", "back to the opening order: what needs a person first";
     Pullers = "name-pullers", "who pulls", "listen for 35 s to which program pulls from which consumer (level tap)";
     Window = "window", "window", "figures of what is heard cover the last 1, 5 or 10 minutes, or all of it";
-    Fold = "fold", "fold", "show or fold services that are known only by a consumer's name";
+    Fold = "fold", "fold", "show or fold services that are known only by a consumer's name; map: focus on the neighbours of a service";
     Pause = "pause", "pause", "let the picture stand still, or go on";
     Refresh = "refresh", "refresh", "ask the sources again now";
     Reconnect = "reconnect", "reconnect", "try lost connections again now";

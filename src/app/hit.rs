@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::action::Action;
 use super::list::ListId;
+use crate::layout::Point;
 
 /// A rectangle of terminal columns and rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct HitAreas {
     viewports: BTreeMap<ListId, (usize, usize)>,
     detail: Option<(usize, usize)>,
     overlay: Option<(usize, usize)>,
+    map: Option<(Point, (i32, i32))>,
+    moving: bool,
 }
 
 impl HitAreas {
@@ -68,6 +71,26 @@ impl HitAreas {
     /// Notes how many lines the help has and how many fit.
     pub fn overlay(&mut self, lines: usize, height: usize) {
         self.overlay = Some((lines, height));
+    }
+
+    /// Notes which cell of the map is at the top left of its window, and how many columns and rows that has.
+    pub fn map(&mut self, origin: Point, window: (i32, i32)) {
+        self.map = Some((origin, window));
+    }
+
+    /// Notes that something on the map moves by itself.
+    pub fn moving(&mut self, moving: bool) {
+        self.moving = moving;
+    }
+
+    /// Whether something moved by itself in the last frame.
+    pub fn moves(&self) -> bool {
+        self.moving
+    }
+
+    /// The window onto the map in the last frame.
+    pub fn map_window(&self) -> Option<(Point, (i32, i32))> {
+        self.map
     }
 
     /// What lies at a place; the topmost.

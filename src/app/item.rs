@@ -196,6 +196,27 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                 ]
             }
         }
+        ListId::Map => {
+            const {
+                &[
+                    text("kind"),
+                    name("name"),
+                    name("from"),
+                    name("channel"),
+                    name("to"),
+                    rate("rate"),
+                    time("delay"),
+                    rate("errors"),
+                    text("state"),
+                    number("lag"),
+                    time("stale"),
+                    name("entity"),
+                    text("team"),
+                    text("domain"),
+                    text("declared"),
+                ]
+            }
+        }
         ListId::Services => {
             const {
                 &[
@@ -340,6 +361,7 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
         ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),
+        ListId::Map => [all(&snapshot.services, Item::Service), all(&snapshot.flows, Item::Flow)].concat(),
         ListId::Traces => {
             // Of a record that is followed, every version.
             let followed = |of: &MessageId| find(&snapshot.traces, of).is_some_and(Trace::is_record_followed);
@@ -371,7 +393,12 @@ pub fn opening_number(list: ListId) -> Option<&'static str> {
         ListId::Consumers => Some("lag"),
         ListId::Legs => Some("delay"),
         ListId::Entities => Some("copies"),
-        ListId::Services | ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard => None,
+        ListId::Services
+        | ListId::Causes
+        | ListId::Changes
+        | ListId::Traces
+        | ListId::Heard
+        | ListId::Map => None,
     }
 }
 
@@ -391,6 +418,7 @@ pub fn sort_opening(
     let by_need = match list {
         // These come in their order.
         ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard => return,
+        ListId::Map => true,
         ListId::Legs if items.iter().any(Item::is_nested) => return,
         ListId::Legs | ListId::Consumers | ListId::Entities | ListId::Services => true,
         ListId::Stalest | ListId::Busiest | ListId::Flows => false,
@@ -568,6 +596,11 @@ fn flow_value<'a>(flow: &'a Flow, key: &str, snapshot: &'a Snapshot) -> Field<'a
         "team" => teams(both(), snapshot),
         "domain" => domains(both(), snapshot),
         "declared" => yes_no(flow.declared),
+        // What its consumer is like.
+        "state" | "lag" | "stale" => {
+            let consumer = flow.consumer.as_ref().and_then(|id| snapshot.consumer(id));
+            consumer.map_or(Field::Unknown, |consumer| consumer_value(consumer, key, snapshot))
+        }
         _ => Field::Unknown,
     }
 }

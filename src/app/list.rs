@@ -31,6 +31,8 @@ pub enum ListId {
     Consumers,
     Entities,
     Services,
+    /// Map: services and flows, as far as they are on it.
+    Map,
     /// Propagation: the messages that are followed, the newest first.
     Traces,
     /// Propagation: the chosen message at each consumer.
@@ -50,6 +52,7 @@ impl ListId {
             Self::Consumers | Self::Legs => "consumers",
             Self::Entities => "entities",
             Self::Services => "services",
+            Self::Map => "things",
             Self::Traces | Self::Heard => "messages",
         }
     }
@@ -237,7 +240,7 @@ impl List {
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
         if at_once
             || nested
-            || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard)
+            || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard | ListId::Map)
         {
             self.order.reset(wanted);
         } else {

@@ -15,6 +15,7 @@ use super::hit::Hit;
 use super::item::{FieldKind, cause_of, fields, heard_of, severity_word};
 use super::line::Line;
 use super::list::{ListId, Sort};
+use super::map::{Direction, Unfound};
 use super::listen::{copied, saved};
 use super::palette::{Known, Palette, Run};
 use super::{App, Detail, Effect, Input, Layer, Moment, MouseInput, Paused, Said, Shown, View, ViewFilter};
@@ -45,6 +46,10 @@ impl App {
             Input::Mouse(mouse) => self.mouse_input(mouse, latest, now),
             Input::Say(said) => {
                 self.say(said, now);
+                None
+            }
+            Input::Laid(laid) => {
+                self.map.take(laid, now.wall);
                 None
             }
             Input::Resized => {
@@ -81,6 +86,10 @@ impl App {
             Action::PageDown => self.vertical(self.page()),
             Action::Top => self.vertical(isize::MIN),
             Action::Bottom => self.vertical(isize::MAX),
+            Action::Left | Action::Right if self.view == View::Map && !self.detail_focused() => {
+                let right = action == Action::Right;
+                self.walk(if right { Direction::Right } else { Direction::Left });
+            }
             Action::Left => self.across = self.across.saturating_sub(1),
             Action::Right => {
                 let columns = self.snapshot(latest).services.len();
@@ -88,6 +97,30 @@ impl App {
             }
             Action::NextPane => self.next_pane(1),
             Action::PreviousPane => self.next_pane(-1),
+
+            Action::ShowOnMap => self.show_on_map(latest, now),
+            Action::ZoomIn => self.zoom(1, now),
+            Action::ZoomOut => self.zoom(-1, now),
+            Action::Fit => self.map.fit(),
+            Action::Afresh => {
+                self.map.afresh();
+                self.say(Said::done("laid out anew"), now);
+            }
+            Action::FoldDomain => self.fold_domain(latest, now),
+            Action::MoreHops => self.hops(1, now),
+            Action::FewerHops => self.hops(-1, now),
+            Action::Unfound => {
+                self.map.unfound = if self.map.hides() { Unfound::Dim } else { Unfound::Hide };
+            }
+            Action::Motion => {
+                self.map.motion = !self.map.motion;
+                let said = if self.map.motion { "messages move" } else { "messages stand still" };
+                self.say(Said::done(said), now);
+            }
+            Action::PanLeft => self.map.pan(-1, 0),
+            Action::PanRight => self.map.pan(1, 0),
+            Action::PanUp => self.map.pan(0, -1),
+            Action::PanDown => self.map.pan(0, 1),
 
             Action::Open => self.open(),
             Action::Back => self.back(),
@@ -122,6 +155,7 @@ impl App {
             Action::SortNext => self.sort_next(),
             Action::SortReverse => self.sort_reverse(),
             Action::SortDefault => self.set_sort(None),
+            Action::Fold if self.view == View::Map => self.focus_service(latest, now),
             Action::Fold => {
                 self.unfolded = !self.unfolded;
                 self.at_once = true;
@@ -208,6 +242,8 @@ impl App {
             self.help = Some(scrolled(scroll, rows, self.hits.overlay_size()));
         } else if self.detail_focused() {
             self.detail_scroll = scrolled(self.detail_scroll, rows, self.hits.detail_size());
+        } else if self.view == View::Map {
+            self.walk_rows(rows);
         } else {
             let before = self.selected().cloned();
             self.stay();
@@ -227,6 +263,10 @@ impl App {
     }
 
     fn next_pane(&mut self, by: isize) {
+        if self.view == View::Map && !self.detail_focused() {
+            self.next_edge(by);
+            return;
+        }
         let lists = self.view.lists().len();
         let count = lists + usize::from(self.detail == Detail::Beside);
         let before = self.pane();
@@ -272,6 +312,7 @@ impl App {
                 self.detail_focused = false;
             }
             Detail::Beside => self.close_detail(),
+            Detail::Closed if self.view == View::Map && self.map.leave_focus() => {}
             Detail::Closed => self.set_filter(String::new()),
         }
     }

@@ -11,6 +11,7 @@ pub enum View {
     Consumers,
     Ownership,
     Services,
+    Map,
     Propagation,
     Messages,
 }
@@ -23,6 +24,7 @@ impl View {
         View::Consumers,
         View::Ownership,
         View::Services,
+        View::Map,
         View::Propagation,
         View::Messages,
     ];
@@ -35,6 +37,7 @@ impl View {
             Self::Consumers => "consumers",
             Self::Ownership => "ownership",
             Self::Services => "services",
+            Self::Map => "map",
             Self::Propagation => "propagation",
             Self::Messages => "messages",
         }
@@ -48,6 +51,7 @@ impl View {
             Self::Consumers => "Consumers",
             Self::Ownership => "Ownership",
             Self::Services => "Services",
+            Self::Map => "Map",
             Self::Propagation => "Propagation",
             Self::Messages => "Messages",
         }
@@ -61,6 +65,7 @@ impl View {
             Self::Consumers => "Cons",
             Self::Ownership => "Own",
             Self::Services => "Serv",
+            Self::Map => "Map",
             Self::Propagation => "Prop",
             Self::Messages => "Msg",
         }
@@ -74,6 +79,7 @@ impl View {
             Self::Consumers => "who reads what, how far behind, how stale",
             Self::Ownership => "who owns each kind of data, who keeps copies",
             Self::Services => "how each service fares, what it owns and uses",
+            Self::Map => "the whole system's traffic as one picture",
             Self::Propagation => "where one message is: who has it, since when, who waits and why",
             Self::Messages => "what is in the messages on a channel, as they come",
         }
@@ -87,6 +93,7 @@ impl View {
             Self::Consumers => 3,
             Self::Ownership => 4,
             Self::Services => 5,
+            Self::Map => 6,
             Self::Propagation => 7,
             Self::Messages => 8,
         }
@@ -100,6 +107,7 @@ impl View {
             Self::Consumers => &[ListId::Consumers],
             Self::Ownership => &[ListId::Entities],
             Self::Services => &[ListId::Services],
+            Self::Map => &[ListId::Map],
             Self::Propagation => &[ListId::Traces, ListId::Legs],
             Self::Messages => &[ListId::Heard],
         }

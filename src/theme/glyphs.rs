@@ -99,6 +99,9 @@ glyphs! {
     /// From a cause to its effect, in titles.
     LeadsTo = "→" ">",
 
+    /// On the map: seen, and declared by no topology file.
+    Undeclared = "+" "+",
+
     /// A tree's branch with more to come.
     Branch = "├" "|",
     /// A tree's last branch.
@@ -118,6 +121,11 @@ glyphs! {
     CornerTopRight = "┐" "+",
     CornerBottomLeft = "└" "+",
     CornerBottomRight = "┘" "+",
+    /// Corners of a box on the map.
+    BoxTopLeft = "╭" "+",
+    BoxTopRight = "╮" "+",
+    BoxBottomLeft = "╰" "+",
+    BoxBottomRight = "╯" "+",
     /// The handle of a scroll bar.
     ScrollThumb = "┃" "#",
     /// Where typed text goes.

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::app::map::Laid;
 use crate::app::{App, Effect, Input, Moment, Said};
 use crate::model::command::Command;
 use crate::model::snapshot::Snapshot;
@@ -19,6 +20,7 @@ use crate::model::time::Timestamp;
 use crate::ui;
 
 use super::input::{self, Clicks};
+use super::mapper::Mapper;
 use super::screen::Screen;
 use super::signals::{Asked, Signals};
 use super::{ExitReason, Look, MAX_FPS, save};
@@ -26,6 +28,9 @@ use super::{ExitReason, Look, MAX_FPS, save};
 /// So long apart are two looks at what the sources tell: more often than this nobody can read a number that changes. What the
 /// person does is shown at once.
 const NEWS: Duration = Duration::from_millis(250);
+
+/// Between two frames of what moves by itself on the map.
+const MOTION: Duration = Duration::from_millis(84);
 
 /// Ages on screen are in seconds.
 const TICK: Duration = Duration::from_secs(1);
@@ -60,6 +65,7 @@ pub(super) struct Loop {
     last_frame: Option<Instant>,
     last_news: Option<Instant>,
     clicks: Clicks,
+    mapper: Mapper,
     /// Where messages are saved: the working directory.
     folder: PathBuf,
     /// Frames that were really written, for tests and curiosity.
@@ -90,6 +96,7 @@ impl Loop {
             last_frame: None,
             last_news: None,
             clicks: Clicks::default(),
+            mapper: Mapper::start(),
             folder: PathBuf::new(),
             frames: 0,
         }
@@ -120,6 +127,9 @@ impl Loop {
                 self.app.sync(&self.latest, self.now());
                 self.dirty = true;
             }
+            let motion_at = self.last_frame.filter(|_| self.app.moves()).map(|at| at + MOTION);
+            self.dirty |= motion_at.is_some_and(|at| at <= now);
+            self.ask_for_picture();
             let gap = Duration::from_secs(1) / MAX_FPS;
             let frame_at = self.last_frame.map_or(now, |at| at + gap);
             if self.dirty && now >= frame_at {
@@ -131,7 +141,7 @@ impl Loop {
             let listens = !self.app.is_paused() && !self.orphaned;
             let news_at = self.last_news.map(|at| at + NEWS).filter(|at| listens && *at > now);
             let listening = listens && news_at.is_none();
-            let deadline = [self.dirty.then_some(frame_at), self.wake_at(), news_at];
+            let deadline = [self.dirty.then_some(frame_at), self.wake_at(), news_at, motion_at];
             let deadline = deadline.into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -167,6 +177,7 @@ impl Loop {
                     Ok(()) => self.take_snapshot(),
                     Err(_) => self.orphaned = true,
                 },
+                laid = self.mapper.next() => self.take_picture(laid),
                 () = sleep_until(deadline) => {}
             }
         }
@@ -183,6 +194,20 @@ impl Loop {
         let change = self.app.next_change().map(|at| self.started + at);
         let tick = (!self.app.is_paused()).then(|| self.last_frame.map(|at| at + TICK)).flatten();
         [change, tick].into_iter().flatten().min()
+    }
+
+    fn ask_for_picture(&mut self) {
+        if let Some(request) = self.app.picture_wanted()
+            && let Some(laid) = self.mapper.ask(request)
+        {
+            self.take_picture(laid);
+        }
+    }
+
+    fn take_picture(&mut self, laid: Laid) {
+        let now = self.now();
+        self.app.update(Input::Laid(laid), &self.latest, now);
+        self.dirty = true;
     }
 
     fn take_snapshot(&mut self) {

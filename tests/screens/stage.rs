@@ -82,7 +82,8 @@ impl Stage {
         };
         let glyphs = if dress == Dress::Ascii { Glyphs::Ascii } else { Glyphs::Unicode };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        for _ in 0..2 {
+        // The map's picture is laid out when its window is known, and may be laid out again to fit it.
+        for _ in 0..5 {
             let mut hits = None;
             terminal
                 .draw(|frame| {
@@ -98,6 +99,10 @@ impl Stage {
                 })
                 .unwrap();
             self.app.drawn(hits.unwrap());
+            self.app.sync(&self.snapshot, self.moment());
+            while let Some(request) = self.app.picture_wanted() {
+                self.app.update(Input::Laid(request.run()), &self.snapshot, self.moment());
+            }
         }
         terminal.backend().buffer().clone()
     }
