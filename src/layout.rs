@@ -23,6 +23,7 @@ mod order;
 mod ports;
 mod rows;
 mod shape;
+mod slots;
 
 use std::collections::BTreeMap;
 

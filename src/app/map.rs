@@ -128,7 +128,7 @@ pub const fn spacing(zoom: Zoom) -> Spacing {
     match zoom {
         Zoom::Far => Spacing { label: 0, figures: 2, pitch: 1 },
         Zoom::Middle => Spacing { label: 7, figures: 9, pitch: 1 },
-        Zoom::Near => Spacing { label: 24, figures: 18, pitch: 2 },
+        Zoom::Near => Spacing { label: 22, figures: 18, pitch: 1 },
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::channel::{self, Run, Wire};
 use super::rows::Rows;
 use super::shape::{Item, Port, Shape};
+use super::slots;
 use super::{Block, Branch, Frame, Kept, Layout, Placed, Point, Route, Spacing};
 
 /// Columns of tracks come in steps, and a few are always left over: one more route then moves nothing.
@@ -24,6 +25,7 @@ pub fn assemble(shape: &Shape<'_>, mut rows: Rows, before: Option<&Layout>, spac
     let routes = routes(shape, &rows, &channels, &columns, spacing);
     let mut layout = Layout { width: 0, height: 0, boxes, frames, routes, kept: kept(shape, &rows, &columns) };
     layout.measure_size();
+    slots::stretch(&mut layout);
     layout
 }
 

@@ -6,7 +6,7 @@
 
 use super::order::Order;
 use super::ports;
-use super::shape::{Item, Link, Port, Shape};
+use super::shape::{Item, Link, Port, Shape, Way};
 
 /// Passes between two looks at the ports, and how often that is done.
 const PASSES: usize = 8;
@@ -200,7 +200,7 @@ impl Chains {
 
     /// Moves one item after the other to where it wishes to be, as far as there is room: takes the last kinks out.
     fn shift(&self, shape: &Shape<'_>, wishes: &Wishes, y: &mut [i32], offsets: &[i32]) {
-        for _ in 0..4 {
+        for _ in 0..8 {
             let mut moved = false;
             for var in 0..self.items {
                 if matches!(shape.items[var], Item::Ghost { .. }) {
@@ -213,25 +213,48 @@ impl Chains {
                 moved |= to != y[var];
                 y[var] = to;
             }
+            for way in &shape.ways {
+                moved |= self.slide(shape, wishes, way, y, offsets);
+            }
+            // What stands outside a frame may come nearer when that has become smaller.
+            for (group, (top, bottom)) in self.tight(y).into_iter().enumerate() {
+                y[self.items + group] = top;
+                y[self.items + self.groups + group] = bottom;
+            }
             if !moved {
                 return;
             }
         }
     }
 
+    /// Moves a way's passes together, as far as all of them have room: each alone would stay level with the others.
+    fn slide(&self, shape: &Shape<'_>, wishes: &Wishes, way: &Way, y: &mut [i32], offsets: &[i32]) -> bool {
+        let passes = || way.passes.values().copied();
+        let mut away: Vec<i32> = passes().flat_map(|pass| wishes.to_boxes(shape, pass, y, offsets)).collect();
+        away.sort_unstable();
+        let Some(wish) = away.get((away.len().max(1) - 1) / 2).copied() else { return false };
+        let up = passes().filter_map(|pass| Some(self.lowest_allowed(pass, y)? - y[pass])).max();
+        let down = passes().filter_map(|pass| Some(self.highest_allowed(pass, y)? - y[pass])).min();
+        let by = wish.min(down.unwrap_or(i32::MAX).max(0)).max(up.unwrap_or(i32::MIN).min(0));
+        passes().for_each(|pass| y[pass] += by);
+        by != 0
+    }
+
     /// The result: frames drawn close, the topmost row 0.
     fn finish(&self, mut y: Vec<i32>, offsets: Vec<i32>) -> Rows {
-        let frames: Vec<(i32, i32)> = self
-            .inside
-            .iter()
-            .map(|inside| {
-                let top = inside.iter().map(|(item, _)| y[*item] - 1).min().unwrap_or(0);
-                let bottom = inside.iter().map(|(item, height)| y[*item] + height).max().unwrap_or(0);
-                (top, bottom)
-            })
-            .collect();
+        let frames = self.tight(&y);
         y.truncate(self.items);
         Rows { y, offsets, frames }
+    }
+
+    /// First and last row of each frame, drawn close around what is in it.
+    fn tight(&self, y: &[i32]) -> Vec<(i32, i32)> {
+        let around = |inside: &Vec<(usize, i32)>| {
+            let top = inside.iter().map(|(item, _)| y[*item] - 1).min().unwrap_or(0);
+            let bottom = inside.iter().map(|(item, height)| y[*item] + height).max().unwrap_or(0);
+            (top, bottom)
+        };
+        self.inside.iter().map(around).collect()
     }
 }
 
@@ -272,6 +295,20 @@ impl Wishes {
             sum >= half
         })
         .map(|(row, _)| *row)
+    }
+
+    /// How far each box that a pass hangs on is below it.
+    fn to_boxes<'a>(
+        &'a self,
+        shape: &'a Shape<'_>,
+        pass: usize,
+        y: &'a [i32],
+        offsets: &'a [i32],
+    ) -> impl Iterator<Item = i32> + 'a {
+        let at_boxes = move |other: usize| matches!(shape.items[other], Item::Node(_));
+        self.links[pass].iter().filter(move |(other, ..)| at_boxes(*other)).map(move |(other, their, ..)| {
+            y[*other] + their.map_or(0, |at| offsets[at]) - y[pass]
+        })
     }
 
     fn all(&self, y: &[i32], offsets: &[i32]) -> Vec<i32> {

@@ -11,7 +11,7 @@ use super::Zoom;
 
 /// Columns of a box, its borders included: numbers that change must not move anything.
 const NARROWEST: [i32; 3] = [8, 16, 24];
-const WIDEST: [i32; 3] = [14, 24, 32];
+const WIDEST: [i32; 3] = [18, 24, 32];
 
 /// What a box stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl Drawing {
 fn size(spot: &Spot, snapshot: &Snapshot, zoom: Zoom) -> (i32, i32) {
     let columns = |text: &str| i32::try_from(unicode_width::UnicodeWidthStr::width(text)).unwrap_or(0);
     let at = zoom as usize;
-    let width = |text: &str| (columns(text) + 6).clamp(NARROWEST[at], WIDEST[at]);
+    let width = |text: &str| (columns(text) + 5).clamp(NARROWEST[at], WIDEST[at]);
     match spot {
         Spot::Service(id) => {
             let service = snapshot.service(id);

@@ -12,6 +12,8 @@ pub struct Canvas<'b> {
     pub buf: &'b mut Buffer,
     pub area: Rect,
     pub origin: Point,
+    /// The look of an empty place.
+    pub ground: Style,
 }
 
 impl Canvas<'_> {
@@ -46,7 +48,8 @@ impl Canvas<'_> {
         if let Some(place) = self.screen(at)
             && let Some(cell) = self.buf.cell_mut(place)
         {
-            cell.set_symbol(sign).set_style(style);
+            cell.reset();
+            cell.set_symbol(sign).set_style(self.ground.patch(style));
         }
     }
 

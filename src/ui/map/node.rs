@@ -77,8 +77,8 @@ fn of_service(ctx: &Ctx<'_>, service: &Service, zoom: Zoom, (sign, role): (Glyph
         .then(format!(" {likely}{}", service.id), if role == Role::StateOk { Role::Title } else { role });
     let mut lines = vec![name];
     match zoom {
-        Zoom::Far => {}
-        Zoom::Middle => lines.push(summary(ctx, std::iter::once(service))),
+        // The ports of its routes make most boxes high enough for a second line.
+        Zoom::Far | Zoom::Middle => lines.push(summary(ctx, std::iter::once(service))),
         Zoom::Near => {
             let team = service.team.as_ref().map_or(String::new(), ToString::to_string);
             lines.push(Cell::styled(team, Role::Muted));

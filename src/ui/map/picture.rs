@@ -8,7 +8,6 @@ use ratatui::style::Modifier;
 
 use crate::app::hit::{Hit, HitAreas};
 use crate::app::list::ListId;
-use crate::app::map::Zoom;
 use crate::app::map::drawing::{Drawing, Trunk};
 use crate::layout::cells::Cells;
 use crate::layout::{Block, Branch, Layout, Point, Route};
@@ -121,7 +120,7 @@ pub fn draw(
         .enumerate()
         .filter_map(|(at, row)| row.thing.as_ref().map(|thing| (thing, at)))
         .collect();
-    let mut canvas = Canvas { buf, area, origin };
+    let mut canvas = Canvas { buf, area, origin, ground: ctx.theme.style(Role::Text) };
     for frame in &layout.frames {
         draw_frame(ctx, &mut canvas, &frame.key, frame.block);
     }
@@ -403,7 +402,7 @@ fn label(ctx: &Ctx<'_>, line: &Line<'_>, columns: i32) -> Option<Cell> {
     }
     let mark = if line.undeclared { look.glyph(Glyph::Undeclared) } else { "" };
     let rate = line.rate.clone().unwrap_or_else(Cell::empty);
-    if ctx.app.map().zoom() != Zoom::Near {
+    if columns < 16 {
         let text = Cell::styled(mark, Role::Conflict).and(rate);
         return (!text.is_empty()).then_some(text);
     }
@@ -414,8 +413,6 @@ fn label(ctx: &Ctx<'_>, line: &Line<'_>, columns: i32) -> Option<Cell> {
     Some(if rate.is_empty() { name } else { name.then(" ", Role::Text).and(rate) })
 }
 
-/// Columns of the bar of a backlog, by the room that there is.
-const BAR: [usize; 3] = [1, 3, 5];
 /// A bar is full at so many messages; its length goes with their logarithm.
 const FULL: f64 = 100_000.0;
 
@@ -431,18 +428,20 @@ fn figures(ctx: &Ctx<'_>, now: &BranchNow<'_>, columns: i32, plain: bool) -> Opt
     if well && lag == 0 {
         return None;
     }
-    let zoom = ctx.app.map().zoom();
+    // What there is room for, the most important first: state, bar, how much waits, how old that is.
     let mut cell = if well { Cell::empty() } else { Cell::glyph(&look, sign, role) };
-    let full = BAR[zoom as usize];
+    let full = match columns {
+        ..3 => usize::from(well),
+        3..15 => 3,
+        _ => 5,
+    };
     let length = ((lag as f64 + 1.0).log10() / FULL.log10() * full as f64).ceil() as usize;
     let bar = look.glyph(Glyph::BarFull).repeat(length.min(full));
-    if zoom != Zoom::Far || well {
-        cell = cell.then(bar, if well { Role::Chart } else { role });
-    }
-    if zoom != Zoom::Far {
+    cell = cell.then(bar, if well { Role::Chart } else { role });
+    if columns >= 9 {
         cell = cell.then(" ", Role::Text).and(phrase::count_as(&look, &consumer.lag, role));
     }
-    if zoom == Zoom::Near {
+    if columns >= 15 {
         cell = cell.then(" ", Role::Text).and(phrase::staleness(&look, &consumer.staleness));
     }
     let cell = if plain { cell } else { cell.in_role(Role::Muted) };
