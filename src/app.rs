@@ -41,7 +41,7 @@ use list::{List, ListId, RowId, Sort, Take};
 use listen::Tapping;
 use palette::{Known, Palette};
 use search::{Asked, Pursued};
-use map::{Laid, Map, Request};
+use map::{Form, Laid, Map, Request};
 pub use view::View;
 
 /// A moment on two clocks.
@@ -327,6 +327,9 @@ impl App {
     /// Its place among the view's lists: the one that the person chose, else the first that has rows, so that keys do
     /// something on a quiet system too.
     fn pane(&self) -> usize {
+        if self.view == View::Map {
+            return usize::from(self.map.form() == Form::Lanes);
+        }
         // One message alone is no list to walk through.
         if self.view == View::Propagation && self.list(ListId::Traces).rows().len() < 2 {
             return 1;
@@ -429,7 +432,9 @@ impl App {
 
     /// Rows of the current view that the filter hides.
     pub fn hidden(&self) -> usize {
-        self.view.lists().iter().map(|id| self.list(*id).hidden()).sum()
+        // The forms of the map are lists of the same things.
+        let shown = |id: &&ListId| self.view != View::Map || **id == self.current_list();
+        self.view.lists().iter().filter(shown).map(|id| self.list(*id).hidden()).sum()
     }
 
     pub fn palette(&self) -> Option<&Palette> {
@@ -517,6 +522,7 @@ impl App {
             Action::Faults if self.faults.is_empty() => {
                 Some("faults can be caused in the sample system only: headwater demo")
             }
+            Action::Form if self.view != View::Map => Some("this is for the map: 6"),
             Action::ZoomIn
             | Action::ZoomOut
             | Action::Fit
@@ -531,6 +537,24 @@ impl App {
                 if self.view != View::Map =>
             {
                 Some("this is for the map: 6")
+            }
+            Action::ZoomIn
+            | Action::ZoomOut
+            | Action::Fit
+            | Action::Afresh
+            | Action::FoldDomain
+            | Action::Fold
+            | Action::PanLeft
+            | Action::PanRight
+            | Action::PanUp
+            | Action::PanDown
+            | Action::NextPane
+            | Action::PreviousPane
+                if self.view == View::Map
+                    && self.map.form() != Form::Picture
+                    && self.detail != Detail::Beside =>
+            {
+                Some("this is for the picture of the map: v")
             }
             Action::MoreHops | Action::FewerHops if self.view != View::Map || self.map.focus().is_none() => {
                 Some("no service on the map is focused: z")

@@ -9,6 +9,7 @@ pub use key::{Code, Key};
 
 use std::fmt::Write as _;
 
+use crate::app::map::Form;
 use crate::app::{Action, App, Layer, View};
 
 /// Keys that do something in a layer.
@@ -63,6 +64,7 @@ pub const BINDINGS: &[Binding] = &[
     main(&["S"], Action::SortReverse),
     footer(11, &["z"], Action::Fold),
     footer(15, &["m"], Action::ShowOnMap),
+    footer(5, &["v"], Action::Form),
     footer(6, &["+", "="], Action::ZoomIn),
     footer(6, &["-"], Action::ZoomOut),
     footer(7, &["0"], Action::Fit),
@@ -183,6 +185,9 @@ pub fn footer_hints(app: &App) -> Vec<(&'static str, &'static str, Action)> {
                 Action::Listen if app.view() == View::Propagation => "its record",
                 Action::Export if here && app.selected().is_some() => "save",
                 Action::Propagation if here => "its way",
+                Action::Form if app.map().form() == Form::Lanes => "picture",
+                Action::Form => "lanes",
+                Action::ShowOnMap if app.view() == View::Map => "its row",
                 Action::Fold if app.view() == View::Map => "focus",
                 Action::Fold if !app.unfolded() => "unfold",
                 Action::Cancel if layer == Layer::Help => "close",

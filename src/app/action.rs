@@ -62,6 +62,7 @@ actions! {
     Export = "export", "export", "write what is on screen to a text file; in the view of messages, the selected one";
 
     ShowOnMap = "show-on-map", "on the map", "show what is selected on the map; there: as a row of its list";
+    Form = "map-form", "picture/lanes", "map: as a picture, or as lanes, one row for each channel";
     ZoomIn = "zoom-in", "nearer", "map: nearer, with more detail";
     ZoomOut = "zoom-out", "further", "map: further away, with less detail";
     Fit = "fit", "fit", "map: as near as the window allows, all of it";

@@ -19,8 +19,10 @@ use crate::model::tap::HeardMessage;
 use crate::model::trace::{Leg, Line, Trace, find, story};
 
 mod heard;
+mod lane;
 
 pub use heard::{heard_of, heard_row};
+pub use lane::{LaneKey, lane_of, lanes};
 
 use super::list::{ListId, RowId};
 
@@ -196,7 +198,7 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                 ]
             }
         }
-        ListId::Map => {
+        ListId::Map | ListId::Lanes => {
             const {
                 &[
                     text("kind"),
@@ -349,7 +351,7 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
             .iter()
             .flat_map(|entity| entity.replicas.iter().map(move |replica| Item::Copy(entity, replica)))
             .collect(),
-        ListId::Flows => all(&snapshot.flows, Item::Flow),
+        ListId::Flows | ListId::Lanes => all(&snapshot.flows, Item::Flow),
         // What rests is not busy; where everything rests, or nothing is known, that is what there is to see.
         ListId::Busiest => {
             let busy = |flow: &&Arc<Flow>| {
@@ -398,7 +400,8 @@ pub fn opening_number(list: ListId) -> Option<&'static str> {
         | ListId::Changes
         | ListId::Traces
         | ListId::Heard
-        | ListId::Map => None,
+        | ListId::Map
+        | ListId::Lanes => None,
     }
 }
 
@@ -417,7 +420,7 @@ pub fn sort_opening(
     };
     let by_need = match list {
         // These come in their order.
-        ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard => return,
+        ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard | ListId::Lanes => return,
         ListId::Map => true,
         ListId::Legs if items.iter().any(Item::is_nested) => return,
         ListId::Legs | ListId::Consumers | ListId::Entities | ListId::Services => true,

@@ -33,6 +33,8 @@ pub enum ListId {
     Services,
     /// Map: services and flows, as far as they are on it.
     Map,
+    /// Map: channels with all who read them, in an order that stays.
+    Lanes,
     /// Propagation: the messages that are followed, the newest first.
     Traces,
     /// Propagation: the chosen message at each consumer.
@@ -53,6 +55,7 @@ impl ListId {
             Self::Entities => "entities",
             Self::Services => "services",
             Self::Map => "things",
+            Self::Lanes => "channels",
             Self::Traces | Self::Heard => "messages",
         }
     }
@@ -212,9 +215,13 @@ impl List {
         if fold && self.foldable > 0 {
             items.retain(|item| !item.may_fold());
         }
-        self.total = items.len();
+        let in_lanes = id == ListId::Lanes;
+        self.total = if in_lanes { item::lanes(items.clone(), snapshot).len() } else { items.len() };
         if !filter.is_empty() {
             items.retain(|item| filter.matches(item, snapshot));
+        }
+        if in_lanes {
+            items = item::lanes(items, snapshot);
         }
         // What stands under another row stays there.
         let nested = items.iter().any(Item::is_nested);
@@ -240,7 +247,7 @@ impl List {
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
         if at_once
             || nested
-            || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard | ListId::Map)
+            || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard | ListId::Map | ListId::Lanes)
         {
             self.order.reset(wanted);
         } else {

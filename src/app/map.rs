@@ -50,6 +50,19 @@ pub enum Unfound {
     Hide,
 }
 
+/// How the map is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Boxes and lines.
+    Picture,
+    /// A row for each channel.
+    Lanes,
+}
+
+/// From so many boxes on, lanes are read more easily than a picture: measured, a screen of 200 columns holds about twenty boxes with
+/// their fifty lines, and above about twenty a list or matrix is answered from faster (Ghoniem, Fekete and Castagliola 2005).
+pub const MANY_BOXES: usize = 20;
+
 /// The neighbourhood of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focus {
@@ -63,12 +76,16 @@ pub struct Map {
     zoom: Zoom,
     /// How near to look is still to be found: as near as the window allows.
     fitting: bool,
+    /// The form that the person chose.
+    form: Option<Form>,
     folded: BTreeSet<DomainId>,
     focus: Option<Focus>,
     pub(super) unfound: Unfound,
     /// Whether messages move.
     pub(super) motion: bool,
     drawing: Drawing,
+    /// How many services there are to draw.
+    services: usize,
     /// The picture of each zoom.
     layouts: BTreeMap<Zoom, Arc<Layout>>,
     /// What was asked for last, and whether it is still to be handed out.
@@ -150,11 +167,13 @@ impl Map {
         Self {
             zoom: Zoom::Near,
             fitting: true,
+            form: None,
             folded: BTreeSet::new(),
             focus: None,
             unfound: Unfound::Dim,
             motion,
             drawing: Drawing::default(),
+            services: 0,
             layouts: BTreeMap::new(),
             asked: None,
             waiting: false,
@@ -163,6 +182,25 @@ impl Map {
             free: false,
             window: (0, 0),
         }
+    }
+
+    /// How the map is drawn: as the person chose, else as can be read best.
+    pub fn form(&self) -> Form {
+        let many = self.services > MANY_BOXES;
+        self.form.unwrap_or(if many { Form::Lanes } else { Form::Picture })
+    }
+
+    pub(super) fn next_form(&mut self, snapshot: &Snapshot) -> Form {
+        let next = match self.form() {
+            Form::Picture => Form::Lanes,
+            Form::Lanes => Form::Picture,
+        };
+        // A picture of very many opens with its domains folded: unfolded it could not be read.
+        if next == Form::Picture && self.form.is_none() && self.services > MANY_BOXES {
+            self.folded = snapshot.services.iter().filter_map(|service| service.domain.clone()).collect();
+        }
+        self.form = Some(next);
+        next
     }
 
     /// How near the picture is that is shown.
@@ -235,6 +273,10 @@ impl Map {
 
     /// Takes what there is to draw; asks for a picture when that has changed.
     pub(super) fn sync(&mut self, snapshot: &Snapshot, found: Option<&BTreeSet<Thing>>) {
+        self.services = super::item::counted_services(snapshot).0.count();
+        if self.form() != Form::Picture {
+            return;
+        }
         self.step_back();
         let hidden = if self.hides() { found } else { None };
         let drawing = Drawing::of(snapshot, &self.folded, hidden, self.zoom);

@@ -6,10 +6,25 @@ use crate::model::id::ServiceId;
 use crate::model::snapshot::{Snapshot, Thing};
 
 use super::list::{ListId, RowId};
-use super::map::Direction;
+use super::map::{Direction, Form};
 use super::{App, Moment, Said, View};
 
 impl App {
+    /// Whether the keys go to boxes and lines.
+    pub(super) fn on_picture(&self) -> bool {
+        self.view == View::Map && self.map.form() == Form::Picture
+    }
+
+    /// Another form of the map, with the same thing selected.
+    pub(super) fn next_form(&mut self, latest: &Arc<Snapshot>) {
+        let thing = self.selected_thing().cloned();
+        let snapshot = Arc::clone(self.snapshot(latest));
+        self.map.next_form(&snapshot);
+        if let Some(thing) = thing {
+            self.current_list_mut().select_thing(&thing);
+        }
+    }
+
     /// Selects what lies in a direction, if anything does.
     pub(super) fn walk(&mut self, direction: Direction) {
         let Some(row) = self.selected().cloned() else { return };

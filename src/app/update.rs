@@ -86,7 +86,7 @@ impl App {
             Action::PageDown => self.vertical(self.page()),
             Action::Top => self.vertical(isize::MIN),
             Action::Bottom => self.vertical(isize::MAX),
-            Action::Left | Action::Right if self.view == View::Map && !self.detail_focused() => {
+            Action::Left | Action::Right if self.on_picture() && !self.detail_focused() => {
                 let right = action == Action::Right;
                 self.walk(if right { Direction::Right } else { Direction::Left });
             }
@@ -99,6 +99,7 @@ impl App {
             Action::PreviousPane => self.next_pane(-1),
 
             Action::ShowOnMap => self.show_on_map(latest, now),
+            Action::Form => self.next_form(latest),
             Action::ZoomIn => self.zoom(1, now),
             Action::ZoomOut => self.zoom(-1, now),
             Action::Fit => self.map.fit(),
@@ -242,7 +243,7 @@ impl App {
             self.help = Some(scrolled(scroll, rows, self.hits.overlay_size()));
         } else if self.detail_focused() {
             self.detail_scroll = scrolled(self.detail_scroll, rows, self.hits.detail_size());
-        } else if self.view == View::Map {
+        } else if self.on_picture() {
             self.walk_rows(rows);
         } else {
             let before = self.selected().cloned();
@@ -263,7 +264,7 @@ impl App {
     }
 
     fn next_pane(&mut self, by: isize) {
-        if self.view == View::Map && !self.detail_focused() {
+        if self.on_picture() && !self.detail_focused() {
             self.next_edge(by);
             return;
         }

@@ -181,7 +181,7 @@ fn unavailable(snapshot: &Snapshot, list: ListId) -> Vec<&Unavailable> {
         }
         ListId::Traces | ListId::Legs => &["stream", "acknowledgement"],
         ListId::Heard => &["tap"],
-        ListId::Map => &["stream", "connection", "consumer", "service"],
+        ListId::Map | ListId::Lanes => &["stream", "connection", "consumer", "service"],
         ListId::Causes | ListId::Changes => &[],
     };
     let missing = |words: &[&str]| -> Vec<&Unavailable> {
@@ -207,7 +207,7 @@ fn nothing(list: ListId, snapshot: &Snapshot) -> String {
             "none of the {} channels has a consumer whose position the broker keeps (watched {looked})",
             snapshot.channels.len()
         ),
-        ListId::Flows | ListId::Busiest => format!("no flow is known yet (watched {looked})"),
+        ListId::Flows | ListId::Busiest | ListId::Lanes => format!("no flow is known yet (watched {looked})"),
         ListId::Map => format!("no service and no flow is known yet (watched {looked})"),
         ListId::Services => format!("no program is connected that tells its name (watched {looked})"),
         ListId::Entities => {

@@ -4,6 +4,7 @@
 //! says of each box and line now, and the messages that move on them.
 
 mod canvas;
+mod lanes;
 mod line;
 mod node;
 mod picture;
@@ -14,6 +15,7 @@ use ratatui::layout::Rect;
 
 use crate::app::hit::HitAreas;
 use crate::app::list::ListId;
+use crate::app::map::Form;
 use crate::layout::{Layout, Point};
 use crate::theme::{Glyph, Role};
 
@@ -26,8 +28,14 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let window = Rect { height: area.height.saturating_sub(1), ..area };
     let size = (i32::from(window.width), i32::from(window.height));
     let map = ctx.app.map();
-    if ctx.app.list(ListId::Map).total() == 0 {
+    if ctx.app.list(ListId::Map).rows().is_empty() {
         blank::draw(ctx, buf, area, ListId::Map);
+        return;
+    }
+    if map.form() == Form::Lanes {
+        let moving = lanes::draw(ctx, buf, window, hits);
+        hits.moving(moving);
+        draw_legend(ctx, buf, legend, None);
         return;
     }
     let Some(layout) = map.layout() else {
@@ -41,7 +49,7 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let moving = picture::draw(ctx, buf, window, layout, origin, hits);
     hits.moving(moving);
     minimap(ctx, buf, window, layout, origin);
-    draw_legend(ctx, buf, legend, layout, size);
+    draw_legend(ctx, buf, legend, Some((layout, size)));
 }
 
 /// The cell at the top left of the window: everything where it fits, else so that what is selected is seen, moving as little as
@@ -69,7 +77,7 @@ fn origin(ctx: &Ctx<'_>, layout: &Layout, (width, height): (i32, i32)) -> Point 
 }
 
 /// What the lines and dots mean, how near this is, and how much of it is seen.
-fn draw_legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, layout: &Layout, (width, height): (i32, i32)) {
+fn draw_legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, seen: Option<(&Layout, (i32, i32))>) {
     let look = ctx.look();
     let sign = |glyph: Glyph, role: Role, word: &str| {
         let glyph = look.glyph(glyph);
@@ -86,6 +94,10 @@ fn draw_legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, layout: &Layout, (wi
         "messages stand still"
     };
     cell = cell.then(look.glyph(Glyph::Moving), Role::Text).then(format!(" {dots}"), Role::Muted);
+    let Some((layout, (width, height))) = seen else {
+        cell.draw(buf, area.x, area.y, area.width, &look);
+        return;
+    };
     let seen = if layout.width > width || layout.height > height {
         let part = |window: i32, length: i32| f64::from(window.min(length)) / f64::from(length.max(1));
         let share = (part(width, layout.width) * part(height, layout.height) * 100.0).round();

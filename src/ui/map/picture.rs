@@ -328,7 +328,7 @@ fn draw_dots(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, layout: &Layout, lines: &[O
 }
 
 /// When a net's messages set out, as a part of their distance: the same for the same name.
-fn phase(key: &str) -> f64 {
+pub fn phase(key: &str) -> f64 {
     let hash = key.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     f64::from(hash % 97) / 97.0
 }
@@ -354,11 +354,13 @@ fn draw_ends(
             let x = if branch.rightward { branch.figures.right() - width } else { branch.figures.x };
             canvas.text(Point { x, y: branch.figures.y }, width, &text, &look);
         } else if now.selected {
-            // A line without figures: the selection is seen at its end.
-            for x in branch.figures.x..branch.figures.right() {
-                let at = Point { x, y: branch.figures.y };
-                canvas.put(at, line::sign(line.kind, line.heavy, 10, ctx.glyphs), node::mark(ctx));
-            }
+            // A line without figures: its rate stands where they would.
+            let rate = now.flows.first().map(|flow| phrase::rate(&look, &flow.rate));
+            let text = Cell::styled(" ", Role::Selection).and(rate.unwrap_or_else(Cell::empty));
+            let text = text.then(" ", Role::Selection).in_role(Role::Selection);
+            let width = i32::try_from(text.width()).unwrap_or(0).min(branch.figures.width);
+            let x = if branch.rightward { branch.figures.right() - width } else { branch.figures.x };
+            canvas.text(Point { x, y: branch.figures.y }, width, &text, &look);
         }
         let row = now.flows.iter().find_map(|flow| places.get(&Thing::Flow(flow.id.clone())));
         if let (Some(rect), Some(row)) = (canvas.visible(branch.figures), row) {
