@@ -39,9 +39,9 @@ use hit::HitAreas;
 use line::Line;
 use list::{List, ListId, RowId, Sort, Take};
 use listen::Tapping;
+use map::{Form, Laid, Map, Request};
 use palette::{Known, Palette};
 use search::{Asked, Pursued};
-use map::{Form, Laid, Map, Request};
 pub use view::View;
 
 /// A moment on two clocks.
@@ -328,7 +328,12 @@ impl App {
     /// something on a quiet system too.
     fn pane(&self) -> usize {
         if self.view == View::Map {
-            return usize::from(self.map.form() == Form::Lanes);
+            return match self.map.form() {
+                Form::Picture => 0,
+                Form::Lanes => 1,
+                Form::Matrix if !self.map.by_domain() => 2,
+                Form::Matrix => 3,
+            };
         }
         // One message alone is no list to walk through.
         if self.view == View::Propagation && self.list(ListId::Traces).rows().len() < 2 {
@@ -542,7 +547,6 @@ impl App {
             | Action::ZoomOut
             | Action::Fit
             | Action::Afresh
-            | Action::FoldDomain
             | Action::Fold
             | Action::PanLeft
             | Action::PanRight
@@ -559,13 +563,19 @@ impl App {
             Action::MoreHops | Action::FewerHops if self.view != View::Map || self.map.focus().is_none() => {
                 Some("no service on the map is focused: z")
             }
-            Action::Unfound if self.filter_text().is_empty() => Some("no filter is set that hides anything: /"),
+            Action::Unfound if self.filter_text().is_empty() => {
+                Some("no filter is set that hides anything: /")
+            }
             Action::ShowOnMap if self.selected_thing().is_none() => {
                 Some("nothing is selected that could be shown")
             }
-            Action::Fold | Action::FoldDomain if self.view == View::Map => {
+            Action::FoldDomain if self.view == View::Map && self.map.form() == Form::Lanes => {
+                Some("lanes have no domains to fold: v")
+            }
+            Action::Fold | Action::FoldDomain if self.on_picture() => {
                 self.selected_thing().is_none().then_some("nothing is selected")
             }
+            Action::FoldDomain => None,
             Action::Fold if self.list(self.current_list()).foldable() == 0 => Some("nothing is folded here"),
             _ => None,
         }

@@ -214,7 +214,9 @@ pub fn terminal(global: &Global, environment: Lookup<'_>) -> TerminalSettings {
         motion: match global.motion.unwrap_or_default() {
             Motion::On => true,
             Motion::Off => false,
-            Motion::Auto => !["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| set(environment, name).is_some()),
+            Motion::Auto => {
+                !["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| set(environment, name).is_some())
+            }
         },
     }
 }

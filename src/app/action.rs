@@ -62,12 +62,12 @@ actions! {
     Export = "export", "export", "write what is on screen to a text file; in the view of messages, the selected one";
 
     ShowOnMap = "show-on-map", "on the map", "show what is selected on the map; there: as a row of its list";
-    Form = "map-form", "picture/lanes", "map: as a picture, or as lanes, one row for each channel";
+    Form = "map-form", "next form", "map: as a picture, as lanes (one row for each channel), as a matrix of who uses whose data";
     ZoomIn = "zoom-in", "nearer", "map: nearer, with more detail";
     ZoomOut = "zoom-out", "further", "map: further away, with less detail";
     Fit = "fit", "fit", "map: as near as the window allows, all of it";
     Afresh = "lay-out", "lay out anew", "map: lay the picture out from nothing";
-    FoldDomain = "fold-domain", "fold domain", "map: fold the domain of what is selected into one box, or unfold it";
+    FoldDomain = "fold-domain", "fold domain", "map: fold the domain of what is selected into one box, or unfold it; the matrix: services or domains";
     MoreHops = "more-hops", "more hops", "map: while focused, neighbours one step further";
     FewerHops = "fewer-hops", "fewer hops", "map: while focused, one step fewer";
     Unfound = "hide-rest", "hide rest", "map: leave out what the filter does not find, or draw it faint";

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::id::{ChannelId, ServiceId};
+use crate::model::id::{ChannelId, DomainId, ServiceId};
 use crate::model::measured::Measured;
 use crate::model::message::MessageId;
 use crate::model::observation::HealthState;
@@ -198,7 +198,7 @@ pub const fn fields(list: ListId) -> &'static [FieldSpec] {
                 ]
             }
         }
-        ListId::Map | ListId::Lanes => {
+        ListId::Map | ListId::Lanes | ListId::Uses | ListId::DomainUses => {
             const {
                 &[
                     text("kind"),
@@ -300,6 +300,8 @@ pub enum Item<'a> {
     Consumer(&'a Consumer),
     Entity(&'a Entity),
     Service(&'a Service),
+    /// A group of services.
+    Domain(&'a DomainId),
     Trace(&'a Trace),
     /// A followed message at one consumer, or one that came of it.
     Line(Line<'a>),
@@ -363,6 +365,15 @@ pub fn items<'a>(list: ListId, snapshot: &'a Snapshot, message: Option<&MessageI
         ListId::Consumers => all(&snapshot.consumers, Item::Consumer),
         ListId::Entities => all(&snapshot.entities, Item::Entity),
         ListId::Services => all(&snapshot.services, Item::Service),
+        ListId::Uses => {
+            let mut services: Vec<&Service> = counted_services(snapshot).0.collect();
+            services.sort_by_key(|service| (service.domain.is_none(), &service.domain, &service.id));
+            services.into_iter().map(Item::Service).collect()
+        }
+        ListId::DomainUses => {
+            let domains = snapshot.services.iter().filter_map(|service| service.domain.as_ref());
+            domains.collect::<std::collections::BTreeSet<_>>().into_iter().map(Item::Domain).collect()
+        }
         ListId::Map => [all(&snapshot.services, Item::Service), all(&snapshot.flows, Item::Flow)].concat(),
         ListId::Traces => {
             // Of a record that is followed, every version.
@@ -401,7 +412,9 @@ pub fn opening_number(list: ListId) -> Option<&'static str> {
         | ListId::Traces
         | ListId::Heard
         | ListId::Map
-        | ListId::Lanes => None,
+        | ListId::Lanes
+        | ListId::Uses
+        | ListId::DomainUses => None,
     }
 }
 
@@ -420,7 +433,13 @@ pub fn sort_opening(
     };
     let by_need = match list {
         // These come in their order.
-        ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard | ListId::Lanes => return,
+        ListId::Causes
+        | ListId::Changes
+        | ListId::Traces
+        | ListId::Heard
+        | ListId::Lanes
+        | ListId::Uses
+        | ListId::DomainUses => return,
         ListId::Map => true,
         ListId::Legs if items.iter().any(Item::is_nested) => return,
         ListId::Legs | ListId::Consumers | ListId::Entities | ListId::Services => true,
@@ -472,6 +491,7 @@ impl<'a> Item<'a> {
             Self::Consumer(consumer) => (Some(Thing::Consumer(consumer.id.clone())), "".into()),
             Self::Entity(entity) => (Some(Thing::Entity(entity.id.clone())), "".into()),
             Self::Service(service) => (Some(Thing::Service(service.id.clone())), "".into()),
+            Self::Domain(id) => (None, id.as_str().into()),
             Self::Trace(trace) => return row_of(&trace.message.id.channel, trace.message.id.seq),
             Self::Line(Line { depth, trace, leg }) => {
                 let message = &trace.message.id;
@@ -577,6 +597,10 @@ impl<'a> Item<'a> {
             Self::Consumer(consumer) => consumer_value(consumer, key, snapshot),
             Self::Entity(entity) => entity_value(entity, key, snapshot),
             Self::Service(service) => service_value(service, key, snapshot),
+            Self::Domain(id) => match key {
+                "name" | "domain" => Field::text(id.as_str()),
+                _ => Field::Unknown,
+            },
             Self::Line(Line { leg: Some(leg), .. }) => leg_value(leg, key),
             Self::Trace(trace) | Self::Line(Line { trace, leg: None, .. }) => trace_value(trace, key),
             Self::Heard(message) => heard::value(message, key),

@@ -35,6 +35,10 @@ pub enum ListId {
     Map,
     /// Map: channels with all who read them, in an order that stays.
     Lanes,
+    /// Map: services as users of others' data, by domain.
+    Uses,
+    /// Map: the same of domains.
+    DomainUses,
     /// Propagation: the messages that are followed, the newest first.
     Traces,
     /// Propagation: the chosen message at each consumer.
@@ -53,11 +57,27 @@ impl ListId {
             Self::Busiest | Self::Flows => "flows",
             Self::Consumers | Self::Legs => "consumers",
             Self::Entities => "entities",
-            Self::Services => "services",
+            Self::Services | Self::Uses => "services",
+            Self::DomainUses => "domains",
             Self::Map => "things",
             Self::Lanes => "channels",
             Self::Traces | Self::Heard => "messages",
         }
+    }
+
+    /// Whether its rows come in an order that is not waited with.
+    const fn is_given(self) -> bool {
+        matches!(
+            self,
+            Self::Causes
+                | Self::Changes
+                | Self::Traces
+                | Self::Heard
+                | Self::Map
+                | Self::Lanes
+                | Self::Uses
+                | Self::DomainUses
+        )
     }
 
     /// Whether the person may choose the order. The others have one that is their meaning.
@@ -245,10 +265,7 @@ impl List {
         let wanted: Vec<RowId> = items.iter().map(Item::row_id).collect();
         let ranked = self.rank(id, &items, snapshot, at_once);
         // Causes keep their effects under them: their order is the engine's, which has patience of its own.
-        if at_once
-            || nested
-            || matches!(id, ListId::Causes | ListId::Changes | ListId::Traces | ListId::Heard | ListId::Map | ListId::Lanes)
-        {
+        if at_once || nested || id.is_given() {
             self.order.reset(wanted);
         } else {
             self.order.place_anew(&ranked);

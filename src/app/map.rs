@@ -57,6 +57,8 @@ pub enum Form {
     Picture,
     /// A row for each channel.
     Lanes,
+    /// Who uses whose data.
+    Matrix,
 }
 
 /// From so many boxes on, lanes are read more easily than a picture: measured, a screen of 200 columns holds about twenty boxes with
@@ -79,6 +81,8 @@ pub struct Map {
     /// The form that the person chose.
     form: Option<Form>,
     folded: BTreeSet<DomainId>,
+    /// The matrix shows domains; `None`: where there are many services.
+    by_domain: Option<bool>,
     focus: Option<Focus>,
     pub(super) unfound: Unfound,
     /// Whether messages move.
@@ -169,6 +173,7 @@ impl Map {
             fitting: true,
             form: None,
             folded: BTreeSet::new(),
+            by_domain: None,
             focus: None,
             unfound: Unfound::Dim,
             motion,
@@ -190,10 +195,20 @@ impl Map {
         self.form.unwrap_or(if many { Form::Lanes } else { Form::Picture })
     }
 
+    /// Whether the matrix is folded to domains.
+    pub fn by_domain(&self) -> bool {
+        self.by_domain.unwrap_or(self.services > MANY_BOXES)
+    }
+
+    pub(super) fn fold_matrix(&mut self) {
+        self.by_domain = Some(!self.by_domain());
+    }
+
     pub(super) fn next_form(&mut self, snapshot: &Snapshot) -> Form {
         let next = match self.form() {
             Form::Picture => Form::Lanes,
-            Form::Lanes => Form::Picture,
+            Form::Lanes => Form::Matrix,
+            Form::Matrix => Form::Picture,
         };
         // A picture of very many opens with its domains folded: unfolded it could not be read.
         if next == Form::Picture && self.form.is_none() && self.services > MANY_BOXES {
@@ -280,9 +295,10 @@ impl Map {
         self.step_back();
         let hidden = if self.hides() { found } else { None };
         let drawing = Drawing::of(snapshot, &self.folded, hidden, self.zoom);
-        let same = self.asked.as_ref().is_some_and(|asked| {
-            asked.zoom == self.zoom && asked.drawing.graph() == drawing.graph()
-        });
+        let same = self
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.zoom == self.zoom && asked.drawing.graph() == drawing.graph());
         if same {
             // Flows of a trunk may change without the picture changing.
             self.drawing = drawing;
@@ -352,7 +368,8 @@ impl Map {
     /// One step further away, while the picture does not fit into the window.
     fn step_back(&mut self) -> bool {
         let (width, height) = self.window;
-        let Some(layout) = self.layouts.get(&self.zoom).filter(|_| self.fitting && !self.waiting && width > 0)
+        let Some(layout) =
+            self.layouts.get(&self.zoom).filter(|_| self.fitting && !self.waiting && width > 0)
         else {
             return false;
         };

@@ -91,6 +91,10 @@ impl App {
     }
 
     pub(super) fn fold_domain(&mut self, latest: &Arc<Snapshot>, now: Moment) {
+        if self.map.form() == Form::Matrix {
+            self.map.fold_matrix();
+            return;
+        }
         let snapshot = self.snapshot(latest);
         let service = self.service_here(snapshot);
         let domain = service.and_then(|id| snapshot.service(&id).and_then(|service| service.domain.clone()));

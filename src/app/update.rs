@@ -15,8 +15,8 @@ use super::hit::Hit;
 use super::item::{FieldKind, cause_of, fields, heard_of, severity_word};
 use super::line::Line;
 use super::list::{ListId, Sort};
-use super::map::{Direction, Unfound};
 use super::listen::{copied, saved};
+use super::map::{Direction, Unfound};
 use super::palette::{Known, Palette, Run};
 use super::{App, Detail, Effect, Input, Layer, Moment, MouseInput, Paused, Said, Shown, View, ViewFilter};
 

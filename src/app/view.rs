@@ -107,7 +107,7 @@ impl View {
             Self::Consumers => &[ListId::Consumers],
             Self::Ownership => &[ListId::Entities],
             Self::Services => &[ListId::Services],
-            Self::Map => &[ListId::Map, ListId::Lanes],
+            Self::Map => &[ListId::Map, ListId::Lanes, ListId::Uses, ListId::DomainUses],
             Self::Propagation => &[ListId::Traces, ListId::Legs],
             Self::Messages => &[ListId::Heard],
         }

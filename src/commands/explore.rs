@@ -52,7 +52,8 @@ pub fn show(
     let theme = theme(terminal, depth)?;
     let look = Look { theme, glyphs: Glyphs::of_process(terminal.ascii), zone: TimeZone::system() };
     let notice = notice.map(Said::done);
-    let app = App::new(Options { utc: false, mouse: terminal.mouse, still: !terminal.motion, faults, notice });
+    let app =
+        App::new(Options { utc: false, mouse: terminal.mouse, still: !terminal.motion, faults, notice });
     let reason = tui::run(app, look, watching.snapshots.clone(), watching.commands.clone())
         .map_err(|error| CommandError::Usage(error.to_string()))?;
     if let ExitReason::Panicked(report) = &reason {

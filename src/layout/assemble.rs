@@ -20,10 +20,13 @@ pub fn assemble(shape: &Shape<'_>, mut rows: Rows, before: Option<&Layout>, spac
     raise(&mut rows, before.is_some());
     let channels: Vec<Channel> = (0..shape.layers).map(|at| Channel::new(shape, &rows, at)).collect();
     let columns = Columns::new(shape, &channels, before, spacing);
-    let boxes: Vec<Placed> = (0..shape.graph.nodes.len()).map(|node| columns.place(shape, &rows, node)).collect();
-    let frames: Vec<Frame> = (0..shape.groups.len()).map(|group| columns.frame(shape, &rows, group)).collect();
+    let boxes: Vec<Placed> =
+        (0..shape.graph.nodes.len()).map(|node| columns.place(shape, &rows, node)).collect();
+    let frames: Vec<Frame> =
+        (0..shape.groups.len()).map(|group| columns.frame(shape, &rows, group)).collect();
     let routes = routes(shape, &rows, &channels, &columns, spacing);
-    let mut layout = Layout { width: 0, height: 0, boxes, frames, routes, kept: kept(shape, &rows, &columns) };
+    let mut layout =
+        Layout { width: 0, height: 0, boxes, frames, routes, kept: kept(shape, &rows, &columns) };
     layout.measure_size();
     slots::stretch(&mut layout);
     layout
@@ -68,8 +71,13 @@ impl Channel {
             let (first, last) = shape.reach[*group];
             first <= at && at < last
         };
-        let taken: BTreeSet<i32> =
-            rows.frames.iter().enumerate().filter(spans).flat_map(|(_, (top, bottom))| [*top, *bottom]).collect();
+        let taken: BTreeSet<i32> = rows
+            .frames
+            .iter()
+            .enumerate()
+            .filter(spans)
+            .flat_map(|(_, (top, bottom))| [*top, *bottom])
+            .collect();
         let (ways, wires): (Vec<usize>, Vec<Wire>) = wires.into_iter().unzip();
         let (runs, tracks) = channel::route(&wires, &taken);
         Self { runs: ways.into_iter().zip(runs).collect(), tracks }
@@ -90,7 +98,9 @@ fn raise(rows: &mut Rows, stay: bool) {
 /// The row in which a way touches an item.
 fn row_of(shape: &Shape<'_>, rows: &Rows, item: usize, way: usize, right_side: bool, leaving: bool) -> i32 {
     let offset = match shape.items[item] {
-        Item::Node(node) => shape.port(Port { node, right_side, way, leaving }).map_or(0, |at| rows.offsets[at]),
+        Item::Node(node) => {
+            shape.port(Port { node, right_side, way, leaving }).map_or(0, |at| rows.offsets[at])
+        }
         Item::Pass { .. } | Item::Ghost { .. } => 0,
     };
     rows.y[item] + offset
@@ -356,8 +366,8 @@ impl Layout {
         let blocks = self.boxes.iter().map(|placed| placed.block);
         let blocks = blocks.chain(self.frames.iter().map(|frame| frame.block));
         let blocks = blocks.chain(self.routes.iter().map(|route| route.label));
-        let (mut width, mut height) =
-            blocks.fold((0, 0), |(width, height), block| (width.max(block.right()), height.max(block.bottom())));
+        let (mut width, mut height) = blocks
+            .fold((0, 0), |(width, height), block| (width.max(block.right()), height.max(block.bottom())));
         for point in self.routes.iter().flat_map(|route| &route.branches).flat_map(|branch| &branch.points) {
             (width, height) = (width.max(point.x + 1), height.max(point.y + 1));
         }

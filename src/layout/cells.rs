@@ -123,8 +123,11 @@ impl Cells {
 
     fn mark(&mut self, net: u32, point: Point, sides: u8, across: bool) {
         let Some(cell) = self.index(point).and_then(|at| self.cells.get_mut(at)) else { return };
-        let (own, of) =
-            if across { (&mut cell.across, &mut cell.across_sides) } else { (&mut cell.along, &mut cell.along_sides) };
+        let (own, of) = if across {
+            (&mut cell.across, &mut cell.across_sides)
+        } else {
+            (&mut cell.along, &mut cell.along_sides)
+        };
         if *own != NONE && *own != net {
             cell.ambiguous = true;
         }

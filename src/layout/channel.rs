@@ -91,7 +91,8 @@ fn demands(pieces: &[Piece]) -> Vec<Vec<usize>> {
         .map(|at| {
             let piece = &pieces[at];
             let follows = |other: &usize| {
-                piece.must_precede(&pieces[*other]) || pieces[*other].after.is_some_and(|(first, _)| first == at)
+                piece.must_precede(&pieces[*other])
+                    || pieces[*other].after.is_some_and(|(first, _)| first == at)
             };
             (0..pieces.len()).filter(follows).collect()
         })
@@ -103,7 +104,9 @@ fn demands(pieces: &[Piece]) -> Vec<Vec<usize>> {
 fn break_circles(pieces: &mut Vec<Piece>, taken: &mut BTreeSet<i32>) {
     while let Some(at) = in_circle(pieces) {
         let (middle, after) = ((pieces[at].top() + pieces[at].bottom()) / 2, pieces.len());
-        let Some(row) = (0..).flat_map(|away| [middle + away, middle - away]).find(|row| *row >= 0 && !taken.contains(row))
+        let Some(row) = (0..)
+            .flat_map(|away| [middle + away, middle - away])
+            .find(|row| *row >= 0 && !taken.contains(row))
         else {
             return;
         };
@@ -149,15 +152,19 @@ fn sequence(pieces: &[Piece]) -> Vec<usize> {
     let mut saved = vec![vec![0_i64; count]; count];
     for a in 0..count {
         for b in a + 1..count {
-            let gain = pieces[b].crossings_before(&pieces[a]) as i64 - pieces[a].crossings_before(&pieces[b]) as i64;
+            let gain =
+                pieces[b].crossings_before(&pieces[a]) as i64 - pieces[a].crossings_before(&pieces[b]) as i64;
             (saved[a][b], saved[b][a]) = (gain, -gain);
         }
     }
     let mut gain: Vec<i64> = saved.iter().map(|row| row.iter().sum()).collect();
     let mut order = Vec::with_capacity(count);
     let mut left: BTreeSet<usize> = (0..count).collect();
-    while let Some(next) =
-        left.iter().copied().filter(|at| waiting[*at] == 0).max_by_key(|at| (gain[*at], std::cmp::Reverse(*at)))
+    while let Some(next) = left
+        .iter()
+        .copied()
+        .filter(|at| waiting[*at] == 0)
+        .max_by_key(|at| (gain[*at], std::cmp::Reverse(*at)))
     {
         left.remove(&next);
         order.push(next);
@@ -193,7 +200,8 @@ fn pack(pieces: &[Piece], order: &[usize]) -> Vec<usize> {
             let meet = before.top() <= piece.bottom() && piece.top() <= before.bottom();
             meet || demands[**other].contains(&at)
         };
-        columns[at] = order[..place].iter().filter(beside).map(|other| columns[*other] + 1).max().unwrap_or(0);
+        columns[at] =
+            order[..place].iter().filter(beside).map(|other| columns[*other] + 1).max().unwrap_or(0);
     }
     columns
 }

@@ -10,11 +10,8 @@ use super::{Graph, Layout};
 
 /// The layer of each node: the one it had; a new one stands between those that it hangs on.
 pub fn layers(graph: &Graph, before: &Layout) -> Vec<usize> {
-    let mut layer: Vec<Option<usize>> = graph
-        .nodes
-        .iter()
-        .map(|node| before.node(&node.key).map(|at| before.boxes[at].layer))
-        .collect();
+    let mut layer: Vec<Option<usize>> =
+        graph.nodes.iter().map(|node| before.node(&node.key).map(|at| before.boxes[at].layer)).collect();
     for _ in 0..graph.nodes.len() {
         let open: Vec<usize> = (0..layer.len()).filter(|node| layer[*node].is_none()).collect();
         if open.is_empty() {
@@ -41,7 +38,10 @@ fn emptiest(graph: &Graph, layer: &[Option<usize>], node: usize) -> usize {
     let group = graph.nodes[node].group.as_ref();
     let last = layer.iter().flatten().max().copied().unwrap_or(0);
     let rows = |at: usize| -> i32 {
-        (0..layer.len()).filter(|other| layer[*other] == Some(at)).map(|other| graph.nodes[other].height).sum()
+        (0..layer.len())
+            .filter(|other| layer[*other] == Some(at))
+            .map(|other| graph.nodes[other].height)
+            .sum()
     };
     let with_group = |at: usize| {
         group.is_some()
@@ -192,7 +192,14 @@ impl<'a> Keep<'a> {
     }
 
     /// The free place of so many rows, with `gap` rows to its neighbours, that is nearest to the ideal, within bounds.
-    fn free(&self, layer: usize, ideal: i32, height: i32, gap: i32, (top, bottom): (i32, i32)) -> Option<i32> {
+    fn free(
+        &self,
+        layer: usize,
+        ideal: i32,
+        height: i32,
+        gap: i32,
+        (top, bottom): (i32, i32),
+    ) -> Option<i32> {
         let mut taken = self.taken[layer].clone();
         taken.sort_unstable();
         let mut from = top;
@@ -229,7 +236,8 @@ impl<'a> Keep<'a> {
     fn order(&self) -> Order {
         let middles: BTreeMap<usize, i32> = (0..self.shape.groups.len())
             .map(|group| {
-                let members = (0..self.shape.graph.nodes.len()).filter(|node| self.shape.group[*node] == Some(group));
+                let members =
+                    (0..self.shape.graph.nodes.len()).filter(|node| self.shape.group[*node] == Some(group));
                 let ends: Vec<i32> = members
                     .filter_map(|node| self.wish[node].map(|row| 2 * row + self.shape.height[node]))
                     .collect();

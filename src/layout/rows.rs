@@ -290,11 +290,12 @@ impl Wishes {
         rows.sort_unstable();
         let half: u32 = rows.iter().map(|(_, weight)| weight).sum::<u32>().div_ceil(2);
         let mut sum = 0;
-        rows.iter().find(|(_, weight)| {
-            sum += weight;
-            sum >= half
-        })
-        .map(|(row, _)| *row)
+        rows.iter()
+            .find(|(_, weight)| {
+                sum += weight;
+                sum >= half
+            })
+            .map(|(row, _)| *row)
     }
 
     /// How far each box that a pass hangs on is below it.
@@ -306,9 +307,10 @@ impl Wishes {
         offsets: &'a [i32],
     ) -> impl Iterator<Item = i32> + 'a {
         let at_boxes = move |other: usize| matches!(shape.items[other], Item::Node(_));
-        self.links[pass].iter().filter(move |(other, ..)| at_boxes(*other)).map(move |(other, their, ..)| {
-            y[*other] + their.map_or(0, |at| offsets[at]) - y[pass]
-        })
+        self.links[pass]
+            .iter()
+            .filter(move |(other, ..)| at_boxes(*other))
+            .map(move |(other, their, ..)| y[*other] + their.map_or(0, |at| offsets[at]) - y[pass])
     }
 
     fn all(&self, y: &[i32], offsets: &[i32]) -> Vec<i32> {

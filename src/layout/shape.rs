@@ -26,9 +26,15 @@ pub struct Way {
 pub enum Item {
     Node(usize),
     /// A way that passes.
-    Pass { way: usize, layer: usize },
+    Pass {
+        way: usize,
+        layer: usize,
+    },
     /// A frame that covers a layer in which none of its nodes stands.
-    Ghost { group: usize, layer: usize },
+    Ghost {
+        group: usize,
+        layer: usize,
+    },
 }
 
 /// Two items of neighbouring layers that a way connects.
@@ -118,7 +124,10 @@ impl<'g> Shape<'g> {
         let (back, ahead): (Vec<usize>, Vec<usize>) = to.iter().partition(|node| self.layer[**node] < home);
         if !ahead.is_empty() || back.is_empty() {
             let far = ahead.iter().map(|node| self.layer[*node]).max().unwrap_or(home);
-            self.add_way(Way { net, leftward: false, from, to: ahead, passes: BTreeMap::new() }, home + 1..far);
+            self.add_way(
+                Way { net, leftward: false, from, to: ahead, passes: BTreeMap::new() },
+                home + 1..far,
+            );
         }
         if !back.is_empty() {
             let far = back.iter().map(|node| self.layer[*node]).min().unwrap_or(home);
@@ -229,7 +238,8 @@ impl<'g> Shape<'g> {
         if port.leaving {
             let next = if way.leftward { layer.wrapping_sub(1) } else { layer + 1 };
             let mut items: Vec<usize> = way.passes.get(&next).copied().into_iter().collect();
-            let reached = |node: &usize| self.layer[*node] == next || (!way.leftward && self.layer[*node] == home);
+            let reached =
+                |node: &usize| self.layer[*node] == next || (!way.leftward && self.layer[*node] == home);
             items.extend(way.to.iter().copied().filter(|node| reached(node) && *node != port.node));
             items
         } else if layer == home {

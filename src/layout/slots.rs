@@ -69,7 +69,8 @@ fn on_the_trunk(route: &Route, free: impl Fn(i32, i32) -> bool) -> Option<Block>
 /// The corners that all branches of a net have in common, from its start; of a net that leaves both ways, nothing.
 fn shared_points(route: &Route) -> Vec<Point> {
     let Some(first) = route.branches.first() else { return Vec::new() };
-    let common = |at: usize| route.branches.iter().all(|branch| branch.points.get(at) == first.points.get(at));
+    let common =
+        |at: usize| route.branches.iter().all(|branch| branch.points.get(at) == first.points.get(at));
     let count = (0..first.points.len()).take_while(|at| common(*at)).count();
     first.points[..count].to_vec()
 }

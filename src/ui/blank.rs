@@ -181,7 +181,9 @@ fn unavailable(snapshot: &Snapshot, list: ListId) -> Vec<&Unavailable> {
         }
         ListId::Traces | ListId::Legs => &["stream", "acknowledgement"],
         ListId::Heard => &["tap"],
-        ListId::Map | ListId::Lanes => &["stream", "connection", "consumer", "service"],
+        ListId::Map | ListId::Lanes | ListId::Uses | ListId::DomainUses => {
+            &["stream", "connection", "consumer", "service"]
+        }
         ListId::Causes | ListId::Changes => &[],
     };
     let missing = |words: &[&str]| -> Vec<&Unavailable> {
@@ -208,7 +210,8 @@ fn nothing(list: ListId, snapshot: &Snapshot) -> String {
             snapshot.channels.len()
         ),
         ListId::Flows | ListId::Busiest | ListId::Lanes => format!("no flow is known yet (watched {looked})"),
-        ListId::Map => format!("no service and no flow is known yet (watched {looked})"),
+        ListId::DomainUses => "no topology file says which service belongs to which domain".to_owned(),
+        ListId::Map | ListId::Uses => format!("no service and no flow is known yet (watched {looked})"),
         ListId::Services => format!("no program is connected that tells its name (watched {looked})"),
         ListId::Entities => {
             "nobody has said which service owns which data, and no stream lets it be guessed".to_owned()

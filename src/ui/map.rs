@@ -6,6 +6,7 @@
 mod canvas;
 mod lanes;
 mod line;
+mod matrix;
 mod node;
 mod picture;
 mod traffic;
@@ -32,11 +33,19 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
         blank::draw(ctx, buf, area, ListId::Map);
         return;
     }
-    if map.form() == Form::Lanes {
-        let moving = lanes::draw(ctx, buf, window, hits);
-        hits.moving(moving);
-        draw_legend(ctx, buf, legend, None);
-        return;
+    match map.form() {
+        Form::Picture => {}
+        Form::Lanes => {
+            let moving = lanes::draw(ctx, buf, window, hits);
+            hits.moving(moving);
+            draw_legend(ctx, buf, legend, None);
+            return;
+        }
+        Form::Matrix => {
+            matrix::draw(ctx, buf, window, hits);
+            matrix::draw_legend(ctx, buf, legend);
+            return;
+        }
     }
     let Some(layout) = map.layout() else {
         hits.map(Point::default(), size);
@@ -87,7 +96,10 @@ fn draw_legend(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, seen: Option<(&Layou
         .and(sign(Glyph::Feed, Role::Feed, "feed"))
         .and(sign(Glyph::Request, Role::Request, "request"));
     let faint = Cell::styled("faint", Role::Muted).then(" silent  ", Role::Muted);
-    cell = cell.and(faint).then(look.glyph(Glyph::Undeclared), Role::Conflict).then(" undeclared  ", Role::Muted);
+    cell = cell
+        .and(faint)
+        .then(look.glyph(Glyph::Undeclared), Role::Conflict)
+        .then(" undeclared  ", Role::Muted);
     let dots = if ctx.app.map().motion() {
         "dots: denser = more (seldom ones are shown more often), faster = less delay"
     } else {
@@ -137,7 +149,8 @@ fn minimap(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, layout: &Layout, origin:
             let seen = |at: i32, from: i32, window: i32, length: i32, cells: i32| {
                 (scale(from, length, cells)..=scale(from + window - 1, length, cells)).contains(&at)
             };
-            if seen(x, origin.x, width, layout.width, columns) && seen(y, origin.y, height, layout.height, rows)
+            if seen(x, origin.x, width, layout.width, columns)
+                && seen(y, origin.y, height, layout.height, rows)
                 && let Some(cell) = buf.cell_mut((corner.x + 1 + x as u16, corner.y + 1 + y as u16))
             {
                 cell.set_symbol(glyphs.get(Glyph::BarEmpty)).set_style(ctx.theme.style(Role::Muted));

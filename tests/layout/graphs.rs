@@ -23,7 +23,8 @@ pub fn random(seed: u64, most: usize) -> Graph {
     let grouped = random.f64();
     let nodes = (0..count)
         .map(|at| {
-            let group = (groups > 0 && random.f64() < grouped).then(|| format!("g{}", random.usize(0..groups)));
+            let group =
+                (groups > 0 && random.f64() < grouped).then(|| format!("g{}", random.usize(0..groups)));
             let mut node = node(&format!("n{at:02}"), group.as_deref());
             (node.width, node.height) = (random.i32(3..=18), random.i32(3..=8));
             node

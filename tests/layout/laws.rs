@@ -48,7 +48,12 @@ fn frames_hold_their_own(layout: &Layout, what: &str) {
             let inside = within(&placed.block, &frame.block);
             let own = placed.group.as_ref() == Some(&frame.key);
             assert_eq!(own, inside, "{what}: {} and frame {}", placed.key, frame.key);
-            assert!(own || !placed.block.overlaps(&frame.block), "{what}: {} in frame {}", placed.key, frame.key);
+            assert!(
+                own || !placed.block.overlaps(&frame.block),
+                "{what}: {} in frame {}",
+                placed.key,
+                frame.key
+            );
         }
         for other in layout.frames.iter().filter(|other| other.key != frame.key) {
             assert!(!other.block.overlaps(&frame.block), "{what}: frames {} and {}", frame.key, other.key);

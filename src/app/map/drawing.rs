@@ -60,7 +60,8 @@ impl Drawing {
             .map(|flow| &**flow)
             .filter(|flow| shows(Thing::Flow(flow.id.clone())))
             .collect();
-        let used: BTreeSet<&ServiceId> = flows.iter().flat_map(|flow| flow.from.iter().chain(&*flow.to)).collect();
+        let used: BTreeSet<&ServiceId> =
+            flows.iter().flat_map(|flow| flow.from.iter().chain(&*flow.to)).collect();
         let counted: BTreeSet<&ServiceId> = counted_services(snapshot).0.map(|service| &service.id).collect();
         let mut drawing = Self::default();
         for service in &snapshot.services {
@@ -115,10 +116,11 @@ impl Drawing {
     }
 
     fn add_service(&mut self, service: &Service, folded: &BTreeSet<DomainId>) {
-        let (key, spot): (Name, Spot) = match service.domain.as_ref().filter(|domain| folded.contains(*domain)) {
-            Some(domain) => (format!("domain {domain}").into(), Spot::Domain(domain.clone())),
-            None => (format!("service {}", service.id).into(), Spot::Service(service.id.clone())),
-        };
+        let (key, spot): (Name, Spot) =
+            match service.domain.as_ref().filter(|domain| folded.contains(*domain)) {
+                Some(domain) => (format!("domain {domain}").into(), Spot::Domain(domain.clone())),
+                None => (format!("service {}", service.id).into(), Spot::Service(service.id.clone())),
+            };
         self.boxes.insert(service.id.clone(), key.clone());
         self.spots.entry(key).or_insert(spot);
     }
@@ -165,7 +167,8 @@ impl Drawing {
 
     /// Makes the graph of all that was added.
     fn number(&mut self, snapshot: &Snapshot, zoom: Zoom) {
-        let places: BTreeMap<&Name, usize> = self.spots.keys().enumerate().map(|(at, key)| (key, at)).collect();
+        let places: BTreeMap<&Name, usize> =
+            self.spots.keys().enumerate().map(|(at, key)| (key, at)).collect();
         let nodes = self.spots.iter().map(|(key, spot)| {
             let (width, height) = size(spot, snapshot, zoom);
             let group = match spot {
@@ -190,7 +193,8 @@ fn size(spot: &Spot, snapshot: &Snapshot, zoom: Zoom) -> (i32, i32) {
     match spot {
         Spot::Service(id) => {
             let service = snapshot.service(id);
-            let data = service.map_or(0, |service| service.copies.len() + usize::from(!service.owns.is_empty()));
+            let data =
+                service.map_or(0, |service| service.copies.len() + usize::from(!service.owns.is_empty()));
             let rows = match zoom {
                 Zoom::Far => 1,
                 Zoom::Middle => 2,

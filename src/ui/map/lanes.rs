@@ -1,7 +1,7 @@
 //! The map as lanes: one row for each channel, from who sends over what moves to who reads and how far behind. Rows never change
 //! their order, nothing crosses, and it is as readable with a thousand of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,24 +19,33 @@ use crate::ui::{Ctx, phrase, signs};
 use super::line;
 use super::traffic::{self, Motion};
 
-/// Columns of the piece of line on which messages move.
-const FLOW: u16 = 12;
+/// Columns of the piece of line on which messages move; less where others need the room.
+const FLOW: u16 = 14;
+const SHORT_FLOW: u16 = 6;
+/// From this width on it is the long one.
+const WIDE: u16 = 110;
 
-const COLUMNS: &[Column] = &[
-    Column::text("from", "producer", 10, 18, 0),
-    Column::fixed("kind", "", 1, 0),
-    Column::text("channel", "channel", 12, 34, 0),
-    Column::number("rate", "rate", 7, 0),
-    Column::fixed("flow", "", FLOW, 1),
-    Column::text("to", "consumers, and what waits for each", 22, 120, 0),
-];
+const COLUMNS: &[Column] = &columns(FLOW);
+const NARROW_COLUMNS: &[Column] = &columns(SHORT_FLOW);
+
+const fn columns(flow: u16) -> [Column; 6] {
+    [
+        Column::text("from", "producer", 9, 18, 0),
+        Column::fixed("kind", "", 1, 0),
+        Column::text("channel", "channel", 18, 34, 0),
+        Column::number("rate", "rate", 7, 0),
+        Column::fixed("flow", "", flow, 1),
+        Column::text("to", "consumers, what waits", 22, 120, 0),
+    ]
+}
 
 /// Draws the lanes; whether anything in them moves.
 pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) -> bool {
-    let lanes = Lanes::of(ctx, usize::from(area.height));
+    let flow = if area.width < WIDE { SHORT_FLOW } else { FLOW };
+    let lanes = Lanes::of(ctx, usize::from(area.height), flow);
     Listing {
         list: ListId::Lanes,
-        columns: COLUMNS,
+        columns: if area.width < WIDE { NARROW_COLUMNS } else { COLUMNS },
         find: |snapshot, thing| match thing {
             Thing::Flow(id) => snapshot.flow(id).map(|row| &**row),
             _ => None,
@@ -56,10 +65,12 @@ fn moves(flows: &[&Flow], snapshot: &Snapshot) -> Option<Motion> {
 /// The flows of the lanes that may be on the screen.
 struct Lanes<'a> {
     flows: BTreeMap<LaneKey<'a>, Vec<&'a Flow>>,
+    /// Columns of the piece of line.
+    strip: u16,
 }
 
 impl<'a> Lanes<'a> {
-    fn of(ctx: &Ctx<'a>, height: usize) -> Self {
+    fn of(ctx: &Ctx<'a>, height: usize, strip: u16) -> Self {
         let state = ctx.app.list(ListId::Lanes);
         // The table scrolls by itself to show the selected row: a screen more on both sides is enough.
         let from = state.offset().min(state.selected_index().unwrap_or(0)).saturating_sub(height);
@@ -75,7 +86,7 @@ impl<'a> Lanes<'a> {
                 lane.push(flow);
             }
         }
-        Self { flows }
+        Self { flows, strip }
     }
 
     fn row(&self, ctx: &Ctx<'_>, flow: &Flow) -> Vec<Cell> {
@@ -103,14 +114,14 @@ impl<'a> Lanes<'a> {
             Cell::glyph(&look, glyph, role),
             Cell::styled(mark, Role::Conflict).then(name, Role::Text),
             rate,
-            strip(ctx, flow, flows),
+            strip(ctx, flow, flows, self.strip),
             consumers(ctx, flows),
         ])
     }
 }
 
 /// A piece of line with the messages on it.
-fn strip(ctx: &Ctx<'_>, flow: &Flow, flows: &[&Flow]) -> Cell {
+fn strip(ctx: &Ctx<'_>, flow: &Flow, flows: &[&Flow], columns: u16) -> Cell {
     let look = ctx.look();
     let (_, role) = signs::kind(flow.kind);
     let motion = moves(flows, ctx.snapshot);
@@ -118,7 +129,7 @@ fn strip(ctx: &Ctx<'_>, flow: &Flow, flows: &[&Flow]) -> Cell {
     let seconds = ctx.now.0.rem_euclid(86_400_000_000_000) as f64 / 1e9;
     let shift = super::picture::phase(flow.id.as_str());
     let mut cell = Cell::empty();
-    for at in 0..usize::from(FLOW) - 1 {
+    for at in 0..usize::from(columns) - 1 {
         let dot = motion.filter(|_| ctx.app.map().motion());
         cell = match dot.and_then(|motion| traffic::dot(motion, at, seconds, shift)) {
             Some(true) => cell.then(look.glyph(Glyph::Failed), Role::Error),
@@ -149,6 +160,9 @@ fn consumers(ctx: &Ctx<'_>, flows: &[&Flow]) -> Cell {
         })
         .collect();
     readers.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    // A service with several consumers of one channel is told once, by the one that fares worst.
+    let mut told = BTreeSet::new();
+    readers.retain(|(_, name, _)| told.insert(name.clone()));
     readers.into_iter().fold(Cell::empty(), |all, (.., cell)| match all.is_empty() {
         true => cell,
         false => all.then("  ", Role::Text).and(cell),

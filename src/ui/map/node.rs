@@ -43,7 +43,9 @@ pub fn draw(ctx: &Ctx<'_>, buf: &mut Buffer, key: &str, selected: bool, faint: b
     let look = ctx.look();
     let zoom = ctx.app.map().zoom();
     let lines = match ctx.app.map().drawing().spot(key) {
-        Some(Spot::Service(id)) => ctx.snapshot.service(id).map(|service| of_service(ctx, service, zoom, (sign, role))),
+        Some(Spot::Service(id)) => {
+            ctx.snapshot.service(id).map(|service| of_service(ctx, service, zoom, (sign, role)))
+        }
         Some(Spot::Domain(_)) => Some(of_domain(ctx, key, (sign, role))),
         _ => Some(vec![Cell::glyph(&look, Glyph::Unknown, Role::StateUnknown).then(" sender?", Role::Muted)]),
     };
@@ -85,7 +87,8 @@ fn of_service(ctx: &Ctx<'_>, service: &Service, zoom: Zoom, (sign, role): (Glyph
             if !service.owns.is_empty() {
                 let owned: Vec<&str> = service.owns.iter().map(crate::model::id::EntityId::as_str).collect();
                 let owned = owned.join(", ");
-                lines.push(Cell::glyph(&look, Glyph::Owns, Role::Owner).then(format!(" {owned}"), Role::Text));
+                lines
+                    .push(Cell::glyph(&look, Glyph::Owns, Role::Owner).then(format!(" {owned}"), Role::Text));
             }
             for (entity, replica) in copies(ctx, service) {
                 let look = ctx.look_at_copy(replica);

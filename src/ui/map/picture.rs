@@ -92,9 +92,9 @@ pub fn selected_block(ctx: &Ctx<'_>, layout: &Layout) -> Option<Block> {
         Thing::Flow(id) => {
             let (net, to) = drawing.branch_of(id)?;
             let route = &layout.routes[layout.net(net)?];
-            let branch = to.and_then(|to| layout.node(to)).and_then(|to| {
-                route.branches.iter().find(|branch| branch.to == to)
-            });
+            let branch = to
+                .and_then(|to| layout.node(to))
+                .and_then(|to| route.branches.iter().find(|branch| branch.to == to));
             Some(branch.map_or(route.label, |branch| branch.figures))
         }
         _ => None,
@@ -181,12 +181,9 @@ fn draw_frame(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, name: &str, block: Block) 
         canvas.put(Point { x: block.x, y }, sign("┊"), style);
         canvas.put(Point { x: right, y }, sign("┊"), style);
     }
-    for (x, y, corner) in [
-        (block.x, block.y, "┌"),
-        (right, block.y, "┐"),
-        (block.x, bottom, "└"),
-        (right, bottom, "┘"),
-    ] {
+    for (x, y, corner) in
+        [(block.x, block.y, "┌"), (right, block.y, "┐"), (block.x, bottom, "└"), (right, bottom, "┘")]
+    {
         canvas.put(Point { x, y }, sign(corner), style);
     }
     // Where the frame begins left of the window, its name stands at the window's edge.
@@ -219,9 +216,7 @@ struct BranchNow<'a> {
 
 impl<'a> Line<'a> {
     fn of(ctx: &Ctx<'a>, trunk: &'a Trunk, route: &Route, layout: &Layout, emphasis: &Emphasis) -> Self {
-        let selected = |id: &crate::model::id::FlowId| {
-            matches!(ctx.app.selected_thing(), Some(Thing::Flow(flow)) if flow == id)
-        };
+        let selected = |id: &crate::model::id::FlowId| matches!(ctx.app.selected_thing(), Some(Thing::Flow(flow)) if flow == id);
         let branch = |to: Option<&Name>| {
             let ids = trunk.flows.get(&to.cloned()).map_or(&[][..], |ids| &ids[..]);
             let flows: Vec<&Flow> =
@@ -318,7 +313,8 @@ fn draw_dots(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, layout: &Layout, lines: &[O
         let motion = Motion { gap: motion.gap * thin, ..*motion };
         for (at, point) in cells {
             if let Some(failed) = traffic::dot(motion, *at, seconds, *shift) {
-                let (glyph, role) = if failed { (Glyph::Failed, Role::Error) } else { (Glyph::Moving, *role) };
+                let (glyph, role) =
+                    if failed { (Glyph::Failed, Role::Error) } else { (Glyph::Moving, *role) };
                 let style = ctx.theme.style(role).add_modifier(Modifier::BOLD);
                 canvas.put(*point, look.glyph(glyph), style);
             }
@@ -385,7 +381,8 @@ fn draw_ends(
 
 fn draw_outlets(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, route: &Route, line: &Line<'_>) {
     let style = ctx.theme.style(line.role());
-    let starts = route.branches.iter().filter_map(|branch| Some((*branch.points.first()?, branch.points.get(1)?)));
+    let starts =
+        route.branches.iter().filter_map(|branch| Some((*branch.points.first()?, branch.points.get(1)?)));
     let mut starts: Vec<(Point, bool)> = starts.map(|(first, next)| (first, next.x > first.x)).collect();
     if starts.is_empty() {
         starts.push((route.start, route.rightward));
@@ -410,7 +407,8 @@ fn label(ctx: &Ctx<'_>, line: &Line<'_>, columns: i32) -> Option<Cell> {
     }
     let room = usize::try_from(columns).unwrap_or(0).saturating_sub(rate.width() + mark.len() + 1);
     let name = crate::ui::widget::text::clean(&line.trunk.label);
-    let name = crate::ui::widget::text::truncate_middle(&name, room, look.glyph(Glyph::Ellipsis)).into_owned();
+    let name =
+        crate::ui::widget::text::truncate_middle(&name, room, look.glyph(Glyph::Ellipsis)).into_owned();
     let name = Cell::styled(mark, Role::Conflict).then(name, Role::Muted);
     Some(if rate.is_empty() { name } else { name.then(" ", Role::Text).and(rate) })
 }
@@ -422,7 +420,8 @@ const FULL: f64 = 100_000.0;
 fn figures(ctx: &Ctx<'_>, now: &BranchNow<'_>, columns: i32, plain: bool) -> Option<Cell> {
     let consumers = now.flows.iter().filter_map(|flow| flow.consumer.as_ref());
     let consumers = consumers.filter_map(|id| ctx.snapshot.consumer(id));
-    let consumer = consumers.max_by_key(|consumer| (severity(consumer.status), consumer.lag.low().copied()))?;
+    let consumer =
+        consumers.max_by_key(|consumer| (severity(consumer.status), consumer.lag.low().copied()))?;
     let (sign, role) = signs::status(consumer.status);
     let look = ctx.look_at(&consumer.source);
     let lag = consumer.lag.low().copied().unwrap_or(0);
