@@ -575,7 +575,6 @@ impl App {
             Action::Fold | Action::FoldDomain if self.on_picture() => {
                 self.selected_thing().is_none().then_some("nothing is selected")
             }
-            Action::FoldDomain => None,
             Action::Fold if self.list(self.current_list()).foldable() == 0 => Some("nothing is folded here"),
             _ => None,
         }

@@ -11,6 +11,8 @@ mod filters;
 mod fixture;
 #[path = "keys/listening.rs"]
 mod listening;
+#[path = "keys/map.rs"]
+mod map;
 #[path = "keys/messages.rs"]
 mod messages;
 #[path = "keys/mouse.rs"]

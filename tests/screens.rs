@@ -15,6 +15,8 @@ mod stage;
 mod details;
 #[path = "screens/laws.rs"]
 mod laws;
+#[path = "screens/map.rs"]
+mod map;
 #[path = "screens/messages.rs"]
 mod messages;
 #[path = "screens/pictures.rs"]

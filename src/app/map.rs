@@ -74,6 +74,7 @@ pub struct Focus {
 
 /// The person's map.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Map {
     zoom: Zoom,
     /// How near to look is still to be found: as near as the window allows.

@@ -104,6 +104,13 @@ impl App {
         }
     }
 
+    /// Selects a thing on the map that is shown.
+    pub fn select_on_map(&mut self, thing: &Thing, latest: &Arc<Snapshot>, now: Moment) -> bool {
+        self.sync(latest, now);
+        self.map.free = false;
+        self.current_list_mut().select_thing(thing)
+    }
+
     /// From a row to the map, and from the map back to the row of its list.
     pub(super) fn show_on_map(&mut self, latest: &Arc<Snapshot>, now: Moment) {
         let Some(thing) = self.selected_thing().cloned() else { return };
@@ -117,9 +124,7 @@ impl App {
             return;
         };
         self.show(View::Map);
-        self.sync(latest, now);
-        self.map.free = false;
-        if !self.current_list_mut().select_thing(&wanted) {
+        if !self.select_on_map(&wanted, latest, now) {
             let said = "the map's filter hides it: esc clears it";
             self.say(Said::failed(said), now);
         }

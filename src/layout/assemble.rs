@@ -241,15 +241,12 @@ fn routes(
             branches.push(Branch { to, points, figures, rightward });
         }
         let key = &shape.graph.nets[way.net].key;
-        match routes.last_mut().filter(|route| route.key == *key) {
-            Some(route) => {
-                route.branches.append(&mut branches);
-                route.branches.sort_by_key(|branch| branch.to);
-            }
-            None => {
-                let key = key.clone();
-                routes.push(Route { key, from: way.from, branches, label, start, rightward: right_side });
-            }
+        if let Some(route) = routes.last_mut().filter(|route| route.key == *key) {
+            route.branches.append(&mut branches);
+            route.branches.sort_by_key(|branch| branch.to);
+        } else {
+            let key = key.clone();
+            routes.push(Route { key, from: way.from, branches, label, start, rightward: right_side });
         }
     }
     routes

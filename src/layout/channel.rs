@@ -103,18 +103,21 @@ fn demands(pieces: &[Piece]) -> Vec<Vec<usize>> {
 /// only, so that it is in no circle any more: this ends.
 fn break_circles(pieces: &mut Vec<Piece>, taken: &mut BTreeSet<i32>) {
     while let Some(at) = in_circle(pieces) {
-        let (middle, after) = ((pieces[at].top() + pieces[at].bottom()) / 2, pieces.len());
-        let Some(row) = (0..)
-            .flat_map(|away| [middle + away, middle - away])
-            .find(|row| *row >= 0 && !taken.contains(row))
-        else {
-            return;
-        };
+        let (middle, after) = (i32::midpoint(pieces[at].top(), pieces[at].bottom()), pieces.len());
+        let row = free_row(middle, taken);
         taken.insert(row);
         let right = std::mem::replace(&mut pieces[at].right, vec![row]);
         debug_assert!(after > at);
         pieces.push(Piece { wire: pieces[at].wire, left: vec![row], right, after: Some((at, row)) });
     }
+}
+
+/// The row nearest to another that nothing touches.
+fn free_row(middle: i32, taken: &BTreeSet<i32>) -> i32 {
+    let free = |row: &i32| *row >= 0 && !taken.contains(row);
+    // Below all that is taken one is free.
+    let below = taken.last().map_or(0, |last| last + 1).max(middle).max(0);
+    (middle..=below).flat_map(|row| [row, 2 * middle - row]).find(free).unwrap_or(below)
 }
 
 /// A piece that must stand left of itself, through others.

@@ -117,22 +117,19 @@ impl<'a> Keep<'a> {
             let ideal = self.ideal(node).unwrap_or(0) - self.shape.height[node] / 2;
             let group = self.shape.group[node];
             let layer = self.shape.layer[node];
-            let row = match group {
-                Some(group) => {
-                    let inside = self.frames[group].map(|(top, bottom)| (top + 1, bottom - 1));
-                    let (top, bottom) = inside.unwrap_or((0, i32::MAX / 4));
-                    let fits = self.free(layer, ideal, self.shape.height[node], 1, (top, bottom));
-                    // No room in the frame: it grows downwards, and what is below makes way.
-                    fits.unwrap_or_else(|| ideal.clamp(top, bottom.max(top)))
-                }
-                None => {
-                    let blocked = self.foreign_frames(layer);
-                    self.taken[layer].extend(&blocked);
-                    let free = self.free(layer, ideal, self.shape.height[node], 1, (0, i32::MAX / 4));
-                    let kept = self.taken[layer].len() - blocked.len();
-                    self.taken[layer].truncate(kept);
-                    free.unwrap_or(ideal.max(0))
-                }
+            let row = if let Some(group) = group {
+                let inside = self.frames[group].map(|(top, bottom)| (top + 1, bottom - 1));
+                let (top, bottom) = inside.unwrap_or((0, i32::MAX / 4));
+                let fits = self.free(layer, ideal, self.shape.height[node], 1, (top, bottom));
+                // No room in the frame: it grows downwards, and what is below makes way.
+                fits.unwrap_or_else(|| ideal.clamp(top, bottom.max(top)))
+            } else {
+                let blocked = self.foreign_frames(layer);
+                self.taken[layer].extend(&blocked);
+                let free = self.free(layer, ideal, self.shape.height[node], 1, (0, i32::MAX / 4));
+                let kept = self.taken[layer].len() - blocked.len();
+                self.taken[layer].truncate(kept);
+                free.unwrap_or(ideal.max(0))
             };
             self.put(node, row);
         }

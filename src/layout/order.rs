@@ -62,16 +62,18 @@ impl Bands {
     }
 }
 
+/// The node that stands for a connected part.
+fn root(part: &mut [usize], mut node: usize) -> usize {
+    while part[node] != node {
+        part[node] = part[part[node]];
+        node = part[node];
+    }
+    node
+}
+
 /// The connected part that each node belongs to.
 fn components(shape: &Shape<'_>) -> Vec<usize> {
     let mut part: Vec<usize> = (0..shape.graph.nodes.len()).collect();
-    fn root(part: &mut [usize], mut node: usize) -> usize {
-        while part[node] != node {
-            part[node] = part[part[node]];
-            node = part[node];
-        }
-        node
-    }
     for (from, to) in shape.graph.edges() {
         let (a, b) = (root(&mut part, from), root(&mut part, to));
         part[a.max(b)] = a.min(b);
@@ -159,7 +161,8 @@ impl<'a> Work<'a> {
                 count => (places.sum::<f64>() / count as f64 + 0.5) / there,
             }
         };
-        let (mut passes, mut fixed): (Vec<(f64, usize)>, Vec<(f64, usize)>) = (Vec::new(), Vec::new());
+        let mut passes: Vec<(f64, usize)> = Vec::new();
+        let mut fixed: Vec<(f64, usize)> = Vec::new();
         for &item in &self.order[layer] {
             if self.bands.of[item].is_some() { &mut fixed } else { &mut passes }.push((centre(item), item));
         }

@@ -67,7 +67,7 @@ fn place(wanted: &[(i32, usize)], rows: &[i32], offsets: &mut [i32]) {
     for (at, (row, port)) in wanted.iter().enumerate().rev() {
         let lowest = nearest(*row).min(next.saturating_sub(1)).max(at);
         next = lowest;
-        let slot = (lowest + from_top[at]) / 2;
+        let slot = usize::midpoint(lowest, from_top[at]);
         offsets[*port] = rows.get(slot).copied().unwrap_or(1);
     }
 }

@@ -260,9 +260,12 @@ impl Chains {
 
 /// Where each item wishes to be: level with what it hangs on.
 struct Wishes {
-    /// Of each item: the other item, its port, the own port, and how much the line should be straight.
-    links: Vec<Vec<(usize, Option<usize>, Option<usize>, u32)>>,
+    /// Of each item.
+    links: Vec<Vec<Hold>>,
 }
+
+/// What an item hangs on: the other item, its port, the own port, and how much the line should be straight.
+type Hold = (usize, Option<usize>, Option<usize>, u32);
 
 impl Wishes {
     fn new(shape: &Shape<'_>) -> Self {

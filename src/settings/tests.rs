@@ -306,8 +306,14 @@ fn the_rest() {
             ascii: true,
             color: Color::Never,
             mouse: false,
+            motion: true,
         }
     );
+    // Over ssh every frame costs bytes: messages stand still there, unless somebody wants them to move.
+    let ssh = Person::new().with("SSH_CONNECTION", "10.0.0.1 50000 10.0.0.2 22");
+    let moves = |line: &str| ssh.runs(line, &[]).unwrap().terminal.motion;
+    assert!(!moves("headwater") && !moves("headwater --motion auto") && moves("headwater --motion on"));
+    assert!(!person.runs("headwater --motion off", &[]).unwrap().terminal.motion);
     assert_eq!(settings.topology, Some(Found::new("/env".into(), Origin::Environment("HEADWATER_TOPOLOGY"))));
     let settings = person.runs("headwater --theme mono --topology dir", &[]).unwrap();
     assert_eq!(settings.terminal.theme.unwrap().from, Origin::Flag("--theme"));

@@ -176,14 +176,15 @@ fn unavailable(snapshot: &Snapshot, list: ListId) -> Vec<&Unavailable> {
     let about: &[&str] = match list {
         ListId::Consumers | ListId::Stalest => &["consumer", "stream", "jetstream"],
         ListId::Services => &["connection", "stream", "consumer", "service"],
-        ListId::Flows | ListId::Busiest | ListId::Entities => {
-            &["stream", "connection", "consumer", "service"]
-        }
+        ListId::Flows
+        | ListId::Busiest
+        | ListId::Entities
+        | ListId::Map
+        | ListId::Lanes
+        | ListId::Uses
+        | ListId::DomainUses => &["stream", "connection", "consumer", "service"],
         ListId::Traces | ListId::Legs => &["stream", "acknowledgement"],
         ListId::Heard => &["tap"],
-        ListId::Map | ListId::Lanes | ListId::Uses | ListId::DomainUses => {
-            &["stream", "connection", "consumer", "service"]
-        }
         ListId::Causes | ListId::Changes => &[],
     };
     let missing = |words: &[&str]| -> Vec<&Unavailable> {

@@ -17,7 +17,7 @@ use ratatui::layout::Rect;
 use crate::app::hit::HitAreas;
 use crate::app::list::ListId;
 use crate::app::map::Form;
-use crate::layout::{Layout, Point};
+use crate::layout::{Block, Layout, Point};
 use crate::theme::{Glyph, Role};
 
 use super::widget::Cell;
@@ -134,12 +134,22 @@ fn minimap(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, layout: &Layout, origin:
     }
     let (columns, rows) = OVERVIEW;
     let scale = |at: i32, length: i32, cells: i32| (at.max(0) * cells / length.max(1)).min(cells - 1);
-    let corner = Rect {
-        x: area.right() - columns as u16 - 2,
-        y: area.bottom() - rows as u16 - 2,
-        width: columns as u16 + 2,
-        height: rows as u16 + 2,
+    let (wide, high) = (columns as u16 + 2, rows as u16 + 2);
+    let (right, bottom) = (area.right() - wide, area.bottom() - high);
+    // In the first corner where it does not cover what is selected.
+    let corners = [(right, bottom), (area.x, bottom), (right, area.y), (area.x, area.y)];
+    let selected = picture::selected_block(ctx, layout);
+    let covers = |(x, y): &(u16, u16)| {
+        let place = Block {
+            x: i32::from(x - area.x) + origin.x,
+            y: i32::from(y - area.y) + origin.y,
+            width: i32::from(wide),
+            height: i32::from(high),
+        };
+        selected.is_some_and(|block| block.overlaps(&place))
     };
+    let (x, y) = corners.into_iter().find(|corner| !covers(corner)).unwrap_or((right, bottom));
+    let corner = Rect { x, y, width: wide, height: high };
     let glyphs = ctx.glyphs;
     let border = ctx.theme.style(Role::Border);
     canvas::clear(buf, corner, ctx.theme.style(Role::Text));

@@ -120,6 +120,30 @@ impl Desk {
         ui::to_text(&buf)
     }
 
+    /// Lays out what the map wants, as a thread beside the run loop does.
+    pub fn lay_out(&mut self) -> &mut Self {
+        for _ in 0..5 {
+            while let Some(request) = self.app.picture_wanted() {
+                self.input(Input::Laid(request.run()));
+            }
+            self.sync();
+        }
+        self
+    }
+
+    /// Selects the row of a name in a list, as a click on it would.
+    pub fn select(&mut self, list: ListId, name: &str) -> bool {
+        let row = self
+            .app
+            .list(list)
+            .rows()
+            .iter()
+            .find(|row| row.thing.as_ref().is_some_and(|thing| thing.as_str() == name));
+        let Some(thing) = row.and_then(|row| row.thing.clone()) else { return false };
+        let now = self.now();
+        self.app.select_on_map(&thing, &self.snapshot, now)
+    }
+
     /// The last line of the screen.
     /// What the footer says, without the keys that stand at its right end.
     pub fn said(&mut self) -> String {

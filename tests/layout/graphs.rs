@@ -1,5 +1,8 @@
 //! Graphs to lay out: random ones of every shape, and the ones with a name.
 
+// A benchmark uses its own part of this.
+#![allow(dead_code)]
+
 use fastrand::Rng;
 use headwater::layout::{Graph, Net, Node, Spacing};
 

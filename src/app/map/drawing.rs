@@ -29,6 +29,8 @@ pub struct Trunk {
     pub kind: FlowKind,
     /// The channel, feed or operation, as people call it.
     pub label: Name,
+    /// The channels: of a folded domain's many are drawn as one.
+    channels: BTreeSet<Name>,
     /// The box that sends.
     pub from: Name,
     /// The flows to each box that receives; those without a known receiver under no box.
@@ -65,9 +67,9 @@ impl Drawing {
         let counted: BTreeSet<&ServiceId> = counted_services(snapshot).0.map(|service| &service.id).collect();
         let mut drawing = Self::default();
         for service in &snapshot.services {
-            let shown = used.contains(&service.id)
+            let drawn = used.contains(&service.id)
                 || (counted.contains(&service.id) && shows(Thing::Service(service.id.clone())));
-            if shown {
+            if drawn {
                 drawing.add_service(service, folded);
             }
         }
@@ -152,13 +154,20 @@ impl Drawing {
             if receivers.is_empty() {
                 continue;
             }
-            let key: Name = format!("{} {channel} of {from}", flow.kind.word()).into();
+            // What a folded domain sends is bundled: its single channels are seen when it is unfolded.
+            let bundle = if folded { "all" } else { &channel };
+            let key: Name = format!("{} {bundle} of {from}", flow.kind.word()).into();
             let trunk = self.trunks.entry(key).or_insert_with(|| Trunk {
                 kind: flow.kind,
                 label: label.clone(),
+                channels: BTreeSet::new(),
                 from,
                 flows: BTreeMap::new(),
             });
+            trunk.channels.insert(label.clone());
+            if trunk.channels.len() > 1 {
+                trunk.label = format!("{} channels", trunk.channels.len()).into();
+            }
             for to in receivers {
                 trunk.flows.entry(to.clone()).or_default().push(flow.id.clone());
             }

@@ -352,7 +352,7 @@ fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     let mut x = area.x;
     let filter = filter(ctx);
     let wanted = filter.as_ref().map_or(0, |cell| cell.width().min(FILTER) + 2);
-    let shortened = shortened(ctx.view(), usize::from(area.width).saturating_sub(wanted));
+    let (shortened, gap) = shortened(ctx.view(), usize::from(area.width).saturating_sub(wanted));
     for view in View::ALL {
         let active = *view == ctx.view();
         let role = if active { Role::TabActive } else { Role::Tab };
@@ -361,7 +361,7 @@ fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
             Cell::styled(format!("{}", view.number()), Role::Key).then(" ", Role::Text).then(title, role);
         let used = cell.draw(buf, x, area.y, area.right().saturating_sub(x), &look);
         hits.add(Rect { x, y: area.y, width: used, height: 1 }, Hit::Do(Action::Show(*view)));
-        x += used + 2;
+        x += used + gap;
     }
     if let Some(filter) = filter {
         let room = area.right().saturating_sub(x);
@@ -369,8 +369,9 @@ fn tabs(ctx: &Ctx<'_>, buf: &mut Buffer, area: Rect, hits: &mut HitAreas) {
     }
 }
 
-/// Views whose names give way so that all fit: those that lose most by it first, and never the one that is shown.
-fn shortened(active: View, room: usize) -> Vec<View> {
+/// Views whose names give way so that all fit: those that lose most by it first, and never the one that is shown. Then the columns
+/// between two of them, which are the last to give way.
+fn shortened(active: View, room: usize) -> (Vec<View>, u16) {
     let loses = |view: &View| text::width(view.title()).saturating_sub(text::width(view.short()));
     let mut whole: usize = View::ALL.iter().map(|view| text::width(view.title()) + 4).sum();
     let mut order: Vec<View> = View::ALL.iter().copied().filter(|view| *view != active).collect();
@@ -383,7 +384,8 @@ fn shortened(active: View, room: usize) -> Vec<View> {
         whole = whole.saturating_sub(loses(&view));
         out.push(view);
     }
-    out
+    let gap = if whole.saturating_sub(2) <= room { 2 } else { 1 };
+    (out, gap)
 }
 
 /// The filter of the view, so that nobody wonders where rows went.

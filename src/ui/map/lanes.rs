@@ -105,9 +105,10 @@ impl<'a> Lanes<'a> {
                 *most = most.max(*rate);
             }
         }
-        let rate = match rates.is_empty() {
-            true => phrase::rate(&look, &flow.rate),
-            false => Cell::styled(number::rate(rates.values().sum()), Role::Text),
+        let rate = if rates.is_empty() {
+            phrase::rate(&look, &flow.rate)
+        } else {
+            Cell::styled(number::rate(rates.values().sum()), Role::Text)
         };
         look.aged_row(vec![
             phrase::services(&look, &flow.from, flow.from_likely),
@@ -163,8 +164,7 @@ fn consumers(ctx: &Ctx<'_>, flows: &[&Flow]) -> Cell {
     // A service with several consumers of one channel is told once, by the one that fares worst.
     let mut told = BTreeSet::new();
     readers.retain(|(_, name, _)| told.insert(name.clone()));
-    readers.into_iter().fold(Cell::empty(), |all, (.., cell)| match all.is_empty() {
-        true => cell,
-        false => all.then("  ", Role::Text).and(cell),
+    readers.into_iter().fold(Cell::empty(), |all, (.., cell)| {
+        if all.is_empty() { cell } else { all.then("  ", Role::Text).and(cell) }
     })
 }

@@ -24,6 +24,9 @@ use super::{line, node};
 /// From this many messages a second on a line is heavy, where it has a heavier form.
 const HEAVY: f64 = 100.0;
 
+/// Columns of a rate with its unit.
+const RATE: i32 = 7;
+
 /// What is drawn plainly while the rest is faint.
 struct Emphasis {
     boxes: Option<BTreeSet<Name>>,
@@ -193,6 +196,7 @@ fn draw_frame(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, name: &str, block: Block) 
 }
 
 /// A net with what is known of it now.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Line<'a> {
     kind: FlowKind,
     trunk: &'a Trunk,
@@ -229,9 +233,10 @@ impl<'a> Line<'a> {
                 selected: ids.iter().any(selected),
             }
         };
-        let branches: Vec<BranchNow<'a>> = match route.branches.is_empty() {
-            true => vec![branch(None)],
-            false => route.branches.iter().map(|to| branch(Some(&layout.boxes[to.to].key))).collect(),
+        let branches: Vec<BranchNow<'a>> = if route.branches.is_empty() {
+            vec![branch(None)]
+        } else {
+            route.branches.iter().map(|to| branch(Some(&layout.boxes[to.to].key))).collect()
         };
         let flows = || branches.iter().flat_map(|branch| &branch.flows);
         // Several consumers of one event are fed by one stream of messages.
@@ -283,7 +288,7 @@ fn draw_dots(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, layout: &Layout, lines: &[O
         return false;
     }
     let window = canvas.window();
-    let mut tracks: Vec<(Motion, f64, Role, Vec<(usize, Point)>)> = Vec::new();
+    let mut tracks: Vec<Track> = Vec::new();
     for (route, line) in layout.routes.iter().zip(lines) {
         let Some(line) = line.as_ref().filter(|line| line.plain) else { continue };
         let shift = phase(&route.key);
@@ -323,6 +328,9 @@ fn draw_dots(ctx: &Ctx<'_>, canvas: &mut Canvas<'_>, layout: &Layout, lines: &[O
     tracks.iter().any(|(.., cells)| !cells.is_empty())
 }
 
+/// Where messages of a branch move: how, when they set out, how they look, and the cells with their distance from the start.
+type Track = (Motion, f64, Role, Vec<(usize, Point)>);
+
 /// When a net's messages set out, as a part of their distance: the same for the same name.
 pub fn phase(key: &str) -> f64 {
     let hash = key.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
@@ -349,7 +357,7 @@ fn draw_ends(
             let width = i32::try_from(text.width()).unwrap_or(0).min(branch.figures.width);
             let x = if branch.rightward { branch.figures.right() - width } else { branch.figures.x };
             canvas.text(Point { x, y: branch.figures.y }, width, &text, &look);
-        } else if now.selected {
+        } else if now.selected && branch.figures.width >= RATE {
             // A line without figures: its rate stands where they would.
             let rate = now.flows.first().map(|flow| phrase::rate(&look, &flow.rate));
             let text = Cell::styled(" ", Role::Selection).and(rate.unwrap_or_else(Cell::empty));
@@ -372,8 +380,8 @@ fn draw_ends(
     let width = i32::try_from(label.width()).unwrap_or(0).min(route.label.width);
     let x = if route.rightward { route.label.x } else { route.label.right() - width };
     canvas.text(Point { x, y: route.label.y }, width, &label, &look);
-    let first = line.branches.iter().flat_map(|branch| &branch.flows);
-    let row = first.filter_map(|flow| places.get(&Thing::Flow(flow.id.clone()))).next();
+    let mut flows = line.branches.iter().flat_map(|branch| &branch.flows);
+    let row = flows.find_map(|flow| places.get(&Thing::Flow(flow.id.clone())));
     if let (Some(rect), Some(row)) = (canvas.visible(route.label), row) {
         hits.add(rect, Hit::Row(ListId::Map, *row));
     }
